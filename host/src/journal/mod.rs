@@ -1,0 +1,377 @@
+//! The durable store: requests, events, deliveries, attempts, rejections. One trait, named by its verbs; engines behind it.
+//!
+//! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use crate::event::{DedupKey, Event, EventState, NewEvent};
+use crate::reason::{Reason, Rejection};
+use crate::request::Incoming;
+
+/// What an engine does. Futures resolve when the effect is durable, unless said otherwise.
+pub trait Journal: Send + Sync + 'static {
+    /// Stores a request, its events and their deliveries in one transaction, and decides dedup inside it.
+    fn record(&self, request: NewRequest) -> Pending<Recorded>;
+
+    /// Keeps a refused request: bounded, without a sync of its own, dropped (and counted) when the writer is busy.
+    fn reject(&self, rejected: NewRejected);
+
+    /// Takes up to `limit` due deliveries of one destination, oldest due first; they are in flight until settled.
+    /// After a crash or restart what was in flight is due again.
+    fn claim(&self, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>>;
+
+    /// Writes down how attempts ended. Not synced on its own: losing it repeats a delivery, which is allowed.
+    fn settle(&self, settled: Vec<Settled>) -> Pending<()>;
+
+    /// Notified when the destination may have something due that it had not before.
+    fn due(&self, destination: &str) -> Arc<Notify>;
+
+    /// When the destination's next open delivery is due, if it has one that is not in flight.
+    fn next_due(&self, destination: &str) -> Option<Timestamp>;
+
+    /// Makes exhausted or cancelled deliveries due again at once, regardless of dedup; says how many.
+    fn retry(&self, filter: DeliveryFilter) -> Pending<u64>;
+
+    /// Newest first.
+    fn events(&self, filter: EventFilter) -> Pending<Vec<Event>>;
+
+    /// One event with its request and its deliveries.
+    fn event(&self, id: Uuid) -> Pending<Option<EventDetail>>;
+
+    /// Newest first.
+    fn deliveries(&self, filter: DeliveryFilter) -> Pending<Vec<Delivery>>;
+
+    /// Newest first.
+    fn rejections(&self, filter: RejectionFilter) -> Pending<Vec<Rejected>>;
+
+    /// One rejection with its request.
+    fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;
+
+    /// Counts and the oldest open delivery.
+    fn stats(&self) -> Pending<Stats>;
+
+    /// Remembers what a poll saw last, by poll and item key; returns what was there before.
+    fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>>;
+
+    /// Deletes what is older than `before` in small batches and gives the space back; says how many events went.
+    fn retain(&self, before: Timestamp) -> Pending<u64>;
+
+    /// Finishes what is queued, syncs and closes; later calls fail with [`JournalError::Closed`].
+    fn close(&self) -> Pending<()>;
+}
+
+/// Chooses destinations for an event; given to the journal when it opens, called before the transaction.
+pub trait Plan: Send + Sync + 'static {
+    /// The destinations' names; a rule that fails is no match, and its message joins the event's warnings.
+    fn plan(&self, event: &Event, warnings: &mut Vec<String>) -> Vec<Arc<str>>;
+}
+
+/// A verified, decoded request on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct NewRequest {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// The provider's id.
+    pub provider: Arc<str>,
+    /// The version of its description.
+    pub provider_version: Arc<str>,
+    /// As received.
+    pub request: Incoming,
+    /// At least one.
+    pub events: Vec<NewEvent>,
+    /// A nonce that may come once; known and the events new: refused as `replayed_nonce`.
+    pub nonce: Option<DedupKey>,
+    /// Authentic but out of time: acknowledged if all its events are known, else refused with this, and kept.
+    pub stale: Option<Rejection>,
+    /// Replaces what the source had remembered for a poll, in the same transaction.
+    pub poll_state: Option<(Arc<str>, Bytes)>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// Stored; the ids of its new events.
+    Accepted(Vec<Uuid>),
+    /// Every event was known.
+    Duplicate,
+    /// Out of time or replayed, and not a repeat.
+    Refused(Rejection),
+}
+
+/// A refused request on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct NewRejected {
+    /// The source, when one was found.
+    pub source: Option<Arc<str>>,
+    /// Why.
+    pub rejection: Rejection,
+    /// The request, with declared fields already masked; the body may be cut off.
+    pub request: Incoming,
+}
+
+/// A delivery that is in flight.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery.
+    pub delivery: u64,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// What to deliver.
+    pub event: Arc<Event>,
+    /// The provider's own request, for `raw` deliveries.
+    pub request: Arc<Incoming>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The delivery.
+    pub delivery: u64,
+    /// What happened.
+    pub attempt: Attempt,
+    /// What follows.
+    pub outcome: Outcome,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
+    /// The answer's status, where there was one.
+    pub status: Option<u16>,
+    /// Why it failed, in words.
+    pub error: Option<String>,
+    /// The start of the answer.
+    pub answer: Option<String>,
+}
+
+/// What follows an attempt: a closed list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Delivered,
+    /// Again, not before this time.
+    Retry(Timestamp),
+    /// No more tries; why.
+    Exhausted(String),
+    /// Not tried, or broken off by shutdown: due again at once, and not counted as an attempt.
+    Released,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Not tried yet.
+    Pending,
+    /// Being tried.
+    InFlight,
+    /// Done.
+    Delivered,
+    /// Failed, and will be tried again.
+    Retrying,
+    /// Failed for good.
+    Exhausted,
+    /// Its destination is gone from the configuration.
+    Cancelled,
+}
+
+/// A delivery, for people and programs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its number.
+    pub id: u64,
+    /// Its event.
+    pub event: Uuid,
+    /// The event's type.
+    pub kind: String,
+    /// The event's source.
+    pub source: String,
+    /// Where it goes.
+    pub destination: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next: Option<Timestamp>,
+    /// Why it ended, where it failed.
+    pub reason: Option<String>,
+    /// Every try, oldest first; only where one delivery or event is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<Attempt>,
+}
+
+/// An event with all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct EventDetail {
+    /// The event.
+    pub event: Event,
+    /// Its request.
+    pub request: Incoming,
+    /// Its deliveries.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A refused request, for people and programs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Its number.
+    pub id: u64,
+    /// The source, when one was found.
+    pub source: Option<String>,
+    /// The code.
+    pub reason: Reason,
+    /// What exactly was wrong.
+    pub detail: String,
+    /// When it arrived.
+    pub received: Timestamp,
+    /// The sender.
+    pub peer: Option<std::net::IpAddr>,
+    /// Method and target.
+    pub line: String,
+    /// Bytes of the body.
+    pub bytes: u64,
+}
+
+/// Which events; absent fields do not restrict.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventFilter {
+    /// The source's name.
+    pub source: Option<String>,
+    /// A glob over the type.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The provider's own id.
+    pub provider_id: Option<String>,
+    /// What became of it.
+    pub state: Option<EventState>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Only events after this one, oldest first: for `tail`.
+    pub after: Option<Uuid>,
+    /// At most so many; 0 is 100.
+    pub limit: usize,
+}
+
+/// Which deliveries; absent fields do not restrict.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeliveryFilter {
+    /// One delivery.
+    pub id: Option<u64>,
+    /// Those of one event.
+    pub event: Option<Uuid>,
+    /// Those to one destination.
+    pub destination: Option<String>,
+    /// Those in one state.
+    pub state: Option<DeliveryState>,
+    /// Those of one source.
+    pub source: Option<String>,
+    /// A glob over the event's type.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The event was received at or after.
+    pub since: Option<Timestamp>,
+    /// The event was received before.
+    pub until: Option<Timestamp>,
+    /// At most so many; 0 is 100, and for `retry` all.
+    pub limit: usize,
+}
+
+/// Which rejections; absent fields do not restrict.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RejectionFilter {
+    /// The source's name.
+    pub source: Option<String>,
+    /// The code.
+    pub reason: Option<Reason>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// At most so many; 0 is 100.
+    pub limit: usize,
+}
+
+/// The journal in numbers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Stats {
+    /// Events kept.
+    pub events: u64,
+    /// Deliveries that are not finished.
+    pub open: u64,
+    /// Deliveries that failed for good.
+    pub exhausted: u64,
+    /// Rejections kept.
+    pub rejections: u64,
+    /// Rejections that could not be kept.
+    pub rejections_dropped: u64,
+    /// When the oldest open delivery's event arrived.
+    pub oldest_open: Option<Timestamp>,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// Why the journal could not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// The writer has more waiting than it may: answer `unavailable`.
+    #[error("the journal has more waiting than it may hold; the sender is asked to come again")]
+    Busy,
+    /// It was closed.
+    #[error("the journal is closed")]
+    Closed,
+    /// The engine failed.
+    #[error("the journal at {place} failed: {message}")]
+    Failed {
+        /// The file or server.
+        place: String,
+        /// The engine's words, and how to mend it.
+        message: String,
+    },
+}
+
+/// An answer of the journal that is on its way.
+#[derive(Debug)]
+pub struct Pending<T>(oneshot::Receiver<Result<T, JournalError>>);
+
+impl<T> Pending<T> {
+    /// The sending half belongs to the engine; dropping it is [`JournalError::Closed`].
+    pub fn new() -> (oneshot::Sender<Result<T, JournalError>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Self(receiver))
+    }
+
+    /// An answer that is already there.
+    pub fn ready(answer: Result<T, JournalError>) -> Self {
+        let (sender, pending) = Self::new();
+        let _ = sender.send(answer);
+        pending
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T, JournalError>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
+    }
+}

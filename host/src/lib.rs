@@ -1,0 +1,11 @@
+//! Hookport: a self-hosted gateway between third-party providers and your own systems.
+//!
+//! A request's whole way is [`inbound`]'s `receive`; an event's whole way out is [`outbound`]'s. Between them lies the
+//! [`journal`], and neither knows the other. What a provider is, is data: [`provider`] compiles and executes descriptions.
+
+pub mod clock;
+pub mod config;
+pub mod event;
+pub mod journal;
+pub mod reason;
+pub mod request;
