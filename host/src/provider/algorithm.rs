@@ -43,7 +43,7 @@ pub enum KeyKind {
 
 /// A key's text and how to read it.
 pub struct KeyText<'a> {
-    /// The key's form: `utf8`, `hex`, `base64`, `whsec`, `pem`, `spki_base64`.
+    /// One of [`KEY_FORMS`].
     pub form: &'a str,
     /// The text.
     pub text: &'a [u8],
@@ -76,7 +76,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Every form of a key.
-pub const KEY_FORMS: &[&str] = &["utf8", "hex", "base64", "whsec", "pem", "spki_base64"];
+pub const KEY_FORMS: &[&str] = &["utf8", "hex", "base64", "whsec", "pem", "spki_base64", "sm2"];
 
 impl KeyText<'_> {
     /// The bytes of a shared key.
@@ -98,9 +98,11 @@ impl KeyText<'_> {
     fn public_der(&self) -> Result<Vec<u8>, String> {
         let text = std::str::from_utf8(self.text).map_err(|_| "the key is not text")?.trim();
         let inner = match (self.form, text.starts_with("-----BEGIN")) {
-            ("pem", true) => text.lines().filter(|line| !line.starts_with("-----")).collect::<String>(),
+            ("pem" | "sm2", true) => text.lines().filter(|line| !line.starts_with("-----")).collect::<String>(),
             ("spki_base64", false) => text.to_owned(),
-            ("pem", false) => return Err("the key is not PEM: it begins with -----BEGIN PUBLIC KEY-----".into()),
+            ("pem" | "sm2", false) => {
+                return Err("the key is not PEM: it begins with -----BEGIN PUBLIC KEY-----".into());
+            }
             _ => {
                 return Err(format!(
                     "the key form {:?} is not one for a public key here: pem or spki_base64",
@@ -217,6 +219,9 @@ impl Scheme for Sm2 {
 fn sm2(key: &KeyText<'_>) -> Result<Box<dyn Scheme>, String> {
     let text = std::str::from_utf8(key.text).map_err(|_| "the key is not text")?.trim();
     let public = match hex::decode(text) {
+        Ok(point) if point.len() == 64 => {
+            sm2::PublicKey::from_sec1_bytes(&[&[4], point.as_slice()].concat()).map_err(|_| ())
+        }
         Ok(point) => sm2::PublicKey::from_sec1_bytes(&point).map_err(|_| ()),
         Err(_) => sm2::PublicKey::from_public_key_der(&key.public_der()?).map_err(|_| ()),
     };

@@ -161,11 +161,15 @@ impl<'d> Value<'d> {
     /// The members of an object, in the order received.
     pub fn members(self) -> impl Iterator<Item = (Cow<'d, str>, Value<'d>)> {
         let object = self.kind() == Kind::Object;
-        self.children().filter(move |_| object).map(|value| (value.key(), value))
+        self.children().filter(move |_| object).map(|value| (value.name(), value))
     }
 
-    fn key(self) -> Cow<'d, str> {
+    /// The name under which an object holds it; empty for elements and the root.
+    pub fn name(self) -> Cow<'d, str> {
         let (start, end) = self.node().key;
+        if end == 0 {
+            return Cow::Borrowed("");
+        }
         unescape(&self.document.text[start as usize + 1..end as usize - 1])
     }
 
@@ -216,7 +220,7 @@ impl<'d> Value<'d> {
                 out.push(b',');
             }
             if self.kind() == Kind::Object {
-                write_string(child.key().as_bytes(), out);
+                write_string(child.name().as_bytes(), out);
                 out.push(b':');
             }
             match edited {

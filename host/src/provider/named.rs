@@ -57,6 +57,14 @@ impl Named {
         }
     }
 
+    /// What it collects from, where it does.
+    pub fn collected_from(&self) -> Option<CollectFrom> {
+        match self {
+            Self::Collect(collect, _) => Some(collect.collect),
+            _ => None,
+        }
+    }
+
     /// Whether a field that the place names is among what it collects.
     pub fn collects(&self, place: &Place) -> bool {
         let Self::Collect(collect, _) = self else { return false };

@@ -1,8 +1,9 @@
 //! What templates see of a request: its bytes, the source's settings, and the secrets and URL form that are tried right now.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
+
+use hookport_plugin_api::description::CollectFrom;
 
 use super::filter::form_decode;
 use super::json::{Document, Kind, NotJson, Value};
@@ -11,39 +12,73 @@ use super::place::Place;
 use super::template::Lookup;
 use crate::request::Incoming;
 
-/// A request with its body and query read on demand, once.
+/// Which readings of a request templates need; what nobody reads is not parsed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The body as JSON.
+    pub json: bool,
+    /// The body as a form.
+    pub form: bool,
+    /// The query.
+    pub query: bool,
+}
+
+impl Reads {
+    /// What a place needs; a `collect` says so itself.
+    pub fn add(&mut self, place: &Place, lets: &BTreeMap<String, Named>) {
+        match place {
+            Place::Json(_) => self.json = true,
+            Place::Form(_) => self.form = true,
+            Place::Query(_) => self.query = true,
+            Place::Let(name) => match lets.get(name).and_then(Named::collected_from) {
+                Some(CollectFrom::Json) => self.json = true,
+                Some(CollectFrom::Form) => self.form = true,
+                Some(CollectFrom::Query) => self.query = true,
+                None => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+/// A request with those readings.
 pub struct Parsed<'a> {
     /// The request.
     pub request: &'a Incoming,
-    json: OnceCell<Result<Document<'a>, NotJson>>,
-    form: OnceCell<Vec<(Vec<u8>, Vec<u8>)>>,
-    query: OnceCell<Vec<(Vec<u8>, Vec<u8>)>>,
+    json: Option<Result<Document<'a>, NotJson>>,
+    form: Vec<(Vec<u8>, Vec<u8>)>,
+    query: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl<'a> Parsed<'a> {
-    /// Nothing is read yet.
-    pub fn new(request: &'a Incoming) -> Self {
-        Self { request, json: OnceCell::new(), form: OnceCell::new(), query: OnceCell::new() }
+    /// Reads what is needed.
+    pub fn new(request: &'a Incoming, reads: Reads) -> Self {
+        Self {
+            request,
+            json: reads.json.then(|| Document::parse(&request.body)),
+            form: if reads.form { fields(&request.body) } else { Vec::new() },
+            query: if reads.query { fields(request.query().as_bytes()) } else { Vec::new() },
+        }
     }
 
-    /// The body as JSON.
-    pub fn document(&self) -> &Result<Document<'a>, NotJson> {
-        self.json.get_or_init(|| Document::parse(&self.request.body))
+    /// Why the body is not JSON.
+    pub fn not_json(&self) -> Option<&NotJson> {
+        self.json.as_ref().and_then(|read| read.as_ref().err())
     }
 
     /// The body as JSON, when it is.
     pub fn json(&self) -> Option<&Document<'a>> {
-        self.document().as_ref().ok()
+        self.json.as_ref().and_then(|read| read.as_ref().ok())
     }
 
     /// The body as a form; names and values decoded, in order.
     pub fn form(&self) -> &[(Vec<u8>, Vec<u8>)] {
-        self.form.get_or_init(|| fields(&self.request.body))
+        &self.form
     }
 
     /// The query; names and values decoded, in order.
     pub fn query(&self) -> &[(Vec<u8>, Vec<u8>)] {
-        self.query.get_or_init(|| fields(self.request.query().as_bytes()))
+        &self.query
     }
 }
 
