@@ -1,2 +1,3 @@
-//! x
-fn main() {}
+//! Every end-to-end test of Hookport, one area a module.
+
+mod plugins;
