@@ -8,5 +8,6 @@ pub mod config;
 pub mod event;
 pub mod journal;
 pub mod net;
+pub mod outbound;
 pub mod reason;
 pub mod request;
