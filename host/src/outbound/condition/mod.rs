@@ -22,7 +22,7 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 
 /// A compiled `when`.
 #[derive(Debug)]
-pub struct Condition {
+pub(super) struct Condition {
     expression: IdedExpr,
 }
 
@@ -39,11 +39,11 @@ pub struct ConditionError {
 }
 
 /// An event as conditions see it; built once for all routes that ask.
-pub struct View(Context<'static, 'static>);
+pub(super) struct View(Context<'static, 'static>);
 
 impl View {
     /// Reads the event's data.
-    pub fn new(event: &Event) -> Self {
+    pub(super) fn new(event: &Event) -> Self {
         let mut context = Context::with_env(ENVIRONMENT.clone());
         context.add_variable_as_val("event", view::event(event));
         Self(context)
@@ -52,7 +52,7 @@ impl View {
 
 impl Condition {
     /// Compiles an expression; every name in it must exist.
-    pub fn compile(text: &str) -> Result<Self, ConditionError> {
+    pub(super) fn compile(text: &str) -> Result<Self, ConditionError> {
         let source = literals::widen(text);
         let (mut expression, places) = ENVIRONMENT.parser().parse_with_source_info(&source).map_err(first_error)?;
         check_names(&expression, &mut vec!["event"], &places)?;
@@ -61,7 +61,7 @@ impl Condition {
     }
 
     /// Whether the event matches; the error says why nobody can tell, and holds no value of the event.
-    pub fn matches(&self, view: &View) -> Result<bool, String> {
+    pub(super) fn matches(&self, view: &View) -> Result<bool, String> {
         let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error))?;
         match Value::try_from(answer.as_ref()) {
             Ok(Value::Bool(answer)) => Ok(answer),

@@ -24,11 +24,9 @@ const OPERATORS: [(&str, &str, Operator); 13] = [
     (operators::GREATER, "@greater", |args| ordered(&args, operators::GREATER, Ordering::is_gt)),
     (operators::GREATER_EQUALS, "@greater_equal", |args| ordered(&args, operators::GREATER_EQUALS, Ordering::is_ge)),
     (operators::IN, "@among", among),
-    (operators::ADD, "@add", |args| {
-        match both(&args) {
-            Some((left, right)) => Ok(left.calculate(right, i128::checked_add, |a, b| a + b).into_val()),
-            None => plus(&args),
-        }
+    (operators::ADD, "@add", |args| match both(&args) {
+        Some((left, right)) => Ok(left.calculate(right, i128::checked_add, |a, b| a + b).into_val()),
+        None => plus(&args),
     }),
     (operators::SUBSTRACT, "@subtract", |args| {
         let (left, right) = numbers(&args, operators::SUBSTRACT)?;
@@ -51,7 +49,12 @@ pub(super) fn declare(environment: &mut Env) {
     for (operator, name, function) in OPERATORS {
         let arity = if operator == operators::NEGATE { 1 } else { 2 };
         environment
-            .add_overload(name, &format!("{name}_any"), std::iter::repeat_with(|| DYN_TYPE).take(arity).collect(), function)
+            .add_overload(
+                name,
+                &format!("{name}_any"),
+                std::iter::repeat_with(|| DYN_TYPE).take(arity).collect(),
+                function,
+            )
             .expect("no name of ours can be one of CEL's, which has no @ in operators that are written");
     }
 }
@@ -63,7 +66,8 @@ pub(super) fn rewrite(expression: &mut IdedExpr) {
         Expr::Call(call) => {
             let ours = OPERATORS.iter().find(|(operator, ..)| call.target.is_none() && *operator == call.func_name);
             // What a macro adds up in its own variable is no number of the event, and the crate knows a fast way.
-            let own = matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
+            let own =
+                matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
             if let Some((_, name, _)) = ours.filter(|_| !own) {
                 call.func_name = (*name).to_owned();
             }
