@@ -1,2 +1,3 @@
-//! x
-fn main() {}
+//! The tests that need sockets, processes or databases, one module for each area.
+
+mod outbound;
