@@ -72,6 +72,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_glob_is_what_a_regular_expression_says(glob in "[ab.*?]{0,12}", text in "[ab.é]{0,12}") {
+            let pattern = regex::escape(&glob).replace(r"\*", ".*").replace(r"\?", ".");
+            let expected = regex::Regex::new(&format!("^(?s:{pattern})$")).unwrap().is_match(&text);
+            proptest::prop_assert_eq!(matches(&glob, &text), expected);
+        }
+    }
+
     #[test]
     fn many_stars_end_soon() {
         let glob = "*a".repeat(50);

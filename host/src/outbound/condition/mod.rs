@@ -4,6 +4,7 @@
 
 mod literals;
 mod numbers;
+mod patterns;
 mod view;
 
 use std::sync::{Arc, LazyLock};
@@ -17,6 +18,7 @@ use crate::event::Event;
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib();
     numbers::declare(&mut environment);
+    patterns::declare(&mut environment);
     Arc::new(environment)
 });
 
@@ -87,13 +89,14 @@ fn check_names<'e>(
 ) -> Result<(), ConditionError> {
     match &expression.expr {
         Expr::Ident(name) if !bound.contains(&name.as_str()) && is_unknown(expression) => {
-            Err(unknown(expression, places, format!("there is no {name:?} here, only \"event\"")))
+            Err(wrong(expression, places, format!("there is no {name:?} here, only \"event\"")))
         }
         Expr::Call(call) => {
             let member = call.target.is_some();
             if is_unknown_function(call, member) {
-                return Err(unknown(expression, places, format!("there is no function {:?}", call.func_name)));
+                return Err(wrong(expression, places, format!("there is no function {:?}", call.func_name)));
             }
+            check_pattern(call, places)?;
             if let Some(target) = &call.target
                 && !is_namespace(target, &call.func_name)
             {
@@ -116,6 +119,13 @@ fn check_names<'e>(
     }
 }
 
+/// A pattern that is written out is looked at before any event comes.
+fn check_pattern(call: &CallExpr, places: &SourceInfo) -> Result<(), ConditionError> {
+    let Some(last) = call.args.last().filter(|_| call.func_name == "matches") else { return Ok(()) };
+    let Expr::Literal(LiteralValue::String(pattern)) = &last.expr else { return Ok(()) };
+    patterns::check(pattern.inner()).map_err(|message| wrong(last, places, message))
+}
+
 /// The parts of an expression that is neither call nor comprehension.
 fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     use cel::common::ast::EntryExpr;
@@ -134,7 +144,7 @@ fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
-fn unknown(expression: &IdedExpr, places: &SourceInfo, message: String) -> ConditionError {
+fn wrong(expression: &IdedExpr, places: &SourceInfo, message: String) -> ConditionError {
     let start = places.offset_for(expression.id).map_or(0, |(start, _)| start as usize);
     let before: String = places.source.chars().take(start).collect();
     let line = before.matches('\n').count() + 1;

@@ -222,3 +222,36 @@ fn remainder<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 fn not_by_zero(number: Number) -> Result<(), ExecutionError> {
     if number.decimal() == 0.0 { Err(ExecutionError::DivisionByZero(cel::Value::Null)) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exact value of a double as a fraction of 2^1074 would not fit; these do, and that is where digits get lost.
+    fn exact(decimal: f64) -> i128 {
+        (decimal * 4.0) as i128
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_whole_number_and_a_decimal_compare_exactly(whole: i64, near in -8i64..8, quarter in 0u8..4) {
+            let decimal = (whole.saturating_add(near)) as f64 + f64::from(quarter) / 4.0;
+            let expected = (i128::from(whole) * 4).cmp(&exact(decimal));
+            let (whole, decimal) = (Number::Whole(whole.into()), Number::Decimal(decimal));
+            proptest::prop_assert_eq!(whole.compare(decimal), Some(expected));
+            proptest::prop_assert_eq!(decimal.compare(whole), Some(expected.reverse()));
+        }
+    }
+
+    #[test]
+    fn nothing_compares_with_what_is_no_number() {
+        let nan = Number::Decimal(f64::NAN);
+        assert_eq!(
+            (nan.compare(nan), nan.compare(Number::Whole(0)), Number::Whole(0).compare(nan)),
+            (None, None, None)
+        );
+        let (infinity, whole) = (Number::Decimal(f64::INFINITY), Number::Whole(u64::MAX.into()));
+        assert_eq!(whole.compare(infinity), Some(Ordering::Less));
+        assert_eq!(Number::Decimal(f64::NEG_INFINITY).compare(whole), Some(Ordering::Less));
+    }
+}
