@@ -7,6 +7,7 @@ mod judgement;
 mod ledger;
 mod receiver;
 mod restart;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
