@@ -11,5 +11,7 @@ pub mod inbound;
 pub mod journal;
 pub mod plugin;
 pub mod provider;
+pub mod net;
+pub mod outbound;
 pub mod reason;
 pub mod request;

@@ -1,3 +1,6 @@
 //! Every end-to-end test of Hookport, one area a module.
 
 mod plugins;
+//! The tests that need sockets, processes or databases, one module for each area.
+
+mod outbound;
