@@ -7,5 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod journal;
+pub mod net;
+pub mod outbound;
 pub mod reason;
 pub mod request;

@@ -1,0 +1,3 @@
+//! x
+mod condition;
+pub use condition::*;
