@@ -9,5 +9,6 @@ pub mod event;
 pub mod journal;
 pub mod net;
 pub mod outbound;
+pub mod provider;
 pub mod reason;
 pub mod request;

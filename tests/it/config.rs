@@ -33,7 +33,10 @@ fn providers() -> Vec<Description> {
 /// What is said about a text, one line each.
 fn said(name: &str, text: &str, providers: &[Description]) -> String {
     let known: Vec<&Description> = providers.iter().collect();
-    let rules = Rules { providers: &known, compile: |text| hookport::outbound::Condition::compile(text).map(drop).map_err(|error| error.to_string()) };
+    let rules = Rules {
+        providers: &known,
+        compile: |text| hookport::outbound::Condition::compile(text).map(drop).map_err(|error| error.to_string()),
+    };
     let environment: Environment = BTreeMap::new().into_iter().collect();
     let draft = config::load_text(Path::new(name), text.to_owned(), &environment);
     let lines: Vec<String> = match draft.and_then(|draft| config::resolve(draft, rules)) {

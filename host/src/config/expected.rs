@@ -1,6 +1,6 @@
 //! What was expected where something else was written: figment's errors in words that help, and never with a secret in them.
 
-use figment::error::Kind;
+use figment::error::{Actual, Kind};
 
 use super::environment::is_secret;
 use super::written::SECRET_FORMS;
@@ -19,19 +19,20 @@ const LATER: &[(&str, &[&str])] = &[
 ];
 
 /// The key's whole path and what is wrong with it.
-pub(super) fn explain(mut key: Vec<String>, kind: &Kind) -> (Vec<String>, String) {
-    if let Kind::MissingField(name) = kind {
+pub(super) fn explain(mut key: Vec<String>, kind: Kind) -> (Vec<String>, String) {
+    if let Kind::MissingField(name) = &kind {
         key.push(name.to_string());
     }
     let leaf = key.last().map_or("", String::as_str);
     let message = match kind {
-        Kind::Message(message) => message.clone(),
+        Kind::Message(message) => message,
         Kind::MissingField(_) => format!("is missing: {}", expected(leaf, "this key is required")),
-        Kind::UnknownField(name, known) => unknown(&key[..key.len() - 1], "key", name, known),
+        Kind::UnknownField(name, known) => unknown(&key[..key.len() - 1], "key", &name, known),
+        _ if leaf == "secrets" && key.len() == 3 => "must be a table with a secret for each name".to_owned(),
         _ if is_secret(&key) => format!("a secret is {SECRET_FORMS}"),
-        Kind::UnknownVariant(name, known) => unknown(&key[..key.len() - 1], "value", name, known),
+        Kind::UnknownVariant(name, known) => unknown(&key[..key.len() - 1], "value", &name, known),
         Kind::InvalidType(actual, wanted) | Kind::InvalidValue(actual, wanted) => {
-            format!("{actual} is not {}", expected(leaf, &wanted.replace('`', "")))
+            format!("{} is not {}", found(&actual), expected(leaf, in_words(&wanted)))
         }
         other => other.to_string(),
     };
@@ -43,6 +44,33 @@ pub(super) fn explain(mut key: Vec<String>, kind: &Kind) -> (Vec<String>, String
         _ => message,
     };
     (key, message)
+}
+
+fn found(actual: &Actual) -> String {
+    match actual {
+        Actual::Bool(value) => value.to_string(),
+        Actual::Unsigned(number) => number.to_string(),
+        Actual::Signed(number) => number.to_string(),
+        Actual::Float(number) => number.to_string(),
+        Actual::Str(text) => format!("\"{text}\""),
+        Actual::Seq => "a list".to_owned(),
+        Actual::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A Rust type as an operator would call it.
+fn in_words(wanted: &str) -> &str {
+    match wanted {
+        "usize" | "u32" | "u64" => "a whole number from 0",
+        "f64" => "a number",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "path string" => "a path in quotes",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    }
 }
 
 /// An unknown key or value: of a later version, or a slip.

@@ -63,7 +63,9 @@ pub fn load_text(file: &Path, text: String, environment: &Environment) -> Result
     let defaults = Figment::from(Serialized::defaults(default_table()));
     let layers = defaults.clone().merge(Serialized::defaults(table)).merge(environment.clone());
     match (layers.extract::<Dict>(), defaults.extract::<Dict>()) {
-        (Ok(merged), Ok(defaults)) => Ok(Pieces { merged, defaults, draft: (Vec::new(), BTreeSet::new()), origin }.read()),
+        (Ok(merged), Ok(defaults)) => {
+            Ok(Pieces { merged, defaults, draft: (Vec::new(), BTreeSet::new()), origin }.read())
+        }
         (Err(error), _) | (_, Err(error)) => Err(vec![origin.syntax(None, &error.to_string())]),
     }
 }
@@ -187,11 +189,12 @@ impl Pieces {
                 Err(error) => error,
             };
             let at = [&key[..], &error.path[..]].concat();
-            let (at, message) = explain(at, &error.kind);
-            if !self.draft.1.contains(&at) {
+            let (at, message) = explain(at, error.kind);
+            // What was taken out may be missed by what is around it; that is no second mistake.
+            if !self.draft.1.iter().any(|taken| taken.starts_with(&at)) {
                 self.complain(at.clone(), message);
             }
-            if error.path.is_empty() || !take_out(&mut value, &error.path, self.default_of(&at)) {
+            if error.path.is_empty() || !take_out(&mut value, &error.path, self.default_of(&key).as_ref()) {
                 self.draft.1.insert(key);
                 return None;
             }
@@ -214,16 +217,85 @@ impl Pieces {
 }
 
 /// Takes the value at the path out, or the list that it is in, and puts the default there if there is one.
-fn take_out(value: &mut Value, path: &[String], default: Option<Value>) -> bool {
+fn take_out(value: &mut Value, path: &[String], defaults: Option<&Value>) -> bool {
     let Value::Dict(_, entries) = value else { return false };
     let Some((first, rest)) = path.split_first() else { return false };
+    let default = defaults.and_then(Value::as_dict).and_then(|defaults| defaults.get(first));
     match entries.get_mut(first) {
         Some(inner @ Value::Dict(..)) if !rest.is_empty() => take_out(inner, rest, default),
         Some(_) => {
             entries.remove(first);
-            entries.extend(default.map(|default| (first.clone(), default)));
+            entries.extend(default.map(|default| (first.clone(), default.clone())));
             true
         }
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Draft {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = variables.iter().map(pair).collect();
+        load_text(Path::new("test.toml"), text.to_owned(), &environment).expect("the text is TOML")
+    }
+
+    #[test]
+    fn an_empty_file_is_all_defaults() {
+        let draft = read("", &[]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        assert_eq!(draft.written.server.listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn what_the_defaults_say_in_comments_is_a_configuration() {
+        let uncommented = DEFAULTS.lines().filter_map(|line| match line.strip_prefix('#') {
+            Some(sentence) if sentence.starts_with(' ') => None,
+            Some(key) => Some(key),
+            None => Some(line),
+        });
+        let draft = read(&uncommented.collect::<Vec<_>>().join("\n"), &[]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        assert_eq!((draft.written.sources.len(), draft.written.destinations.len()), (1, 2));
+    }
+
+    #[test]
+    fn the_defaults_name_every_key() {
+        let wrong = "server.x = 1\nadmin.x = 1\nlog.x = 1\njournal.x = 1\nplugins.x = 1\nsources.a.x = 1\nroutes = [{ x = 1 }]\n\
+                     polls = [{ x = 1 }]\ndestinations.a = { kind = \"http\", retry = { x = 1 } }\n\
+                     destinations.b = { kind = \"http\", x = 1 }\ndestinations.c = { kind = \"file\", x = 1 }";
+        let complaints = read(wrong, &[]).complaints;
+        let lists = complaints.iter().filter_map(|complaint| complaint.message.split_once("; known: "));
+        let keys: BTreeSet<&str> = lists.flat_map(|(_, list)| list.split('"').skip(1).step_by(2)).collect();
+        assert!(keys.len() >= 40, "{keys:?}");
+        for key in keys {
+            let begins = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} ="));
+            let inside = DEFAULTS.contains(&format!(" {key} = ")) || DEFAULTS.contains(&format!("#{key}."));
+            assert!(DEFAULTS.lines().any(begins) || inside, "config/default.toml does not mention {key}");
+        }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let draft = read("[server]\nlisten = \"127.0.0.1:1\"", &[("HOOKPORT__SERVER__LISTEN", "127.0.0.1:2")]);
+        assert_eq!(draft.written.server.listen.port(), 2);
+    }
+
+    #[test]
+    fn a_complaint_about_a_variable_names_it() {
+        let draft = read("", &[("HOOKPORT__SERVER__LISTEN", "nowhere"), ("HOOKPORT__SEVER__LISTEN", "127.0.0.1:2")]);
+        let said: Vec<String> = draft.complaints.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|line| line.contains("variable HOOKPORT__SERVER__LISTEN: server.listen")), "{said:?}");
+        assert!(said.iter().any(|line| line.contains("variable HOOKPORT__SEVER__LISTEN: sever")), "{said:?}");
+    }
+
+    #[test]
+    fn a_secret_that_looks_like_a_number_stays_as_it_is() {
+        let draft = read("sources.a.provider = \"p\"", &[("HOOKPORT__SOURCES__A__SECRETS__MAIN__VALUE", "0070")]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        let secret = &draft.written.sources["a"].secrets["main"][0];
+        assert!(matches!(secret, crate::config::written::Secret::Value(text) if text == "0070"));
     }
 }

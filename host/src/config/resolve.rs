@@ -24,8 +24,7 @@ pub struct Rules<'a> {
 /// The configuration, or everything that is wrong with it: what reading it found comes first.
 pub fn resolve(draft: Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>> {
     let mut check = Check { draft: &draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new() };
-    let (server, admin, log, journal) =
-        (check.server(), check.admin(), check.log(), check.journal());
+    let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
     let sources = check.sources();
     let destinations = check.destinations();
     let routes = check.routes(&sources, &destinations);
@@ -72,11 +71,16 @@ impl<'a> Check<'a> {
     }
 
     /// Complains about a name that nobody wrote; one that was written and is broken has its own complaint.
-    fn named(&mut self, key: &[&str], section: &str, what: &str, name: &str, known: &[&'a str]) -> bool {
-        let broken = self.draft.taken_out.contains(&owned(&[section, name]));
-        let found = known.contains(&name) || broken;
+    fn named(&mut self, key: &[&str], section: &str, name: &str, known: impl Iterator<Item = &'a String>) -> bool {
+        let taken_out = self.draft.taken_out.iter().filter_map(|key| match key.as_slice() {
+            [of, name] if of == section => Some(name),
+            _ => None,
+        });
+        let known: Vec<&str> = known.chain(taken_out).map(String::as_str).collect();
+        let found = known.contains(&name);
         if !found {
-            let advice = match known {
+            let what = section.trim_end_matches('s');
+            let advice = match known.as_slice() {
                 [] => format!("; there are none, add [{section}.{name}]"),
                 _ => match did_you_mean(name, known.iter().copied()) {
                     meant if meant.is_empty() => format!("; there are {}", quoted(known.iter().copied())),

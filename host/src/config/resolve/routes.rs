@@ -26,20 +26,21 @@ impl Check<'_> {
 
     fn route(&mut self, at: &str, route: &Route) {
         let draft = self.draft;
-        let sources: Vec<&str> = draft.written.sources.keys().map(String::as_str).collect();
-        let destinations: Vec<&str> = draft.written.destinations.keys().map(String::as_str).collect();
         for name in route.sources.iter().flatten() {
-            self.named(&["routes", at, "sources"], "sources", "source", name, &sources);
+            self.named(&["routes", at, "sources"], "sources", name, draft.written.sources.keys());
         }
         for name in &route.to {
-            self.named(&["routes", at, "to"], "destinations", "destination", name, &destinations);
+            self.named(&["routes", at, "to"], "destinations", name, draft.written.destinations.keys());
         }
         if route.to.is_empty() {
             self.complain(&["routes", at, "to"], "is empty: name at least one destination");
         }
         for (key, list) in [("sources", &route.sources), ("types", &route.types)] {
             if list.as_ref().is_some_and(Vec::is_empty) {
-                self.complain(&["routes", at, key], "is empty, so that nothing would match: name some, or leave it out");
+                self.complain(
+                    &["routes", at, key],
+                    "is empty, so that nothing would match: name some, or leave it out",
+                );
             }
         }
         if let Some(Err(message)) = route.when.as_deref().map(self.rules.compile) {
@@ -83,8 +84,7 @@ impl Check<'_> {
 
     fn poll(&mut self, at: &str, poll: &written::Poll) -> Option<Poll> {
         let draft = self.draft;
-        let sources: Vec<&str> = draft.written.sources.keys().map(String::as_str).collect();
-        if self.named(&["polls", at, "source"], "sources", "source", &poll.source, &sources)
+        if self.named(&["polls", at, "source"], "sources", &poll.source, draft.written.sources.keys())
             && let Some(source) = draft.written.sources.get(&poll.source)
             && let Some(description) = self.description(&source.provider)
         {
@@ -121,7 +121,9 @@ impl Check<'_> {
                 Ok(value) => return Some(Input::Here(value)),
                 Err(error) => self.complain(&["polls", at, "input"], format!("cannot be written as JSON: {error}")),
             },
-            (None, Some(path)) => match std::fs::read(path).map(|text| serde_json::from_slice::<serde_json::Value>(&text)) {
+            (None, Some(path)) => match std::fs::read(path)
+                .map(|text| serde_json::from_slice::<serde_json::Value>(&text))
+            {
                 Ok(Ok(_)) => return Some(Input::File(path.clone())),
                 Ok(Err(error)) => {
                     self.complain(&["polls", at, "input_file"], format!("{} is not JSON: {error}", path.display()));
@@ -130,7 +132,9 @@ impl Check<'_> {
                     self.complain(&["polls", at, "input_file"], format!("{} cannot be read: {error}", path.display()));
                 }
             },
-            (Some(_), Some(_)) => self.complain(&["polls", at, "input_file"], "is there beside `input`: keep one of them"),
+            (Some(_), Some(_)) => {
+                self.complain(&["polls", at, "input_file"], "is there beside `input`: keep one of them")
+            }
             (None, None) => self.missing(&["polls", at, "input"], "is missing: write `input` or `input_file`"),
         }
         None

@@ -46,7 +46,8 @@ impl Check<'_> {
     fn source(&mut self, name: &str, written: &written::Source, description: &Description) -> Source {
         if let Some(unsigned) = description.verify.iter().find(|verify| verify.alg == "none") {
             let reason = unsigned.reason.as_deref().unwrap_or("the description gives no reason");
-            let message = format!("\"{}\" does not sign its requests: anybody can send them ({reason})", written.provider);
+            let message =
+                format!("\"{}\" does not sign its requests: anybody can send them ({reason})", written.provider);
             self.warn(&["sources", name], message);
         }
         if written.tolerance.is_some() && description.timestamp.is_none() {
