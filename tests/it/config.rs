@@ -39,7 +39,7 @@ fn said(name: &str, text: &str, providers: &[Description]) -> String {
     };
     let environment: Environment = BTreeMap::new().into_iter().collect();
     let draft = config::load_text(Path::new(name), text.to_owned(), &environment);
-    let lines: Vec<String> = match draft.and_then(|draft| config::resolve(draft, rules)) {
+    let lines: Vec<String> = match draft.and_then(|draft| config::resolve(&draft, rules)) {
         Ok(config) => config.warnings.iter().map(|warning| format!("# warning: {warning}\n")).collect(),
         Err(complaints) => complaints.iter().map(|complaint| format!("# {complaint}\n")).collect(),
     };

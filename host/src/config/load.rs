@@ -38,6 +38,13 @@ pub struct Draft {
     pub(super) taken_out: BTreeSet<Vec<String>>,
 }
 
+impl Draft {
+    /// A complaint about a key that is found out later, such as a key that is no key: `sources.esim.secrets.main`.
+    pub fn complaint(&self, key: &str, message: impl Into<String>) -> Complaint {
+        self.origin.complaint(&key.split('.').map(str::to_owned).collect::<Vec<_>>(), message)
+    }
+}
+
 /// Reads a file and the environment over the defaults. An error is a file that cannot be read at all.
 pub fn load(file: &Path, environment: &Environment) -> Result<Draft, Vec<Complaint>> {
     match std::fs::read_to_string(file) {

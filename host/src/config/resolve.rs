@@ -7,6 +7,7 @@ mod server;
 mod sources;
 
 use hookport_plugin_api::description::Description;
+use secrecy::SecretString;
 
 use super::load::Draft;
 use super::resolved::Config;
@@ -22,8 +23,8 @@ pub struct Rules<'a> {
 }
 
 /// The configuration, or everything that is wrong with it: what reading it found comes first.
-pub fn resolve(draft: Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>> {
-    let mut check = Check { draft: &draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new() };
+pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>> {
+    let mut check = Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new() };
     let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
     let sources = check.sources();
     let destinations = check.destinations();
@@ -33,6 +34,15 @@ pub fn resolve(draft: Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>>
     match complaints.is_empty() {
         true => Ok(Config { server, admin, log, journal, sources, destinations, routes, polls, warnings }),
         false => Err(in_order(complaints)),
+    }
+}
+
+impl Draft {
+    /// The admin token, if there is one that can be had; for clients, which need nothing else.
+    pub fn admin_token(&self) -> Option<SecretString> {
+        let rules = Rules { providers: &[], compile: |_| Ok(()) };
+        let mut check = Check { draft: self, rules, complaints: Vec::new(), warnings: Vec::new() };
+        check.secret(&["admin", "token"], self.written.admin.token.as_ref()?)
     }
 }
 
