@@ -4,13 +4,16 @@
 //! [`journal`], and neither knows the other. What a provider is, is data: [`provider`] compiles and executes descriptions.
 
 pub mod admin;
+pub mod case;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod inbound;
 pub mod journal;
 pub mod net;
 pub mod outbound;
+pub mod plugin;
 pub mod provider;
 pub mod reason;
 pub mod request;

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Description {
     /// Who it is.
     pub provider: Identity,
@@ -33,6 +32,9 @@ pub struct Description {
     /// How a request proves itself: alternatives, the first match accepts.
     #[serde(default)]
     pub verify: Many<Verify>,
+    /// Equalities that must hold besides the signature.
+    #[serde(default)]
+    pub assert: Vec<Assert>,
     /// Where the signed time is.
     pub timestamp: Option<Time>,
     /// Which nonce may come only once.
@@ -59,7 +61,6 @@ pub struct Description {
 
 /// `[provider]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// Lower-case letters, digits and `-`; also the prefix of every event type.
     pub id: String,
@@ -91,7 +92,6 @@ pub enum Content {
 
 /// `[route]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     /// Upper case.
     #[serde(default = "post")]
@@ -106,7 +106,6 @@ fn post() -> Vec<String> {
 
 /// One of `[[headers]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct HeaderRule {
     /// Case does not matter.
     pub name: String,
@@ -129,7 +128,6 @@ fn yes() -> bool {
 
 /// `[secrets.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SecretSlot {
     /// What it is and where an operator finds it.
     pub about: String,
@@ -156,7 +154,6 @@ pub enum SecretKind {
 
 /// `[settings.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Setting {
     /// What it changes.
     pub about: String,
@@ -210,67 +207,55 @@ impl fmt::Display for SettingValue {
 pub enum Let {
     /// A template.
     Template(String),
+    /// A template that is missing, as a header may be, unless its condition holds.
+    Conditional(Conditional),
     /// Templates whose values are sorted by bytes and joined.
     Sort(Sort),
     /// Fields of the request as `key=value` pairs.
     Collect(Collect),
 }
 
+/// `[let.NAME] template = "...", when = {...}`.
+#[derive(Debug, Clone)]
+pub struct Conditional {
+    /// When it is there.
+    pub when: When,
+    /// A template.
+    pub template: String,
+}
+
 /// `[let.NAME] sort = [...]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Sort {
     /// Templates.
     pub sort: Vec<String>,
-    /// Between them.
-    #[serde(default)]
+    /// Between them; nothing unless said.
     pub join: String,
 }
 
 /// `[let.NAME] collect = "..."`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Collect {
     /// Where the fields come from.
     pub collect: CollectFrom,
     /// Fields left out, by name.
-    #[serde(default)]
     pub exclude: Vec<String>,
     /// Only fields whose name begins so.
     pub include_prefix: Option<String>,
     /// Drops null, `""`, `[]` and `{}`.
-    #[serde(default)]
     pub skip_empty: bool,
     /// Drops exact repeats.
-    #[serde(default)]
     pub unique: bool,
-    /// In which order.
-    #[serde(default)]
+    /// In which order; by name unless said.
     pub order: Order,
     /// How names and values are written.
-    #[serde(default)]
     pub encode: Encode,
-    /// A template of `${k}` and `${v}`.
-    #[serde(default = "pair")]
+    /// A template of `${k}` and `${v}`; `${k}=${v}` unless said.
     pub pair: String,
-    /// Between pairs.
-    #[serde(default = "ampersand")]
+    /// Between pairs; `&` unless said.
     pub join: String,
-    /// The texts of false and true.
-    #[serde(default = "bool_text")]
+    /// The texts of false and true, unless said `false` and `true`.
     pub bool: [String; 2],
-}
-
-fn pair() -> String {
-    "${k}=${v}".into()
-}
-
-fn ampersand() -> String {
-    "&".into()
-}
-
-fn bool_text() -> [String; 2] {
-    ["false".into(), "true".into()]
 }
 
 /// Where collected fields come from.
@@ -313,7 +298,6 @@ pub enum Encode {
 
 /// One of `[[verify]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -372,7 +356,6 @@ pub enum Parse {
 
 /// `key = { form, value }`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Key {
     /// How the text becomes a key.
     #[serde(default = "utf8")]
@@ -390,41 +373,66 @@ fn secret() -> String {
     "${secret}".into()
 }
 
+/// One of `[[assert]]`: two templates whose bytes must be equal with some combination of the listed secrets.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Assert {
+    /// A template.
+    pub left: String,
+    /// A template.
+    pub right: String,
+}
+
 /// A condition; everything named must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct When {
-    /// A source and the text it equals, without case; or a list of such pairs.
+    /// A source and the texts of which it equals one, without case; or a list of such lists, which must all hold.
     #[serde(default)]
-    pub equals: Pairs,
+    pub equals: Equals,
     /// A source that is there.
     pub present: Option<String>,
     /// The request's method.
     pub method: Option<String>,
 }
 
-/// One pair or a list of pairs.
+/// `["source", "text", ...]` or a list of it.
 #[derive(Debug, Clone, Default)]
-pub struct Pairs(pub Vec<[String; 2]>);
+pub struct Equals(pub Vec<Equal>);
 
-impl<'de> Deserialize<'de> for Pairs {
+/// A source and the texts of which it equals one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equal {
+    /// A source.
+    pub source: String,
+    /// At least one.
+    pub texts: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Equals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const EXPECTING: &str = "[\"source\", \"text\", ...] or a list of it";
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a pair [\"source\", \"text\"] or a list of pairs")]
+        #[serde(untagged, expecting = "[\"source\", \"text\", ...] or a list of it")]
         enum Written {
-            One([String; 2]),
-            Several(Vec<[String; 2]>),
+            One(Vec<String>),
+            Several(Vec<Vec<String>>),
         }
-        Ok(Self(match Written::deserialize(deserializer)? {
-            Written::One(pair) => vec![pair],
-            Written::Several(pairs) => pairs,
-        }))
+        let lists = match Written::deserialize(deserializer)? {
+            Written::One(list) => vec![list],
+            Written::Several(lists) => lists,
+        };
+        let equal = |mut list: Vec<String>| {
+            if list.len() < 2 {
+                return Err(serde::de::Error::invalid_length(list.len(), &EXPECTING));
+            }
+            let texts = list.split_off(1);
+            Ok(Equal { source: list.remove(0), texts })
+        };
+        lists.into_iter().map(equal).collect::<Result<_, _>>().map(Self)
     }
 }
 
 /// `[timestamp]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Time {
     /// A source.
     pub from: String,
@@ -442,7 +450,6 @@ fn one_day() -> u64 {
 
 /// `[replay]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Replay {
     /// A source, remembered as long as the timestamp may be off.
     pub nonce: String,
@@ -450,7 +457,6 @@ pub struct Replay {
 
 /// `[event]`: each a source, a template, or a list of which the first present counts.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EventRule {
     /// The provider's name of the event.
     #[serde(default, rename = "type")]
@@ -476,7 +482,6 @@ pub struct EventRule {
 
 /// `[ack.<outcome>]`.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Acks {
     /// Stored.
     pub accepted: Option<Ack>,
@@ -492,7 +497,6 @@ pub struct Acks {
 
 /// One answer.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Ack {
     /// The outcome's own status unless said.
     pub status: Option<u16>,
@@ -515,7 +519,6 @@ pub struct Ack {
 
 /// One of `[[ack.<outcome>.sign]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AckSign {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -533,7 +536,6 @@ pub struct AckSign {
 
 /// One of `[[open]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Open {
     /// A JSON pointer into `data`, or several.
     pub field: Many<String>,
@@ -547,7 +549,6 @@ pub struct Open {
 
 /// One of `[[operations]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// As `hookport call` and `[[polls]]` name it.
     pub id: String,
@@ -618,19 +619,159 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
     }
 }
 
+/// Text is a template; of a table, `sort` or `collect` says which kind it is.
 impl<'de> Deserialize<'de> for Let {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a template, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")]
-        enum Written {
-            Template(String),
-            Sort(Sort),
-            Collect(Collect),
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Let;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Let, E> {
+                Ok(Let::Template(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Let, A::Error> {
+                let table = LetTable::deserialize(MapAccessDeserializer::new(map))?;
+                match (table.sort, table.collect, table.template) {
+                    (None, None, Some(template)) => {
+                        Ok(Let::Conditional(Conditional { when: table.when.unwrap_or_default(), template }))
+                    }
+                    (Some(sort), None, None) => Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() })),
+                    (None, Some(collect), None) => Ok(Let::Collect(Collect {
+                        collect,
+                        exclude: table.exclude,
+                        include_prefix: table.include_prefix,
+                        skip_empty: table.skip_empty,
+                        unique: table.unique,
+                        order: table.order,
+                        encode: table.encode,
+                        pair: table.pair.unwrap_or_else(|| "${k}=${v}".into()),
+                        join: table.join.unwrap_or_else(|| "&".into()),
+                        bool: table.bool.unwrap_or_else(|| ["false".into(), "true".into()]),
+                    })),
+                    _ => Err(serde::de::Error::custom("a let table has one of `template`, `sort` and `collect`")),
+                }
+            }
         }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Template(template) => Self::Template(template),
-            Written::Sort(sort) => Self::Sort(sort),
-            Written::Collect(collect) => Self::Collect(collect),
-        })
+        deserializer.deserialize_any(Written)
     }
 }
+
+#[derive(Deserialize)]
+struct LetTable {
+    when: Option<When>,
+    template: Option<String>,
+    sort: Option<Vec<String>>,
+    collect: Option<CollectFrom>,
+    join: Option<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    include_prefix: Option<String>,
+    #[serde(default)]
+    skip_empty: bool,
+    #[serde(default)]
+    unique: bool,
+    #[serde(default)]
+    order: Order,
+    #[serde(default)]
+    encode: Encode,
+    pair: Option<String>,
+    bool: Option<[String; 2]>,
+}
+
+/// Every key of the grammar, for a reader that suggests the one that was meant.
+pub const KEYS: &[&str] = &[
+    "about",
+    "accepted",
+    "ack",
+    "alg",
+    "assert",
+    "attempts",
+    "block",
+    "bool",
+    "changed_event",
+    "choices",
+    "collect",
+    "content",
+    "covers",
+    "default",
+    "docs",
+    "duplicate",
+    "empty",
+    "encode",
+    "encoding",
+    "equals",
+    "event",
+    "exclude",
+    "field",
+    "form",
+    "format",
+    "from",
+    "hash_hold_s",
+    "headers",
+    "id",
+    "include_prefix",
+    "input",
+    "items",
+    "join",
+    "json",
+    "key",
+    "kind",
+    "kv",
+    "left",
+    "let",
+    "malformed",
+    "max_len",
+    "media_type",
+    "message",
+    "method",
+    "methods",
+    "must_understand",
+    "name",
+    "nonce",
+    "now",
+    "one_of",
+    "open",
+    "operations",
+    "order",
+    "output",
+    "pair",
+    "parse",
+    "path",
+    "pattern",
+    "pick",
+    "prefix",
+    "present",
+    "provider",
+    "reason",
+    "redact",
+    "rejected",
+    "replay",
+    "required",
+    "right",
+    "route",
+    "secrets",
+    "sep",
+    "settings",
+    "sign",
+    "skip_empty",
+    "sort",
+    "status",
+    "subject",
+    "template",
+    "text",
+    "time",
+    "timeout_s",
+    "timestamp",
+    "tolerance_s",
+    "type",
+    "unavailable",
+    "unique",
+    "user_id",
+    "value",
+    "verify",
+    "version",
+    "when",
+    "xml",
+];

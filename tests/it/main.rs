@@ -1,3 +1,4 @@
-//! Everything that needs files, sockets, processes or several parts at once: one binary, an area a file.
+//! Every end-to-end test of Hookport, one area a module.
 
 mod config;
+mod plugins;
