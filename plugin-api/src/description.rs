@@ -33,6 +33,9 @@ pub struct Description {
     /// How a request proves itself: alternatives, the first match accepts.
     #[serde(default)]
     pub verify: Many<Verify>,
+    /// Equalities that must hold besides the signature.
+    #[serde(default)]
+    pub assert: Vec<Assert>,
     /// Where the signed time is.
     pub timestamp: Option<Time>,
     /// Which nonce may come only once.
@@ -210,10 +213,22 @@ impl fmt::Display for SettingValue {
 pub enum Let {
     /// A template.
     Template(String),
+    /// A template that is missing, as a header may be, unless its condition holds.
+    Conditional(Conditional),
     /// Templates whose values are sorted by bytes and joined.
     Sort(Sort),
     /// Fields of the request as `key=value` pairs.
     Collect(Collect),
+}
+
+/// `[let.NAME] template = "...", when = {...}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conditional {
+    /// When it is there.
+    pub when: When,
+    /// A template.
+    pub template: String,
 }
 
 /// `[let.NAME] sort = [...]`.
@@ -390,35 +405,63 @@ fn secret() -> String {
     "${secret}".into()
 }
 
+/// One of `[[assert]]`: two templates whose bytes must be equal with some combination of the listed secrets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assert {
+    /// A template.
+    pub left: String,
+    /// A template.
+    pub right: String,
+}
+
 /// A condition; everything named must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct When {
-    /// A source and the text it equals, without case; or a list of such pairs.
+    /// A source and the texts of which it equals one, without case; or a list of such lists, which must all hold.
     #[serde(default)]
-    pub equals: Pairs,
+    pub equals: Equals,
     /// A source that is there.
     pub present: Option<String>,
     /// The request's method.
     pub method: Option<String>,
 }
 
-/// One pair or a list of pairs.
+/// `["source", "text", ...]` or a list of it.
 #[derive(Debug, Clone, Default)]
-pub struct Pairs(pub Vec<[String; 2]>);
+pub struct Equals(pub Vec<Equal>);
 
-impl<'de> Deserialize<'de> for Pairs {
+/// A source and the texts of which it equals one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Equal {
+    /// A source.
+    pub source: String,
+    /// At least one.
+    pub texts: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Equals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const EXPECTING: &str = "[\"source\", \"text\", ...] or a list of it";
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a pair [\"source\", \"text\"] or a list of pairs")]
+        #[serde(untagged, expecting = "[\"source\", \"text\", ...] or a list of it")]
         enum Written {
-            One([String; 2]),
-            Several(Vec<[String; 2]>),
+            One(Vec<String>),
+            Several(Vec<Vec<String>>),
         }
-        Ok(Self(match Written::deserialize(deserializer)? {
-            Written::One(pair) => vec![pair],
-            Written::Several(pairs) => pairs,
-        }))
+        let lists = match Written::deserialize(deserializer)? {
+            Written::One(list) => vec![list],
+            Written::Several(lists) => lists,
+        };
+        let equal = |mut list: Vec<String>| {
+            if list.len() < 2 {
+                return Err(serde::de::Error::invalid_length(list.len(), &EXPECTING));
+            }
+            let texts = list.split_off(1);
+            Ok(Equal { source: list.remove(0), texts })
+        };
+        lists.into_iter().map(equal).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -621,14 +664,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
 impl<'de> Deserialize<'de> for Let {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a template, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")]
+        #[serde(untagged, expecting = "a template, { template = \"...\", when = {...} }, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")]
         enum Written {
             Template(String),
+            Conditional(Conditional),
             Sort(Sort),
             Collect(Collect),
         }
         Ok(match Written::deserialize(deserializer)? {
             Written::Template(template) => Self::Template(template),
+            Written::Conditional(conditional) => Self::Conditional(conditional),
             Written::Sort(sort) => Self::Sort(sort),
             Written::Collect(collect) => Self::Collect(collect),
         })
