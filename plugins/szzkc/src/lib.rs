@@ -128,7 +128,10 @@ fn found<'a>(answer: &'a Answer<'_>) -> Result<Vec<&'a RawValue>, String> {
     if found.state {
         return Ok(found.result.unwrap_or_default());
     }
-    Err(found.error.filter(|text| !text.is_empty()).map_or_else(|| "state is false, without an error".into(), Cow::into_owned))
+    Err(found
+        .error
+        .filter(|text| !text.is_empty())
+        .map_or_else(|| "state is false, without an error".into(), Cow::into_owned))
 }
 
 /// Those numbers that no item answers.

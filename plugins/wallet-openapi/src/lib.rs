@@ -29,16 +29,28 @@ fn notice(request: &Request<'_>, events: &mut Events<'_>) -> Result<(), DecodeEr
         document.set_json("event_data", &text);
     }
     let mut event = Event::new().json(document.to_json());
+    let data = document.get("event_data").map(RawValue::get);
+    if let Some(id) = data.and_then(card_id) {
+        event = event.subject(id);
+    }
     if events.declared_type().starts_with("card.status.") {
-        match document.get("event_data").map(|data| serde_json::from_str::<Card<'_>>(data.get())) {
-            Some(Ok(Card { card_id: Some(id), .. })) if !id.is_empty() => event = event.subject(id.into_owned()),
+        match data.map(serde_json::from_str::<Card<'_>>) {
+            Some(Ok(Card { card_id: Some(_), .. })) => {}
             Some(Ok(_)) => event = event.warn("event_data has no card_id"),
             // Not the error itself, which may quote a card number.
-            Some(Err(error)) => event = event.warn(format!("event_data is not as documented, column {}", error.column())),
+            Some(Err(error)) => {
+                event = event.warn(format!("event_data is not as documented, column {}", error.column()))
+            }
             None => event = event.warn("event_data is documented as required"),
         }
     }
     events.push(event)
+}
+
+/// The card, whatever else does not hold.
+fn card_id(data: &str) -> Option<String> {
+    let fields: Fields<'_> = serde_json::from_str(data).ok()?;
+    fields.text("card_id").filter(|id| !id.is_empty()).map(Cow::into_owned)
 }
 
 /// A card whose status changed. Dates without a zone; those that are not set are empty.
