@@ -7,5 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod event;
 pub mod journal;
+pub mod provider;
 pub mod reason;
 pub mod request;

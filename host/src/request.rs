@@ -24,6 +24,18 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// A request without anything, for templates that read settings and secrets alone.
+    pub fn nothing() -> Self {
+        Self {
+            method: String::new(),
+            target: String::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            peer: None,
+            received: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     /// The path without the query.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)

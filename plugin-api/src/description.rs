@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Description {
     /// Who it is.
     pub provider: Identity,
@@ -62,7 +61,6 @@ pub struct Description {
 
 /// `[provider]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// Lower-case letters, digits and `-`; also the prefix of every event type.
     pub id: String,
@@ -94,7 +92,6 @@ pub enum Content {
 
 /// `[route]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     /// Upper case.
     #[serde(default = "post")]
@@ -109,7 +106,6 @@ fn post() -> Vec<String> {
 
 /// One of `[[headers]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct HeaderRule {
     /// Case does not matter.
     pub name: String,
@@ -132,7 +128,6 @@ fn yes() -> bool {
 
 /// `[secrets.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SecretSlot {
     /// What it is and where an operator finds it.
     pub about: String,
@@ -159,7 +154,6 @@ pub enum SecretKind {
 
 /// `[settings.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Setting {
     /// What it changes.
     pub about: String,
@@ -222,8 +216,7 @@ pub enum Let {
 }
 
 /// `[let.NAME] template = "...", when = {...}`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Conditional {
     /// When it is there.
     pub when: When,
@@ -232,60 +225,37 @@ pub struct Conditional {
 }
 
 /// `[let.NAME] sort = [...]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Sort {
     /// Templates.
     pub sort: Vec<String>,
-    /// Between them.
-    #[serde(default)]
+    /// Between them; nothing unless said.
     pub join: String,
 }
 
 /// `[let.NAME] collect = "..."`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Collect {
     /// Where the fields come from.
     pub collect: CollectFrom,
     /// Fields left out, by name.
-    #[serde(default)]
     pub exclude: Vec<String>,
     /// Only fields whose name begins so.
     pub include_prefix: Option<String>,
     /// Drops null, `""`, `[]` and `{}`.
-    #[serde(default)]
     pub skip_empty: bool,
     /// Drops exact repeats.
-    #[serde(default)]
     pub unique: bool,
-    /// In which order.
-    #[serde(default)]
+    /// In which order; by name unless said.
     pub order: Order,
     /// How names and values are written.
-    #[serde(default)]
     pub encode: Encode,
-    /// A template of `${k}` and `${v}`.
-    #[serde(default = "pair")]
+    /// A template of `${k}` and `${v}`; `${k}=${v}` unless said.
     pub pair: String,
-    /// Between pairs.
-    #[serde(default = "ampersand")]
+    /// Between pairs; `&` unless said.
     pub join: String,
-    /// The texts of false and true.
-    #[serde(default = "bool_text")]
+    /// The texts of false and true, unless said `false` and `true`.
     pub bool: [String; 2],
-}
-
-fn pair() -> String {
-    "${k}=${v}".into()
-}
-
-fn ampersand() -> String {
-    "&".into()
-}
-
-fn bool_text() -> [String; 2] {
-    ["false".into(), "true".into()]
 }
 
 /// Where collected fields come from.
@@ -328,7 +298,6 @@ pub enum Encode {
 
 /// One of `[[verify]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -387,7 +356,6 @@ pub enum Parse {
 
 /// `key = { form, value }`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Key {
     /// How the text becomes a key.
     #[serde(default = "utf8")]
@@ -407,7 +375,6 @@ fn secret() -> String {
 
 /// One of `[[assert]]`: two templates whose bytes must be equal with some combination of the listed secrets.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Assert {
     /// A template.
     pub left: String,
@@ -417,7 +384,6 @@ pub struct Assert {
 
 /// A condition; everything named must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct When {
     /// A source and the texts of which it equals one, without case; or a list of such lists, which must all hold.
     #[serde(default)]
@@ -467,7 +433,6 @@ impl<'de> Deserialize<'de> for Equals {
 
 /// `[timestamp]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Time {
     /// A source.
     pub from: String,
@@ -485,7 +450,6 @@ fn one_day() -> u64 {
 
 /// `[replay]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Replay {
     /// A source, remembered as long as the timestamp may be off.
     pub nonce: String,
@@ -493,7 +457,6 @@ pub struct Replay {
 
 /// `[event]`: each a source, a template, or a list of which the first present counts.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EventRule {
     /// The provider's name of the event.
     #[serde(default, rename = "type")]
@@ -519,7 +482,6 @@ pub struct EventRule {
 
 /// `[ack.<outcome>]`.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Acks {
     /// Stored.
     pub accepted: Option<Ack>,
@@ -535,7 +497,6 @@ pub struct Acks {
 
 /// One answer.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Ack {
     /// The outcome's own status unless said.
     pub status: Option<u16>,
@@ -558,7 +519,6 @@ pub struct Ack {
 
 /// One of `[[ack.<outcome>.sign]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AckSign {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -576,7 +536,6 @@ pub struct AckSign {
 
 /// One of `[[open]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Open {
     /// A JSON pointer into `data`, or several.
     pub field: Many<String>,
@@ -590,7 +549,6 @@ pub struct Open {
 
 /// One of `[[operations]]`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// As `hookport call` and `[[polls]]` name it.
     pub id: String,
@@ -661,21 +619,159 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
     }
 }
 
+/// Text is a template; of a table, `sort` or `collect` says which kind it is.
 impl<'de> Deserialize<'de> for Let {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a template, { template = \"...\", when = {...} }, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")]
-        enum Written {
-            Template(String),
-            Conditional(Conditional),
-            Sort(Sort),
-            Collect(Collect),
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Let;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Let, E> {
+                Ok(Let::Template(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Let, A::Error> {
+                let table = LetTable::deserialize(MapAccessDeserializer::new(map))?;
+                match (table.sort, table.collect, table.template) {
+                    (None, None, Some(template)) => {
+                        Ok(Let::Conditional(Conditional { when: table.when.unwrap_or_default(), template }))
+                    }
+                    (Some(sort), None, None) => Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() })),
+                    (None, Some(collect), None) => Ok(Let::Collect(Collect {
+                        collect,
+                        exclude: table.exclude,
+                        include_prefix: table.include_prefix,
+                        skip_empty: table.skip_empty,
+                        unique: table.unique,
+                        order: table.order,
+                        encode: table.encode,
+                        pair: table.pair.unwrap_or_else(|| "${k}=${v}".into()),
+                        join: table.join.unwrap_or_else(|| "&".into()),
+                        bool: table.bool.unwrap_or_else(|| ["false".into(), "true".into()]),
+                    })),
+                    _ => Err(serde::de::Error::custom("a let table has one of `template`, `sort` and `collect`")),
+                }
+            }
         }
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Template(template) => Self::Template(template),
-            Written::Conditional(conditional) => Self::Conditional(conditional),
-            Written::Sort(sort) => Self::Sort(sort),
-            Written::Collect(collect) => Self::Collect(collect),
-        })
+        deserializer.deserialize_any(Written)
     }
 }
+
+#[derive(Deserialize)]
+struct LetTable {
+    when: Option<When>,
+    template: Option<String>,
+    sort: Option<Vec<String>>,
+    collect: Option<CollectFrom>,
+    join: Option<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    include_prefix: Option<String>,
+    #[serde(default)]
+    skip_empty: bool,
+    #[serde(default)]
+    unique: bool,
+    #[serde(default)]
+    order: Order,
+    #[serde(default)]
+    encode: Encode,
+    pair: Option<String>,
+    bool: Option<[String; 2]>,
+}
+
+/// Every key of the grammar, for a reader that suggests the one that was meant.
+pub const KEYS: &[&str] = &[
+    "about",
+    "accepted",
+    "ack",
+    "alg",
+    "assert",
+    "attempts",
+    "block",
+    "bool",
+    "changed_event",
+    "choices",
+    "collect",
+    "content",
+    "covers",
+    "default",
+    "docs",
+    "duplicate",
+    "empty",
+    "encode",
+    "encoding",
+    "equals",
+    "event",
+    "exclude",
+    "field",
+    "form",
+    "format",
+    "from",
+    "hash_hold_s",
+    "headers",
+    "id",
+    "include_prefix",
+    "input",
+    "items",
+    "join",
+    "json",
+    "key",
+    "kind",
+    "kv",
+    "left",
+    "let",
+    "malformed",
+    "max_len",
+    "media_type",
+    "message",
+    "method",
+    "methods",
+    "must_understand",
+    "name",
+    "nonce",
+    "now",
+    "one_of",
+    "open",
+    "operations",
+    "order",
+    "output",
+    "pair",
+    "parse",
+    "path",
+    "pattern",
+    "pick",
+    "prefix",
+    "present",
+    "provider",
+    "reason",
+    "redact",
+    "rejected",
+    "replay",
+    "required",
+    "right",
+    "route",
+    "secrets",
+    "sep",
+    "settings",
+    "sign",
+    "skip_empty",
+    "sort",
+    "status",
+    "subject",
+    "template",
+    "text",
+    "time",
+    "timeout_s",
+    "timestamp",
+    "tolerance_s",
+    "type",
+    "unavailable",
+    "unique",
+    "user_id",
+    "value",
+    "verify",
+    "version",
+    "when",
+    "xml",
+];

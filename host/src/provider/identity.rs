@@ -1,0 +1,94 @@
+//! `[event]`: what an event is called, what it is about, when it happened, and by which key a repeat is known.
+
+use std::time::Duration;
+
+use hookport_plugin_api::description::EventRule;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::moment::{self, Format};
+use super::place::Place;
+use super::template::{Lookup, Template};
+use crate::event::DedupKey;
+
+/// The compiled rule.
+#[derive(Default)]
+pub struct Identity {
+    kind: Vec<Template>,
+    id: Vec<Template>,
+    subject: Vec<Template>,
+    time: Vec<Template>,
+    formats: Vec<Format>,
+    hash_hold: Duration,
+}
+
+/// What it says of one request.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The provider's own name of the event; `event` without a rule.
+    pub kind: String,
+    /// The provider's own id.
+    pub id: Option<String>,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// When it happened.
+    pub time: Option<Timestamp>,
+    /// By which a repeat is known.
+    pub key: DedupKey,
+}
+
+impl Identity {
+    /// Compiles the rule.
+    pub fn compile(written: &EventRule) -> Result<Self, String> {
+        let list = |texts: &[String]| {
+            texts.iter().map(|text| Template::place_or_template(text)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            kind: list(&written.kind)?,
+            id: list(&written.id)?,
+            subject: list(&written.subject)?,
+            time: list(&written.time)?,
+            formats: written.format.iter().map(|text| Format::compile(text)).collect::<Result<_, _>>()?,
+            hash_hold: Duration::from_secs(written.hash_hold_s),
+        })
+    }
+
+    /// The places that it reads.
+    pub fn places(&self) -> Vec<&Place> {
+        [&self.kind, &self.id, &self.subject, &self.time].into_iter().flatten().flat_map(Template::places).collect()
+    }
+
+    /// Applies it; without an id the hash of the body is the key, and holds for a day unless said.
+    pub fn declare(&self, source: &str, lookup: &dyn Lookup, body: &[u8], now: Timestamp) -> Declared {
+        let id = first(&self.id, lookup);
+        let key = match &id {
+            Some(id) => dedup_key(source, "id", id.as_bytes(), None),
+            None => dedup_key(source, "body", body, Some(now + self.hash_hold)),
+        };
+        Declared {
+            kind: first(&self.kind, lookup).unwrap_or_else(|| "event".into()),
+            id,
+            subject: first(&self.subject, lookup),
+            time: first(&self.time, lookup).and_then(|text| moment::read(&text, &self.formats)),
+            key,
+        }
+    }
+}
+
+/// The first template whose places are there and that is not empty.
+fn first(templates: &[Template], lookup: &dyn Lookup) -> Option<String> {
+    let filled = |template: &&Template| {
+        template.places().iter().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
+    };
+    let texts = templates.iter().filter(filled).filter_map(|template| template.render(lookup).ok());
+    texts.filter_map(|bytes| String::from_utf8(bytes).ok()).find(|text| !text.is_empty())
+}
+
+/// 128 bits of a SHA-256 over source, kind and key, so that no source and no kind can meet another's keys.
+pub fn dedup_key(source: &str, kind: &str, key: &[u8], until: Option<Timestamp>) -> DedupKey {
+    let digest =
+        Sha256::new().chain_update(source).chain_update([0]).chain_update(kind).chain_update([0]).chain_update(key);
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&digest.finalize()[..16]);
+    DedupKey { hash, until }
+}

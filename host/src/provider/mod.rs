@@ -1,0 +1,25 @@
+//! Provider descriptions: parsed, checked, compiled once, executed on bytes. What a request means is decided here alone.
+//!
+//! Pure: bytes, values and `now` go in. Reading sockets is inbound's, storing is the journal's, native code is `plugin`'s.
+
+pub mod ack;
+pub mod algorithm;
+pub mod compile;
+pub mod complaint;
+pub mod condition;
+pub mod filter;
+pub mod headers;
+pub mod identity;
+pub mod json;
+pub mod moment;
+pub mod named;
+pub mod open;
+pub mod parse;
+pub mod place;
+pub mod redact;
+pub mod signature;
+pub mod source;
+pub mod template;
+pub mod vectors;
+pub mod verify;
+pub mod view;

@@ -1,0 +1,197 @@
+//! `[let.NAME]`: named byte strings. A template, sorted parts, or fields of the request collected into one text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use hookport_plugin_api::description::{Collect, CollectFrom, Encode, Let, Order};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use super::condition::Condition;
+use super::json::Kind;
+use super::place::Place;
+use super::template::{Lookup, Template, Unfit};
+use super::view::View;
+
+/// A compiled `let`.
+#[derive(Debug, Clone)]
+pub enum Named {
+    /// A template.
+    Template(Template),
+    /// A template that is missing unless its condition holds.
+    Conditional(Condition, Template),
+    /// Parts sorted by bytes.
+    Sort(Vec<Template>, String),
+    /// Collected fields and the template of a pair.
+    Collect(Box<Collect>, Template),
+}
+
+/// What RFC 3986 leaves alone.
+const RFC3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a form leaves alone, WHATWG URL section 5.2.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+
+type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+impl Named {
+    /// Compiles one.
+    pub fn compile(written: &Let) -> Result<Self, String> {
+        Ok(match written {
+            Let::Template(text) => Self::Template(Template::compile(text)?),
+            Let::Conditional(written) => {
+                Self::Conditional(Condition::compile(&written.when)?, Template::compile(&written.template)?)
+            }
+            Let::Sort(sort) => {
+                let parts = sort.sort.iter().map(|text| Template::compile(text)).collect::<Result<_, _>>()?;
+                Self::Sort(parts, sort.join.clone())
+            }
+            Let::Collect(collect) => Self::Collect(Box::new(collect.clone()), Template::compile(&collect.pair)?),
+        })
+    }
+
+    /// The places that it reads by name; a `collect` reads fields of its kind besides.
+    pub fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Template(template) | Self::Collect(_, template) => template.places(),
+            Self::Conditional(condition, template) => condition.places().chain(template.places()).collect(),
+            Self::Sort(parts, _) => parts.iter().flat_map(Template::places).collect(),
+        }
+    }
+
+    /// What it collects from, where it does.
+    pub fn collected_from(&self) -> Option<CollectFrom> {
+        match self {
+            Self::Collect(collect, _) => Some(collect.collect),
+            _ => None,
+        }
+    }
+
+    /// Whether a field that the place names is among what it collects.
+    pub fn collects(&self, place: &Place) -> bool {
+        let Self::Collect(collect, _) = self else { return false };
+        let name = match (place, collect.collect) {
+            (Place::Json(steps), CollectFrom::Json) => steps.first(),
+            (Place::Form(name), CollectFrom::Form) | (Place::Query(name), CollectFrom::Query) => Some(name),
+            _ => None,
+        };
+        name.is_some_and(|name| takes(collect, name.as_bytes()))
+    }
+
+    /// Its bytes for one request.
+    pub fn render(&self, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
+        match self {
+            Self::Template(template) => template.render(view),
+            Self::Conditional(condition, template) => {
+                condition.holds(view)?;
+                template.render(view)
+            }
+            Self::Sort(parts, join) => {
+                let mut values = parts.iter().map(|part| part.render(view)).collect::<Result<Vec<_>, _>>()?;
+                values.sort_unstable();
+                Ok(values.join(join.as_bytes()))
+            }
+            Self::Collect(collect, pair) => Self::collected(collect, pair, view),
+        }
+    }
+
+    fn collected(collect: &Collect, pair: &Template, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
+        let mut fields: Vec<Field<'_>> = match collect.collect {
+            CollectFrom::Json => json_fields(collect, view)?,
+            CollectFrom::Form => view.parsed.form().iter().map(borrowed).collect(),
+            CollectFrom::Query => view.parsed.query().iter().map(borrowed).collect(),
+        };
+        fields.retain(|(name, value)| takes(collect, name) && !(collect.skip_empty && value.is_empty()));
+        match collect.order {
+            Order::Key => fields.sort_by(|a, b| a.0.cmp(&b.0)),
+            Order::KeyValue => fields.sort(),
+            Order::None => {}
+        }
+        if collect.unique {
+            let mut seen = std::collections::HashSet::new();
+            fields.retain(|field| seen.insert(field.clone()));
+        }
+        let mut out = Vec::new();
+        for (index, (name, value)) in fields.into_iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(collect.join.as_bytes());
+            }
+            let (name, value) = (encoded(name, collect.encode), encoded(value, collect.encode));
+            pair.render_into(&Pair { name: &name, value: &value, view }, &mut out)?;
+        }
+        Ok(out)
+    }
+}
+
+fn takes(collect: &Collect, name: &[u8]) -> bool {
+    let prefixed = collect.include_prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix.as_bytes()));
+    prefixed && !collect.exclude.iter().any(|excluded| excluded.as_bytes() == name)
+}
+
+fn borrowed<'a>((name, value): &'a (Vec<u8>, Vec<u8>)) -> Field<'a> {
+    (Cow::Borrowed(name), Cow::Borrowed(value))
+}
+
+/// Top-level members; nested ones compact, booleans as declared, nothing for what `skip_empty` drops.
+fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>, Unfit> {
+    let document = view.parsed.json().ok_or(Unfit::Missing(Place::Body))?;
+    let bytes = |text: Cow<'v, str>| match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    let fields = document.root().members().map(|(name, value)| {
+        let text = match value.kind() {
+            _ if collect.skip_empty && value.is_empty() => Cow::Borrowed(&b""[..]),
+            Kind::Bool => Cow::Owned(collect.bool[usize::from(value.raw() == "true")].clone().into_bytes()),
+            Kind::Array | Kind::Object => {
+                let mut compact = Vec::new();
+                value.write_compact(&mut compact);
+                Cow::Owned(compact)
+            }
+            _ => bytes(value.text()),
+        };
+        (bytes(name), text)
+    });
+    Ok(fields.collect())
+}
+
+fn encoded(bytes: Cow<'_, [u8]>, encode: Encode) -> Cow<'_, [u8]> {
+    match encode {
+        Encode::None => bytes,
+        Encode::Rfc3986 => Cow::Owned(percent_encode(&bytes, RFC3986).to_string().into_bytes()),
+        Encode::Form => Cow::Owned(percent_encode(&bytes, FORM).to_string().replace(' ', "+").into_bytes()),
+    }
+}
+
+/// `${k}` and `${v}` over everything else.
+struct Pair<'p> {
+    name: &'p [u8],
+    value: &'p [u8],
+    view: &'p dyn Lookup,
+}
+
+impl Lookup for Pair<'_> {
+    fn bytes(&self, place: &Place) -> Option<Cow<'_, [u8]>> {
+        match place {
+            Place::Own("k") => Some(Cow::Borrowed(self.name)),
+            Place::Own("v") => Some(Cow::Borrowed(self.value)),
+            _ => self.view.bytes(place),
+        }
+    }
+}
+
+/// Refuses a `let` that reads itself through others, and names the ring.
+pub fn acyclic(lets: &BTreeMap<String, Named>) -> Result<(), String> {
+    fn visit<'l>(name: &'l str, lets: &'l BTreeMap<String, Named>, way: &mut Vec<&'l str>) -> Result<(), String> {
+        if way.contains(&name) {
+            return Err(format!("{} -> {name}: a let may not read itself", way.join(" -> ")));
+        }
+        way.push(name);
+        for place in lets.get(name).map(Named::places).unwrap_or_default() {
+            if let Place::Let(next) = place {
+                visit(next, lets, way)?;
+            }
+        }
+        way.pop();
+        Ok(())
+    }
+    lets.keys().try_for_each(|name| visit(name, lets, &mut Vec::new()))
+}

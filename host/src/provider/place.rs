@@ -1,0 +1,114 @@
+//! Where a template's bytes come from: `header:x-signature`, `json:/event`, `secret:main`, ...
+
+use std::fmt;
+use std::str::FromStr;
+
+use hyper::header::HeaderName;
+
+use super::json::pointer;
+
+/// A source of bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The body as received.
+    Body,
+    /// The method, upper case.
+    Method,
+    /// The configured public URL's origin and the target.
+    Url,
+    /// Path and query as received, behind the public URL's own path.
+    UrlTarget,
+    /// The path alone.
+    UrlPath,
+    /// A header's value.
+    Header(HeaderName),
+    /// A query parameter, decoded.
+    Query(String),
+    /// A form field of the body, decoded.
+    Form(String),
+    /// A value of a JSON body.
+    Json(Vec<String>),
+    /// A part of the signature header.
+    Sig(String),
+    /// A secret of the source.
+    Secret(String),
+    /// A setting of the source.
+    Config(String),
+    /// A named byte string of the description.
+    Let(String),
+    /// A name that only this template has: `now`, `ack`, `mac`, `k`, `v`.
+    Own(&'static str),
+}
+
+/// Every way to begin a source, for complaints.
+pub const PLACES: &[&str] = &[
+    "body",
+    "method",
+    "url",
+    "url.target",
+    "url.path",
+    "header:",
+    "query:",
+    "form:",
+    "json:/",
+    "sig:",
+    "secret:",
+    "config:",
+    "let:",
+];
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
+        let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
+        Ok(match (kind, name) {
+            ("body", None) => Self::Body,
+            ("method", None) => Self::Method,
+            ("url", None) => Self::Url,
+            ("url.target", None) => Self::UrlTarget,
+            ("url.path", None) => Self::UrlPath,
+            ("secret", None) => Self::Secret("main".into()),
+            ("header", Some(name)) => {
+                Self::Header(name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?)
+            }
+            ("query", Some(name)) => Self::Query(name),
+            ("form", Some(name)) => Self::Form(name),
+            ("json", Some(name)) => {
+                Self::Json(pointer(&name).ok_or(format!("{name:?} is not a JSON pointer: it begins with /"))?)
+            }
+            ("sig", Some(name)) => Self::Sig(name),
+            ("secret", Some(name)) => Self::Secret(name),
+            ("config", Some(name)) => Self::Config(name),
+            ("let", Some(name)) => Self::Let(name),
+            ("now", None) => Self::Own("now"),
+            ("ack", None) => Self::Own("ack"),
+            ("mac", None) => Self::Own("mac"),
+            ("k", None) => Self::Own("k"),
+            ("v", None) => Self::Own("v"),
+            _ => return Err(format!("{text:?} is not a source; sources are {}", PLACES.join(", "))),
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body => f.write_str("body"),
+            Self::Method => f.write_str("method"),
+            Self::Url => f.write_str("url"),
+            Self::UrlTarget => f.write_str("url.target"),
+            Self::UrlPath => f.write_str("url.path"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Form(name) => write!(f, "form:{name}"),
+            Self::Json(steps) => write!(f, "json:/{}", steps.join("/")),
+            Self::Sig(name) => write!(f, "sig:{name}"),
+            Self::Secret(name) => write!(f, "secret:{name}"),
+            Self::Config(name) => write!(f, "config:{name}"),
+            Self::Let(name) => write!(f, "let:{name}"),
+            Self::Own(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! One of `[[verify]]`, compiled: where the signature is, how it is split and written, and which texts it may sign.
+
+use std::borrow::Cow;
+
+use base64::alphabet;
+use hookport_plugin_api::description::{Parse, Verify};
+
+use super::algorithm::{self, Algorithm, KEY_FORMS, KeyKind};
+use super::condition::Condition;
+use super::filter::lenient_base64;
+use super::place::Place;
+use super::template::{Lookup, Template};
+
+/// A compiled table; `alg = "none"` has none.
+pub struct Table {
+    /// Applies only where this holds.
+    pub when: Option<Condition>,
+    /// Where the signature is.
+    pub from: Vec<Place>,
+    /// How it is split.
+    pub split: Split,
+    /// Required before it, and removed.
+    pub prefix: Option<String>,
+    /// How it may be written; may read settings.
+    pub encodings: Vec<Template>,
+    /// Computes or checks it.
+    pub algorithm: &'static Algorithm,
+    /// The key's form and text.
+    pub key: (String, Template),
+    /// What it may sign.
+    pub messages: Vec<Template>,
+    /// SM2: how `r` and `s` are laid out; may read settings.
+    pub forms: Vec<Template>,
+    /// SM2: the user id; may read settings.
+    pub user_ids: Vec<Template>,
+}
+
+/// How a signature's text is split into parts.
+pub struct Split {
+    /// The way.
+    pub parse: Parse,
+    /// Between parts.
+    pub sep: String,
+    /// Between a part's name and value.
+    pub kv: String,
+    /// The part that is the signature.
+    pub pick: Option<String>,
+}
+
+/// A header's named parts and the texts that may be the signature.
+#[derive(Debug, Default)]
+pub struct Parts<'t> {
+    /// For `${sig:name}`.
+    pub named: Vec<(Cow<'t, str>, &'t str)>,
+    /// In the order received.
+    pub candidates: Vec<&'t str>,
+}
+
+impl Table {
+    /// Compiles one; complaints are by key.
+    pub fn compile(written: &Verify) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut wrong = Vec::new();
+        let algorithm = algorithm::named(&written.alg);
+        let unknown = || {
+            let names = algorithm::names();
+            let near = super::complaint::did_you_mean(&written.alg, names.iter().copied());
+            format!("{:?} is not an algorithm{near}; algorithms are none, {}", written.alg, names.join(", "))
+        };
+        let mut templates = |key, texts: &[String]| -> Vec<Template> {
+            let compiled = texts.iter().map(|text| Template::compile(text));
+            compiled.filter_map(|template| template.map_err(|error| wrong.push((key, error))).ok()).collect()
+        };
+        let messages = templates("message", &written.message);
+        let encodings = templates("encoding", &written.encoding);
+        let forms = templates("form", &written.form);
+        let user_ids = templates("user_id", &written.user_id);
+        let keyless = algorithm.is_some_and(|algorithm| algorithm.key == KeyKind::None);
+        let value = written.key.as_ref().map_or(if keyless { "" } else { "${secret}" }, |key| &key.value);
+        let value = templates("key.value", std::slice::from_ref(&value.to_owned())).pop();
+        let from = written
+            .from
+            .iter()
+            .filter_map(|text| text.parse().map_err(|error| wrong.push(("from", error))).ok())
+            .collect();
+        let when = written
+            .when
+            .as_ref()
+            .map(Condition::compile)
+            .transpose()
+            .map_err(|error| wrong.push(("when", error)))
+            .ok()
+            .flatten();
+        wrong.extend(algorithm.is_none().then(|| ("alg", unknown())));
+        if written.from.is_empty() {
+            wrong.push(("from", "missing: where is the signature? A header is written header:x-signature".into()));
+        }
+        let shared = algorithm.is_some_and(|algorithm| algorithm.name == "static");
+        if written.message.is_empty() && !shared {
+            wrong.push(("message", "missing: which text is signed? The raw body is \"${body}\"".into()));
+        }
+        let public = algorithm.is_some_and(|algorithm| algorithm.key == KeyKind::Public);
+        let form = written.key.as_ref().map(|key| key.form.clone()).filter(|form| !public || form != "utf8");
+        let form = form.unwrap_or_else(|| if public { "pem".into() } else { "utf8".into() });
+        if !KEY_FORMS.contains(&form.as_str()) {
+            wrong.push(("key.form", format!("{form:?} is not a key form; forms are {}", KEY_FORMS.join(", "))));
+        }
+        match (algorithm, value) {
+            (Some(algorithm), Some(value)) if wrong.is_empty() => Ok(Self {
+                when,
+                from,
+                split: Split::new(written),
+                prefix: written.prefix.clone(),
+                encodings,
+                algorithm,
+                key: (form, value),
+                messages,
+                forms,
+                user_ids,
+            }),
+            _ => Err(wrong),
+        }
+    }
+
+    /// The decoded signatures that a text of the request may hold, with its named parts.
+    pub fn signatures<'t>(&self, text: &'t str, encodings: &[Encoding], forms: &[Layout]) -> (Parts<'t>, Vec<Vec<u8>>) {
+        let parts = self.split.apply(text);
+        let bare = parts.candidates.iter().filter_map(|candidate| match &self.prefix {
+            Some(prefix) => candidate.strip_prefix(prefix.as_str()),
+            None => Some(*candidate),
+        });
+        let decoded = bare.flat_map(|text| encodings.iter().filter_map(|encoding| encoding.decode(text)));
+        let laid_out = decoded.flat_map(|bytes| match forms {
+            [] => vec![bytes],
+            forms => forms.iter().filter_map(|form| form.plain(&bytes)).collect(),
+        });
+        let signatures = laid_out.collect();
+        (parts, signatures)
+    }
+
+    /// The texts in the request that hold signatures.
+    pub fn texts<'v>(&self, lookup: &'v dyn Lookup) -> Vec<Cow<'v, [u8]>> {
+        self.from.iter().filter_map(|place| lookup.bytes(place)).filter(|text| !text.is_empty()).collect()
+    }
+}
+
+impl Split {
+    fn new(written: &Verify) -> Self {
+        let (sep, kv) = match written.parse {
+            Parse::Tagged => (" ", ","),
+            Parse::Pairs => ("&", "|"),
+            _ => (",", "="),
+        };
+        Self {
+            parse: written.parse,
+            sep: written.sep.clone().unwrap_or_else(|| sep.into()),
+            kv: written.kv.clone().unwrap_or_else(|| kv.into()),
+            pick: written.pick.clone(),
+        }
+    }
+
+    fn apply<'t>(&self, text: &'t str) -> Parts<'t> {
+        let pieces = || text.split(self.sep.as_str()).map(str::trim).filter(|piece| !piece.is_empty());
+        let mut parts = Parts::default();
+        match self.parse {
+            Parse::Raw => parts.candidates.push(text.trim()),
+            Parse::List => parts.candidates.extend(pieces()),
+            Parse::Positional => {
+                let first = self.pick.as_ref().and_then(|pick| pick.parse().ok()).unwrap_or(0);
+                parts.named.extend(pieces().enumerate().map(|(index, piece)| (Cow::Owned(index.to_string()), piece)));
+                parts.candidates.extend(pieces().skip(first));
+            }
+            Parse::Kv | Parse::Tagged | Parse::Pairs => {
+                for (name, value) in pieces().filter_map(|piece| piece.split_once(self.kv.as_str())) {
+                    parts.named.push((Cow::Borrowed(name), value));
+                    if self.pick.as_ref().is_none_or(|pick| pick == name) {
+                        parts.candidates.push(value);
+                    }
+                }
+            }
+        }
+        parts
+    }
+}
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Any case.
+    Hex,
+    /// With or without padding.
+    Base64,
+    /// With or without padding.
+    Base64Url,
+    /// As it is.
+    Utf8,
+}
+
+impl Encoding {
+    /// What a name stands for; `either` is hex and base64.
+    pub fn named(name: &str) -> Option<&'static [Self]> {
+        Some(match name {
+            "hex" => &[Self::Hex],
+            "base64" => &[Self::Base64],
+            "base64url" => &[Self::Base64Url],
+            "utf8" => &[Self::Utf8],
+            "either" => &[Self::Hex, Self::Base64],
+            _ => return None,
+        })
+    }
+
+    fn decode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => lenient_base64(text.as_bytes(), &alphabet::STANDARD),
+            Self::Base64Url => lenient_base64(text.as_bytes(), &alphabet::URL_SAFE),
+            Self::Utf8 => Some(text.as_bytes().to_vec()),
+        }
+    }
+
+    /// Writes a signature.
+    pub fn encode(self, signature: &[u8]) -> String {
+        use base64::Engine;
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+        match self {
+            Self::Hex => hex::encode(signature),
+            Self::Base64 => STANDARD.encode(signature),
+            Self::Base64Url => URL_SAFE_NO_PAD.encode(signature),
+            Self::Utf8 => String::from_utf8_lossy(signature).into_owned(),
+        }
+    }
+}
+
+/// How `r` and `s` are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// ASN.1.
+    Der,
+    /// 64 bytes.
+    Raw,
+}
+
+impl Layout {
+    /// What a name stands for.
+    pub fn named(name: &str) -> Option<&'static [Self]> {
+        Some(match name {
+            "der" => &[Self::Der],
+            "raw" => &[Self::Raw],
+            "either" => &[Self::Der, Self::Raw],
+            _ => return None,
+        })
+    }
+
+    fn plain(self, signature: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Der => algorithm::sm2_from_der(signature),
+            Self::Raw => (signature.len() == 64).then(|| signature.to_vec()),
+        }
+    }
+}

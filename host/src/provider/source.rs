@@ -1,0 +1,307 @@
+//! A source: one configured instance of a provider, with its secrets, settings and keys made ready once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookport_plugin_api::description::{Setting, SettingKind, SettingValue};
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ack::{Ack, Outcome};
+use super::algorithm::{KeyText, Scheme};
+use super::compile::Provider;
+use super::complaint::did_you_mean;
+use super::open::OpeningKey;
+use super::place::Place;
+use super::signature::{Encoding, Layout, Table};
+use super::template::Template;
+use super::view::{Parsed, PublicUrl, Reads, View};
+use crate::request::Incoming;
+use jiff::Timestamp;
+
+/// What the configuration says of a source.
+#[derive(Debug, Clone, Default)]
+pub struct SourceParts {
+    /// By the description's names; a list means "any of these".
+    pub secrets: BTreeMap<String, Vec<SecretString>>,
+    /// By the description's names.
+    pub settings: BTreeMap<String, SettingValue>,
+    /// Overrides the description's freshness.
+    pub tolerance: Option<Duration>,
+    /// The forms of the public URL; each is tried.
+    pub public_urls: Vec<PublicUrl>,
+    /// The path; the description's unless said.
+    pub path: Option<String>,
+    /// Who may call; empty: anybody.
+    pub allow_from: Vec<IpNet>,
+    /// Whether operations may call private addresses.
+    pub allow_private: bool,
+}
+
+/// A source, ready.
+pub struct Source {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is called; absent for one that is only called by us.
+    pub path: Option<String>,
+    /// What it is an instance of.
+    pub provider: Arc<Provider>,
+    /// How far a signed time may be off.
+    pub tolerance: Duration,
+    /// Who may call; empty: anybody.
+    pub allow_from: Vec<IpNet>,
+    /// Whether operations may call private addresses.
+    pub allow_private: bool,
+    pub(super) secrets: BTreeMap<String, Vec<SecretString>>,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) urls: Vec<PublicUrl>,
+    /// One for each of the provider's tables.
+    pub(super) ready: Vec<Ready>,
+    pub(super) opening: BTreeMap<String, Vec<OpeningKey>>,
+}
+
+/// A table with this source's keys and settings.
+pub(super) struct Ready {
+    pub(super) encodings: Vec<Encoding>,
+    pub(super) layouts: Vec<Layout>,
+    /// Empty where an optional key is not set: the table is closed.
+    pub(super) keys: Vec<ReadyKey>,
+    /// The secrets that messages and asserts read besides the key.
+    pub(super) secrets: Vec<String>,
+    pub(super) reads_url: bool,
+}
+
+/// A key, with which of each secret's values it was made.
+pub(super) struct ReadyKey {
+    pub(super) chosen: Vec<(String, usize)>,
+    pub(super) scheme: Box<dyn Scheme>,
+}
+
+impl Source {
+    /// Makes a source ready; what is wrong comes as `secrets.main: ...`, never with a secret's value.
+    pub fn build(name: &str, provider: Arc<Provider>, parts: SourceParts) -> Result<Self, Vec<String>> {
+        let mut wrong = Vec::new();
+        let settings = settings(&provider.description.settings, &parts.settings, &mut wrong);
+        check_secrets(&provider, &parts, &mut wrong);
+        let described = provider.description.timestamp.as_ref().map_or(0, |time| time.tolerance_s);
+        let mut source = Self {
+            name: name.into(),
+            path: parts.path.or_else(|| provider.description.route.as_ref().map(|route| route.path.clone())),
+            tolerance: parts.tolerance.unwrap_or(Duration::from_secs(described)),
+            allow_from: parts.allow_from,
+            allow_private: parts.allow_private,
+            secrets: parts.secrets,
+            settings,
+            urls: parts.public_urls,
+            ready: Vec::new(),
+            opening: BTreeMap::new(),
+            provider,
+        };
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        for (index, table) in source.provider.tables.iter().enumerate() {
+            match source.ready(table) {
+                Ok(ready) => source.ready.push(ready),
+                Err(error) => wrong.push(match error.split_once(": ") {
+                    Some((key, _)) if key.starts_with("secrets.") || key.starts_with("settings.") => error,
+                    _ => format!("verify.{index}: {error}"),
+                }),
+            }
+        }
+        for key in source.provider.opened.iter().map(|opened| &opened.key) {
+            let keys = source.secrets.get(key).map(Vec::as_slice).unwrap_or_default();
+            let opening: Result<Vec<_>, _> = keys.iter().map(|text| OpeningKey::read(text.expose_secret())).collect();
+            match opening {
+                Ok(keys) => drop(source.opening.insert(key.clone(), keys)),
+                Err(error) => wrong.push(format!("secrets.{key}: {error}")),
+            }
+        }
+        if wrong.is_empty() { Ok(source) } else { Err(wrong) }
+    }
+
+    /// A setting's text, defaults included.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    /// Every setting as JSON text, for native code.
+    pub fn settings_json(&self) -> String {
+        serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".into())
+    }
+
+    /// Whether the address may call.
+    pub fn allows(&self, peer: Option<IpAddr>) -> bool {
+        self.allow_from.is_empty()
+            || peer.is_some_and(|peer| self.allow_from.iter().any(|net| net.contains(&peer.to_canonical())))
+    }
+
+    /// Whether checking a request may take longer than an async thread should be held.
+    pub fn costly(&self) -> bool {
+        self.provider.tables.iter().any(|table| table.algorithm.costly)
+    }
+
+    /// The answer for an outcome.
+    pub fn ack(&self, outcome: Outcome, request: &Incoming, now: Timestamp) -> Ack {
+        let parsed = Parsed::new(request, self.provider.answer_reads);
+        let secrets: Vec<_> = self
+            .secrets
+            .iter()
+            .filter_map(|(name, texts)| Some((name.as_str(), texts.first()?.expose_secret().as_bytes())))
+            .collect();
+        let view = View { secrets: &secrets, ..self.view(&parsed) };
+        self.provider.answers.render(outcome, &view, now)
+    }
+
+    /// A view without secrets, with the first form of the public URL.
+    pub(super) fn view<'v>(&'v self, parsed: &'v Parsed<'v>) -> View<'v> {
+        View {
+            parsed,
+            lets: &self.provider.lets,
+            settings: &self.settings,
+            secrets: &[],
+            url: self.urls.first(),
+            sig: &[],
+            own: &[],
+        }
+    }
+
+    fn ready(&self, table: &Table) -> Result<Ready, String> {
+        let nothing = Incoming::nothing();
+        let parsed = Parsed::new(&nothing, Reads::default());
+        let texts = |templates: &[Template]| -> Result<Vec<String>, String> {
+            let rendered = templates.iter().map(|template| template.render(&self.view(&parsed)));
+            rendered
+                .map(|text| {
+                    text.map(|text| String::from_utf8_lossy(&text).into_owned()).map_err(|unfit| unfit.to_string())
+                })
+                .collect()
+        };
+        let encodings = resolve(
+            &texts(&table.encodings)?,
+            &[Encoding::Hex],
+            Encoding::named,
+            "encoding: hex, base64, base64url, utf8",
+        )?;
+        let sm2 = table.algorithm.name == "sm2-sm3";
+        let layouts = if sm2 { &[Layout::Der, Layout::Raw][..] } else { &[] };
+        let layouts = resolve(&texts(&table.forms)?, layouts, Layout::named, "form: der, raw")?;
+        let user_ids = Some(texts(&table.user_ids)?)
+            .filter(|ids| !ids.is_empty())
+            .unwrap_or_else(|| vec!["1234567812345678".into()]);
+        let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
+        let read = table.messages.iter().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
+        let places = self.provider.reach(read.flat_map(Template::places));
+        let secrets = self.secrets_in(places.clone()).into_iter().filter(|name| !key_secrets.contains(name)).collect();
+        let mut keys = Vec::new();
+        for chosen in self.combinations(&key_secrets) {
+            let secrets = self.chosen(&chosen);
+            let view = View { secrets: &secrets, ..self.view(&parsed) };
+            let text = table.key.1.render(&view).map_err(|unfit| format!("key: {unfit}"))?;
+            for user_id in &user_ids {
+                let made = (table.algorithm.prepare)(&KeyText { form: &table.key.0, text: &text, user_id });
+                let name = key_secrets.first().map_or("key".into(), |name| format!("secrets.{name}"));
+                keys.push(ReadyKey {
+                    chosen: chosen.clone(),
+                    scheme: made.map_err(|error| format!("{name}: {error}"))?,
+                });
+            }
+        }
+        let reads_url = places.iter().any(|place| matches!(place, Place::Url | Place::UrlTarget | Place::UrlPath));
+        if self.urls.is_empty() && places.contains(&&Place::Url) {
+            return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
+        }
+        Ok(Ready { encodings, layouts, keys, secrets, reads_url })
+    }
+
+    pub(super) fn secrets_in<'p>(&self, places: Vec<&'p Place>) -> Vec<String> {
+        let names = places.into_iter().filter_map(|place| match place {
+            Place::Secret(name) => Some(name.clone()),
+            _ => None,
+        });
+        names.collect()
+    }
+
+    /// Every way to take one value of each secret; none where a secret has no value, one empty way without secrets.
+    pub(super) fn combinations(&self, names: &[String]) -> Vec<Vec<(String, usize)>> {
+        names.iter().fold(vec![Vec::new()], |ways, name| {
+            let count = self.secrets.get(name).map_or(0, Vec::len);
+            let extended =
+                ways.iter().flat_map(|way| (0..count).map(|index| [way.as_slice(), &[(name.clone(), index)]].concat()));
+            extended.collect()
+        })
+    }
+
+    pub(super) fn chosen<'s>(&'s self, way: &'s [(String, usize)]) -> Vec<(&'s str, &'s [u8])> {
+        way.iter().map(|(name, index)| (name.as_str(), self.secrets[name][*index].expose_secret().as_bytes())).collect()
+    }
+}
+
+fn resolve<T: Copy + 'static>(
+    texts: &[String],
+    default: &[T],
+    named: fn(&str) -> Option<&'static [T]>,
+    known: &str,
+) -> Result<Vec<T>, String> {
+    if texts.is_empty() {
+        return Ok(default.to_vec());
+    }
+    let lists = texts.iter().map(|text| named(text).ok_or_else(|| format!("{text:?} is not a known {known}")));
+    lists.collect::<Result<Vec<_>, _>>().map(|lists| lists.concat())
+}
+
+fn settings(
+    slots: &BTreeMap<String, Setting>,
+    given: &BTreeMap<String, SettingValue>,
+    wrong: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    for name in given.keys().filter(|name| !slots.contains_key(*name)) {
+        wrong.push(format!(
+            "settings.{name}: the provider has no such setting{}",
+            did_you_mean(name, slots.keys().map(String::as_str))
+        ));
+    }
+    let mut settings = BTreeMap::new();
+    for (name, slot) in slots {
+        let Some(value) = given.get(name).or(slot.default.as_ref()) else {
+            wrong.push(format!("settings.{name}: missing, and it has no default: {}", slot.about));
+            continue;
+        };
+        let fits = matches!(
+            (slot.kind, value),
+            (SettingKind::String, SettingValue::String(_))
+                | (SettingKind::Bool, SettingValue::Bool(_))
+                | (SettingKind::Int, SettingValue::Int(_))
+        );
+        let text = value.to_string();
+        if !fits {
+            wrong.push(format!("settings.{name}: {text:?} is not a {}", format!("{:?}", slot.kind).to_lowercase()));
+        } else if !slot.choices.is_empty() && !slot.choices.contains(&text) {
+            let near = did_you_mean(&text, slot.choices.iter().map(String::as_str));
+            wrong.push(format!("settings.{name}: {text:?} is not one of {}{near}", slot.choices.join(", ")));
+        }
+        settings.insert(name.clone(), text);
+    }
+    settings
+}
+
+fn check_secrets(provider: &Provider, parts: &SourceParts, wrong: &mut Vec<String>) {
+    let slots = &provider.description.secrets;
+    for name in parts.secrets.keys().filter(|name| !slots.contains_key(*name)) {
+        wrong.push(format!(
+            "secrets.{name}: the provider has no such secret{}",
+            did_you_mean(name, slots.keys().map(String::as_str))
+        ));
+    }
+    for (name, slot) in slots {
+        let given = parts.secrets.get(name).map(Vec::as_slice).unwrap_or_default();
+        if slot.required && given.is_empty() {
+            wrong.push(format!("secrets.{name}: missing: {}", slot.about));
+        }
+        if given.iter().any(|text| text.expose_secret().trim().is_empty()) {
+            wrong.push(format!("secrets.{name}: empty"));
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Signature vectors: published worked examples that a scheme must accept, and tampered copies that it must refuse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hookport_plugin_api::description::SettingValue;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::compile::Provider;
+use super::moment;
+use super::parse::Places;
+use super::source::{Source, SourceParts};
+use super::template::Lookup;
+use super::verify::verify;
+use super::view::{Parsed, PublicUrl};
+use crate::request::Incoming;
+
+/// One vector, as written.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Vector {
+    /// Whose.
+    pub provider: String,
+    /// A description's tables.
+    pub scheme: Map<String, Value>,
+    secret: Option<String>,
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+    public_key: Option<String>,
+    #[serde(default)]
+    config: BTreeMap<String, SettingValue>,
+    request: Written,
+    #[serde(default)]
+    expected: Option<Value>,
+    #[serde(default)]
+    tamper: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+struct Written {
+    #[serde(default = "post")]
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+fn post() -> String {
+    "POST".into()
+}
+
+/// What running one gave; the error says what went wrong.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// Whose.
+    pub provider: String,
+    /// How many tampered copies were refused.
+    pub refused: usize,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+/// Runs a vector: the request must verify, every tampered copy must not.
+pub fn run(vector: &Vector, now: Timestamp) -> Ran {
+    let mut refused = 0;
+    let failure = check(vector, now, &mut refused).err();
+    Ran { provider: vector.provider.clone(), refused, failure }
+}
+
+fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), String> {
+    let wanted = vector.expected.as_ref().is_none_or(|expected| expected == "valid" || expected == &json!(true));
+    let source = source(vector, vector.key_text())?;
+    let request = vector.request.read()?;
+    let at = signed_time(&source, &request).unwrap_or(now);
+    match (verify(&source, request, at), wanted) {
+        (Err((rejection, _)), true) => return Err(format!("refused: {}: {}", rejection.reason, rejection.detail)),
+        (Ok(verified), true) => {
+            if let Some(stale) = verified.stale {
+                return Err(format!("refused: {}: {}", stale.reason, stale.detail));
+            }
+        }
+        (Ok(_), false) => return Err("accepted, and should have been refused".into()),
+        (Err(_), false) => return Ok(()),
+    }
+    let default = vec!["body".to_owned()];
+    for tamper in vector.tamper.as_ref().unwrap_or(&default) {
+        let copy = Vector { request: vector.request.tampered(tamper)?, ..vector.clone() };
+        let source = self::source(&copy, copy.key_text())?;
+        if verify(&source, copy.request.read()?, at).is_ok_and(|verified| verified.stale.is_none()) {
+            return Err(format!("the copy tampered by {tamper} was accepted"));
+        }
+        *refused += 1;
+    }
+    if vector.public_key.is_none() {
+        let other = vector.secret.as_ref().map(|secret| changed(secret));
+        let secrets = vector.secrets.iter().map(|(name, secret)| (name.clone(), changed(secret))).collect();
+        let vector = Vector { secrets, ..vector.clone() };
+        let accepted = match self::source(&vector, other) {
+            Ok(source) => verify(&source, vector.request.read()?, at).is_ok(),
+            Err(_) => false,
+        };
+        if accepted {
+            return Err("accepted with another secret".into());
+        }
+        *refused += 1;
+    }
+    Ok(())
+}
+
+/// Another secret of the same shape: one letter or digit becomes its neighbour.
+fn changed(secret: &str) -> String {
+    let mut bytes = secret.as_bytes().to_vec();
+    let at = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte = match *byte {
+            b'0'..=b'8' | b'A'..=b'E' | b'a'..=b'e' | b'G'..=b'Y' | b'g'..=b'y' => *byte + 1,
+            b'9' => b'8',
+            _ => b'a',
+        };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| format!("{secret}x"))
+}
+
+impl Vector {
+    fn key_text(&self) -> Option<String> {
+        self.secret.clone().or_else(|| self.public_key.clone())
+    }
+}
+
+/// A source made of the scheme, with every secret and setting that it names declared.
+fn source(vector: &Vector, main: Option<String>) -> Result<Source, String> {
+    let mut secrets = vector.secrets.clone();
+    secrets.extend(main.map(|text| ("main".to_owned(), text)));
+    let mut scheme = vector.scheme.clone();
+    scheme.insert("provider".into(), json!({ "id": "vector" }));
+    scheme.insert(
+        "secrets".into(),
+        secrets.keys().map(|name| (name.clone(), json!({ "about": "given" }))).collect::<Map<_, _>>().into(),
+    );
+    let settings = vector.config.iter().map(|(name, value)| {
+        let kind = match value {
+            SettingValue::Bool(_) => "bool",
+            SettingValue::Int(_) => "int",
+            SettingValue::String(_) => "string",
+        };
+        (name.clone(), json!({ "about": "given", "type": kind }))
+    });
+    scheme.insert("settings".into(), settings.collect::<Map<_, _>>().into());
+    let mut unknown = Vec::new();
+    let description =
+        serde_ignored::deserialize(Value::Object(scheme), |path| unknown.push(path.to_string().replace(".?", "")));
+    let description = description.map_err(|error| format!("the scheme cannot be read: {error}"))?;
+    if !unknown.is_empty() {
+        return Err(format!("the scheme has what this version does not know: {}", unknown.join(", ")));
+    }
+    let provider = Provider::compile(description, &Places::new("", "scheme"));
+    let provider = provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    if provider.tables.is_empty() {
+        return Err("the scheme has no [[verify]] that this version can run".into());
+    }
+    let origin = &vector.request.url[..vector.request.url.len() - after_origin(&vector.request.url).len()];
+    let parts = SourceParts {
+        secrets: secrets.into_iter().map(|(name, text)| (name, vec![text.into()])).collect(),
+        settings: vector.config.clone(),
+        public_urls: vec![PublicUrl::parse(origin)?],
+        ..SourceParts::default()
+    };
+    Source::build("vector", Arc::new(provider), parts).map_err(|wrong| wrong.join("; "))
+}
+
+/// Path and query of a URL, as written.
+fn after_origin(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    url[authority..].find(['/', '?']).map_or("", |at| &url[authority + at..])
+}
+
+/// The time that the request says it was signed at.
+fn signed_time(source: &Source, request: &Incoming) -> Option<Timestamp> {
+    let (place, formats) = source.provider.timestamp.as_ref()?;
+    let parsed = Parsed::new(request, source.provider.reads);
+    let view = source.view(&parsed);
+    let headers = source.provider.tables.iter().flat_map(|table| table.texts(&view)).collect::<Vec<_>>();
+    let texts = headers.iter().filter_map(|text| std::str::from_utf8(text).ok());
+    let parts: Vec<_> =
+        texts.flat_map(|text| source.provider.tables.iter().map(|table| table.signatures(text, &[], &[]).0)).collect();
+    let sig: Vec<_> =
+        parts.iter().flat_map(|parts| parts.named.iter().map(|(name, value)| (name.as_ref(), *value))).collect();
+    let view = super::view::View { sig: &sig, ..view };
+    let text = view.bytes(place)?;
+    moment::read(std::str::from_utf8(&text).ok()?, formats)
+}
+
+impl Written {
+    fn read(&self) -> Result<Incoming, String> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let name: HeaderName =
+                name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?;
+            headers.append(
+                name,
+                HeaderValue::from_bytes(value.as_bytes()).map_err(|_| "a header's value cannot be sent")?,
+            );
+        }
+        let body = match (&self.body, &self.body_base64) {
+            (_, Some(text)) => STANDARD.decode(text).map_err(|error| format!("body_base64: {error}"))?,
+            (Some(text), None) => text.clone().into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        let target = after_origin(&self.url);
+        let target =
+            if target.starts_with('/') || target.is_empty() { target.to_owned() } else { format!("/{target}") };
+        Ok(Incoming {
+            method: self.method.clone(),
+            target,
+            headers,
+            body: body.into(),
+            peer: None,
+            received: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn tampered(&self, how: &str) -> Result<Self, String> {
+        let mut copy = self.clone();
+        match how {
+            "body" => match (&mut copy.body, &mut copy.body_base64) {
+                (_, Some(text)) => {
+                    let mut bytes = STANDARD.decode(&*text).map_err(|error| format!("body_base64: {error}"))?;
+                    bytes.last_mut().map(|byte| *byte ^= 1);
+                    *text = STANDARD.encode(bytes);
+                }
+                (body, None) => body.get_or_insert_default().push('x'),
+            },
+            "url" => copy.url.push('x'),
+            replace => {
+                let (from, to) = replace
+                    .strip_prefix("replace:")
+                    .and_then(|pair| {
+                        // The texts may hold colons themselves: both have the same length.
+                        let at = pair.len() / 2;
+                        pair.is_char_boundary(at)
+                            .then(|| pair.split_at(at))
+                            .and_then(|(from, to)| Some((from, to.strip_prefix(':')?)))
+                            .or_else(|| pair.split_once(':'))
+                    })
+                    .ok_or_else(|| format!("tamper {replace:?} is not body, url or replace:A:B"))?;
+                let swap = |text: &mut String| *text = text.replace(from, to);
+                swap(&mut copy.url);
+                copy.headers.values_mut().for_each(swap);
+                copy.body.iter_mut().for_each(swap);
+                if let Some(text) = &mut copy.body_base64 {
+                    let bytes = STANDARD.decode(&*text).map_err(|error| format!("body_base64: {error}"))?;
+                    *text = STANDARD.encode(replaced(&bytes, from.as_bytes(), to.as_bytes()));
+                }
+                if copy != *self {
+                    return Ok(copy);
+                }
+                // Perhaps the texts are those of the request as it is written in the file, quotes included.
+                let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
+                copy = serde_json::from_str(&text.replace(from, to))
+                    .map_err(|error| format!("tamper {replace:?}: {error}"))?;
+                if copy == *self {
+                    return Err(format!("tamper {replace:?} changes nothing"));
+                }
+            }
+        }
+        Ok(copy)
+    }
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (mut out, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    while !rest.is_empty() {
+        match rest.strip_prefix(from) {
+            Some(after) if !from.is_empty() => {
+                out.extend_from_slice(to);
+                rest = after;
+            }
+            _ => {
+                out.push(rest[0]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    out
+}
