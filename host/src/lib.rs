@@ -6,7 +6,9 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod inbound;
 pub mod journal;
+pub mod plugin;
 pub mod provider;
 pub mod reason;
 pub mod request;

@@ -1,6 +1,7 @@
-//! What Hookport promises, tested from outside: real plugins, real sockets. Cases are files.
+//! Every end-to-end test of Hookport, one area a module.
 
 mod cases;
+mod plugins;
 mod server;
 mod szzkc_mock;
 mod wire;

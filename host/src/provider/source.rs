@@ -132,6 +132,11 @@ impl Source {
         serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".into())
     }
 
+    /// The methods that it takes.
+    pub fn methods(&self) -> &[String] {
+        self.provider.description.route.as_ref().map_or(&[], |route| &route.methods)
+    }
+
     /// Whether the address may call.
     pub fn allows(&self, peer: Option<IpAddr>) -> bool {
         self.allow_from.is_empty()

@@ -1,0 +1,113 @@
+//! Decoding: a verified request becomes events. Native code may refine them; when it fails, the event is kept undecoded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
+
+use crate::event::{Data, DedupKey, NewEvent};
+use crate::plugin::{DecodeRequest, DecodedEvent, Fault, FaultKind, Native};
+use crate::provider::identity::dedup_key;
+use crate::provider::source::Source;
+use crate::provider::verify::Verified;
+use crate::reason::Rejection;
+use crate::request::Incoming;
+
+/// A provider's native code.
+#[derive(Clone)]
+pub struct Decoder {
+    /// The loaded plugin.
+    pub native: Arc<Native>,
+    /// Its file, for the log.
+    pub file: Arc<str>,
+}
+
+type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Incoming);
+
+/// The events of a request; never none.
+pub(super) fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
+    let decoded = match (&verified.malformed, decoder.filter(|decoder| decoder.native.decodes())) {
+        (Some(what), _) => Err(format!("malformed: {what}")),
+        (None, None) => Ok(vec![DecodedEvent::default()]),
+        (None, Some(decoder)) => run(source, decoder, &verified),
+    };
+    let base = base(source, &verified);
+    let events = match decoded {
+        Ok(decoded) if decoded.is_empty() => vec![NewEvent { warnings: vec!["the decoder gave no event".into()], ..base }],
+        Ok(decoded) => {
+            let several = decoded.len() > 1;
+            let refine = |(index, event)| refined(source, &base, event, several.then_some(index));
+            decoded.into_iter().enumerate().map(refine).collect()
+        }
+        Err(reason) => vec![NewEvent { undecoded: Some(reason), ..base }],
+    };
+    (events, verified.nonce, verified.stale.clone(), verified.into_request())
+}
+
+fn run(source: &Source, decoder: &Decoder, verified: &Verified) -> Result<Vec<DecodedEvent>, String> {
+    let request = verified.request();
+    let document = verified.document.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let decoded = decoder.native.decode(&DecodeRequest {
+        method: &request.method,
+        target: &request.target,
+        headers: &request.headers,
+        body: &request.body,
+        received: request.received,
+        declared_type: &verified.declared.kind,
+        declared_subject: verified.declared.subject.as_deref(),
+        document: document.unwrap_or_default(),
+    });
+    decoded.map_err(|fault| {
+        report(source, decoder, &fault);
+        fault.to_string()
+    })
+}
+
+fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
+    let (plugin, version, file) = (&*source.provider.id, &*source.provider.version, &*decoder.file);
+    let location = fault.location.as_deref().unwrap_or("-");
+    if fault.kind == FaultKind::Panic {
+        tracing::error!(plugin, version, file, location, source = &*source.name, "the decoder panicked; the event is kept as undecoded: {fault}");
+    } else {
+        tracing::warn!(plugin, version, file, source = &*source.name, "the decoder failed; the event is kept as undecoded: {fault}");
+    }
+}
+
+/// The event as the description has it.
+fn base(source: &Source, verified: &Verified) -> NewEvent {
+    let declared = &verified.declared;
+    NewEvent {
+        kind: format!("{}.{}", source.provider.id, declared.kind),
+        subject: declared.subject.clone(),
+        time: declared.time,
+        provider_id: declared.id.clone(),
+        key: declared.key,
+        data: data(verified),
+        warnings: Vec::new(),
+        undecoded: None,
+    }
+}
+
+fn data(verified: &Verified) -> Data {
+    match (&verified.document, &verified.request().body) {
+        (Some(document), _) => Data::Json(document.clone()),
+        (None, body) if body.is_empty() => Data::None,
+        (None, body) => {
+            let kind = verified.request().headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            Data::Bytes(body.clone(), kind.unwrap_or("application/octet-stream").to_owned())
+        }
+    }
+}
+
+/// What the decoder says over what the description says; each of several events has a key of its own.
+fn refined(source: &Source, base: &NewEvent, event: DecodedEvent, place: Option<usize>) -> NewEvent {
+    let key = place.map(|place| dedup_key(&source.name, "item", &[&base.key.hash[..], &place.to_be_bytes()].concat(), base.key.until));
+    NewEvent {
+        kind: event.kind.map_or_else(|| base.kind.clone(), |kind| format!("{}.{kind}", source.provider.id)),
+        subject: event.subject.or_else(|| base.subject.clone()),
+        data: event.data.map_or_else(|| base.data.clone(), |data: Bytes| Data::Json(data)),
+        warnings: event.warnings,
+        key: key.unwrap_or(base.key),
+        ..base.clone()
+    }
+}

@@ -1,0 +1,144 @@
+//! Inbound: from a provider's request to its ack, in one direction. The journal keeps, outbound delivers; neither is known
+//! here beyond the journal's trait.
+
+mod answer;
+mod decode;
+mod listen;
+mod peer;
+mod read;
+mod throttle;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+pub use self::decode::Decoder;
+pub use self::listen::Listener;
+use self::throttle::Throttle;
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
+use crate::provider::ack::{Ack, Outcome};
+use crate::provider::source::Source;
+use crate::provider::verify::{Sources, Verified, verify};
+use crate::reason::{Reason, Rejection};
+use crate::request::Incoming;
+
+/// What a listener serves.
+pub struct Inbound {
+    /// Found by path; swapped whole.
+    pub sources: ArcSwap<Sources>,
+    /// Native code, by provider.
+    pub decoders: HashMap<Arc<str>, Decoder>,
+    /// Where events are kept.
+    pub journal: Arc<dyn Journal>,
+    /// The time of day.
+    pub clock: Clock,
+    /// What a sender may ask for.
+    pub limits: Limits,
+    /// Bytes of bodies that are in memory; a request that finds none left is told to come again.
+    pub budget: Arc<Semaphore>,
+    log: Throttle,
+}
+
+/// What a sender may ask for.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub max_body: usize,
+    /// For the head, and again for the whole request.
+    pub request_timeout: Duration,
+    /// Connections at once; more wait.
+    pub max_connections: usize,
+    /// X-Forwarded-For counts only from these.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Bytes of bodies that may be in memory at once.
+const BUDGET: usize = 256 << 20;
+
+impl Inbound {
+    /// Ready to listen.
+    pub fn new(sources: Sources, decoders: HashMap<Arc<str>, Decoder>, journal: Arc<dyn Journal>, clock: Clock, limits: Limits) -> Self {
+        let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
+        Self { sources: ArcSwap::from_pointee(sources), decoders, journal, clock, limits, budget, log: Throttle::default() }
+    }
+
+    /// A request's whole way, once its body is there: verify, decode, record, ack.
+    async fn receive(&self, source: &Arc<Source>, request: Incoming) -> Ack {
+        let head = request.clone();
+        match self.process(source, request).await {
+            Ok(outcome) => source.ack(outcome, &head, self.clock.now()),
+            Err(rejection) => {
+                self.refused(Some(source), &rejection, &head);
+                source.ack(answer::outcome(rejection.reason), &head, self.clock.now())
+            }
+        }
+    }
+
+    async fn process(&self, source: &Arc<Source>, request: Incoming) -> Result<Outcome, Rejection> {
+        let verified = match self.verify(source, request).await {
+            Ok(verified) => verified,
+            Err((rejection, request)) => {
+                self.keep(Some(source), &rejection, request);
+                return Err(rejection);
+            }
+        };
+        let malformed = verified.malformed.is_some();
+        let decoded = self.decode(source, verified);
+        match self.journal.record(decoded).await {
+            Ok(Recorded::Refused(rejection)) => Err(rejection),
+            Ok(_) if malformed => Ok(Outcome::Malformed),
+            Ok(Recorded::Accepted(_)) => Ok(Outcome::Accepted),
+            Ok(Recorded::Duplicate) => Ok(Outcome::Duplicate),
+            Err(JournalError::Busy) => Err(Rejection::new(Reason::Unavailable, "the journal has too much waiting")),
+            Err(error) => Err(Rejection::new(Reason::Unavailable, error.to_string())),
+        }
+    }
+
+    /// Checks that take long leave the async thread.
+    async fn verify(&self, source: &Arc<Source>, request: Incoming) -> Result<Verified, (Rejection, Incoming)> {
+        let now = self.clock.now();
+        if !source.costly() {
+            return verify(source, request, now);
+        }
+        let (source, copy) = (source.clone(), request.clone());
+        let checked = tokio::task::spawn_blocking(move || verify(&source, copy, now)).await;
+        checked.unwrap_or_else(|error| Err((Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")), request)))
+    }
+
+    /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
+    fn decode(&self, source: &Source, verified: Verified) -> NewRequest {
+        let decoder = self.decoders.get(&source.provider.id);
+        let (events, nonce, stale, request) = decode::events(source, decoder, verified);
+        NewRequest {
+            source: source.name.clone(),
+            provider: source.provider.id.clone(),
+            provider_version: source.provider.version.clone(),
+            request,
+            events,
+            nonce,
+            stale,
+            poll_state: None,
+        }
+    }
+
+    /// Keeps a refused request as a rejection, with what the description redacts masked.
+    fn keep(&self, source: Option<&Arc<Source>>, rejection: &Rejection, mut request: Incoming) {
+        if let Some(source) = source {
+            request.body = source.redact(&request.body);
+        }
+        self.journal.reject(NewRejected { source: source.map(|source| source.name.clone()), rejection: rejection.clone(), request });
+    }
+
+    fn refused(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
+        let Some(suppressed) = self.log.pass(self.clock.now()) else { return };
+        let source = source.map_or("-", |source| &source.name);
+        let peer = request.peer.map(|peer| peer.to_string()).unwrap_or_default();
+        let (reason, detail, path) = (rejection.reason.code(), rejection.detail.as_str(), request.path());
+        tracing::warn!(source, reason, detail, path, peer, suppressed, "refused");
+    }
+}

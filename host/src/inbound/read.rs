@@ -1,0 +1,139 @@
+//! From HTTP to an [`Incoming`]: find the source by the head, then read the body within its limits.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming as HttpBody};
+use hyper::header::{CONTENT_LENGTH, EXPECT};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode, Version};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::{Inbound, answer, peer};
+use crate::provider::source::Source;
+use crate::reason::{Reason, Rejection};
+use crate::request::Incoming;
+
+/// After an early refusal so much is still read, so that the sender gets to the answer.
+const DISCARD: usize = 16 << 20;
+
+impl Inbound {
+    /// A whole exchange: find, read, receive, answer.
+    pub(super) async fn exchange(self: Arc<Self>, socket: IpAddr, request: Request<HttpBody>) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let head = self.head(socket, parts);
+        let source = match self.find(&head) {
+            Ok(source) => source,
+            Err((source, rejection)) => return self.early(source, rejection, head, body),
+        };
+        match self.body(&head, body).await {
+            Ok((bytes, _budget)) => answer::ack(self.receive(&source, Incoming { body: bytes, ..head.request }).await),
+            Err((rejection, body)) => self.early(Some(source), rejection, head, body),
+        }
+    }
+
+    fn head(&self, socket: IpAddr, parts: Parts) -> Head {
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let request = Incoming {
+            method: parts.method.as_str().to_owned(),
+            target: target.to_owned(),
+            peer: Some(peer::peer(socket, &parts.headers, &self.limits.trusted_proxies)),
+            headers: parts.headers,
+            body: Bytes::new(),
+            received: self.clock.now(),
+        };
+        Head { request, version: parts.version }
+    }
+
+    /// The source on exactly this path, if it takes the method and the caller.
+    fn find(&self, head: &Head) -> Result<Arc<Source>, (Option<Arc<Source>>, Rejection)> {
+        let request = &head.request;
+        let source = self.sources.load().at(request.path()).cloned();
+        let source = source.ok_or_else(|| (None, Rejection::new(Reason::UnknownPath, "no source has this path")))?;
+        if !source.methods().contains(&request.method) {
+            return Err((Some(source), Rejection::new(Reason::Method, format!("the source does not take {}", request.method))));
+        }
+        if !source.allows(request.peer) {
+            return Err((Some(source), Rejection::new(Reason::Address, "the sender's address is not in allow_from")));
+        }
+        Ok(source)
+    }
+
+    /// The body, with its share of the memory for bodies; a refusal gives back what was not read.
+    async fn body(&self, head: &Head, body: HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), (Rejection, HttpBody)> {
+        let announced = head.request.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > self.limits.max_body) {
+            return Err((self.too_large(), body));
+        }
+        let mut body = body;
+        let read = timeout(self.limits.request_timeout, self.frames(&mut body)).await;
+        let slow = || Rejection::new(Reason::Timeout, "the body did not come in time");
+        read.unwrap_or_else(|_| Err(slow())).map_err(|rejection| (rejection, body))
+    }
+
+    async fn frames(&self, body: &mut HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
+        let busy = |_| Rejection::new(Reason::Unavailable, "too many bodies are in memory");
+        let mut budget = self.budget.clone().try_acquire_many_owned(0).map_err(busy)?;
+        let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Rejection::new(Reason::Malformed, format!("the body broke off: {error}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if first.len() + rest.len() + data.len() > self.limits.max_body {
+                return Err(self.too_large());
+            }
+            budget.merge(self.budget.clone().try_acquire_many_owned(data.len() as u32).map_err(busy)?);
+            // Most bodies come in one piece, which is taken as it is.
+            if first.is_empty() && rest.is_empty() {
+                first = data;
+            } else {
+                rest.extend_from_slice(&std::mem::take(&mut first));
+                rest.extend_from_slice(&data);
+            }
+        }
+        Ok((if rest.is_empty() { first } else { rest.freeze() }, budget))
+    }
+
+    fn too_large(&self) -> Rejection {
+        Rejection::new(Reason::TooLarge, format!("the body is longer than {} bytes", self.limits.max_body))
+    }
+
+    /// A refusal before the body was read: answered at once, while the rest is read and thrown away.
+    fn early(&self, source: Option<Arc<Source>>, rejection: Rejection, head: Head, body: HttpBody) -> Response<Full<Bytes>> {
+        self.refused(source.as_ref(), &rejection, &head.request);
+        let response = match (rejection.reason, &source) {
+            (Reason::Method, Some(source)) => answer::not_allowed(source.methods()),
+            (Reason::TooLarge, _) => answer::host(StatusCode::PAYLOAD_TOO_LARGE),
+            (Reason::Timeout, _) => answer::closing(answer::host(StatusCode::REQUEST_TIMEOUT)),
+            (reason, Some(source)) => answer::ack(source.ack(answer::outcome(reason), &head.request, self.clock.now())),
+            (_, None) => answer::host(StatusCode::NOT_FOUND),
+        };
+        let expects = head.request.headers.contains_key(EXPECT);
+        let unread = !body.is_end_stream();
+        self.keep(source.as_ref(), &rejection, head.request);
+        if rejection.reason == Reason::Timeout || !unread || expects {
+            return response;
+        }
+        let patience = self.limits.request_timeout;
+        tokio::spawn(async move { timeout(patience, discard(body)).await });
+        if head.version == Version::HTTP_11 { answer::closing(response) } else { response }
+    }
+}
+
+/// A request whose body is not there yet.
+pub(super) struct Head {
+    request: Incoming,
+    version: Version,
+}
+
+async fn discard(mut body: HttpBody) {
+    let mut left = DISCARD;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            break;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A file that may become a plugin: read once, hashed, its identity and description understood, and no code run.
+//!
+//! What [`load`](super::load), [`discover`](super::discover) and [`inspect`](super::inspect) have in common.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hookport_plugin_api::description::Description;
+use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
+use sha2::{Digest, Sha256};
+
+use super::preflight::{Preflight, preflight};
+use super::{LoadError, LoadFault, Sample, describe};
+
+const MAX_LIBRARY: u64 = 256 << 20;
+const MAX_TEXT: u64 = 4 << 20;
+
+/// A file read whole.
+pub(super) struct Candidate {
+    pub(super) file: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    pub(super) sha256: String,
+}
+
+impl Candidate {
+    /// Reads a file once; everything after works on these bytes.
+    pub(super) fn read(file: &Path) -> Result<Self, LoadError> {
+        let limit = if is_description(file) { MAX_TEXT } else { MAX_LIBRARY };
+        let bytes = read_at_most(file, limit).map_err(|fault| LoadError { file: file.into(), fault })?;
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        Ok(Self { file: file.into(), bytes, sha256 })
+    }
+
+    pub(super) fn is_description(&self) -> bool {
+        is_description(&self.file)
+    }
+
+    pub(super) fn error(&self, fault: LoadFault) -> LoadError {
+        LoadError { file: self.file.clone(), fault }
+    }
+
+    /// What the bytes of a native plugin say.
+    pub(super) fn native(&self) -> Result<(Preflight<'_>, Identity<'_>), LoadFault> {
+        let preflight = preflight(&self.bytes)?;
+        let (major, minor) = Identity::abi_version(preflight.block)?;
+        if major != ABI_MAJOR {
+            return Err(LoadFault::OtherMajor { major, minor });
+        }
+        let identity = Identity::read(preflight.block)?;
+        Ok((preflight, identity))
+    }
+
+    /// The description and its text; a native plugin's is judged by the grammar that it was built for.
+    pub(super) fn description(&self) -> Result<(Description, String), LoadFault> {
+        let (text, newer) = if self.is_description() {
+            let text =
+                std::str::from_utf8(&self.bytes).map_err(|_| LoadFault::Description("it is not UTF-8".into()))?;
+            (text, false)
+        } else {
+            let (_, identity) = self.native()?;
+            (identity.description, identity.abi_minor > ABI_MINOR)
+        };
+        let description = describe(text, &self.file.display().to_string(), newer).map_err(LoadFault::Description)?;
+        Ok((description, text.to_owned()))
+    }
+
+    /// The cases that came with it: embedded in a native plugin, beside a description as `fixtures/*.http`.
+    pub(super) fn samples(&self) -> Result<Vec<Sample>, LoadFault> {
+        if self.is_description() {
+            return samples_beside(&self.file);
+        }
+        let (_, identity) = self.native()?;
+        let sample = |(path, text): &(&str, &[u8])| Sample { name: stem(Path::new(path)), text: text.to_vec() };
+        Ok(identity.samples.iter().map(sample).collect())
+    }
+}
+
+/// Why a host must refuse a native plugin whose file is sound; nothing has run yet.
+pub(super) fn acceptable(
+    preflight: &Preflight<'_>,
+    identity: &Identity<'_>,
+    glibc: Option<(u32, u32)>,
+) -> Result<(), LoadFault> {
+    if !preflight.this_machine {
+        return Err(LoadFault::Machine { file: preflight.machine.clone() });
+    }
+    if identity.abi_min_minor > ABI_MINOR {
+        return Err(LoadFault::NeedsNewer { minor: identity.abi_minor, needs: identity.abi_min_minor });
+    }
+    if identity.flags & flag::UNWIND == 0 {
+        return Err(LoadFault::PanicAbort);
+    }
+    match (preflight.glibc, glibc) {
+        (Some(needs), Some(has)) if needs > has => Err(LoadFault::Glibc { needs, has }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a path names a code-free provider.
+pub(super) fn is_description(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+fn samples_beside(file: &Path) -> Result<Vec<Sample>, LoadFault> {
+    let folder = file.parent().unwrap_or(Path::new(".")).join("fixtures");
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+    let mut cases: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    cases.retain(|case| case.extension().is_some_and(|extension| extension == "http"));
+    cases.sort_unstable();
+    cases.iter().map(|case| Ok(Sample { name: stem(case), text: read_at_most(case, MAX_TEXT)? })).collect()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read_at_most(file: &Path, limit: u64) -> Result<Vec<u8>, LoadFault> {
+    let opened = fs::File::open(file).map_err(LoadFault::Read)?;
+    let metadata = opened.metadata().map_err(LoadFault::Read)?;
+    // A named pipe would block the reader for ever; a folder says so itself.
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(LoadFault::Read(std::io::Error::other("it is not a regular file")));
+    }
+    if metadata.len() > limit {
+        return Err(LoadFault::TooLarge(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    opened.take(limit).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
+    Ok(bytes)
+}

@@ -1,0 +1,80 @@
+//! Finds plugins in folders, one level deep: `DIR/*.so` and `DIR/*/provider.toml`. One bad plugin never stops the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::candidate::Candidate;
+use super::{LoadError, LoadFault, Loaded};
+
+/// What was found in the plugin folders.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// Loaded, in the order of the folders and then by name.
+    pub loaded: Vec<Loaded>,
+    /// Meant to be plugins, and not loaded.
+    pub refused: Vec<(PathBuf, LoadError)>,
+    /// Not plugins, and why we think so.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Loads every plugin in these folders. A provider that was found before is refused, before any of its code runs.
+pub fn discover(dirs: &[PathBuf]) -> Discovered {
+    let mut found = Discovered::default();
+    let mut files = BTreeSet::new();
+    let mut providers = BTreeMap::new();
+    for dir in dirs {
+        let candidates = match candidates(dir) {
+            Ok(candidates) => candidates,
+            Err(error) => {
+                let fault = LoadFault::Read(error);
+                found.refused.push((dir.clone(), LoadError { file: dir.clone(), fault }));
+                continue;
+            }
+        };
+        for file in candidates {
+            // One folder may be named twice, or a file by two links.
+            if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                found.take(&file, &mut providers);
+            }
+        }
+    }
+    found
+}
+
+impl Discovered {
+    fn take(&mut self, file: &Path, providers: &mut BTreeMap<String, PathBuf>) {
+        match unless_known(file, providers) {
+            Ok(loaded) => {
+                providers.insert(loaded.description.provider.id.clone(), file.into());
+                self.loaded.push(loaded);
+            }
+            Err(error) if matches!(error.fault, LoadFault::NoIdentity) => {
+                self.skipped.push((file.into(), error.fault.to_string()));
+            }
+            Err(error) => self.refused.push((file.into(), error)),
+        }
+    }
+}
+
+fn unless_known(file: &Path, providers: &BTreeMap<String, PathBuf>) -> Result<Loaded, LoadError> {
+    let candidate = Candidate::read(file)?;
+    if let Ok((description, _)) = candidate.description()
+        && let Some(first) = providers.get(&description.provider.id)
+    {
+        let fault = LoadFault::Duplicate { id: description.provider.id, first: first.clone() };
+        return Err(candidate.error(fault));
+    }
+    candidate.load()
+}
+
+/// The files that may be plugins, by name: libraries first, then descriptions that are nobody's source code.
+fn candidates(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort_unstable();
+    let library = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "so") && !path.is_dir();
+    let mut files: Vec<PathBuf> = entries.iter().filter(library).cloned().collect();
+    let folders = entries.iter().filter(|path| path.is_dir() && !path.join("Cargo.toml").exists());
+    files.extend(folders.map(|folder| folder.join("provider.toml")).filter(|description| description.is_file()));
+    Ok(files)
+}

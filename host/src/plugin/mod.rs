@@ -1,0 +1,96 @@
+//! Plugins: finding them, judging their files, loading and calling them.
+//!
+//! What a description means is [`crate::provider`]'s; here it is text and types. Loaded code stays loaded: unloading leaves
+//! pointers behind in thread-local destructors and in the layout checker, so a reload makes a new generation beside the old.
+
+mod abi;
+mod call;
+mod candidate;
+mod copy;
+mod discover;
+mod error;
+mod inspect;
+mod output;
+mod preflight;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use hookport_plugin_api::Header;
+use hookport_plugin_api::description::Description;
+use hookport_plugin_api::identity::Identity;
+pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
+
+pub use self::abi::Native;
+pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
+use self::candidate::{Candidate, acceptable};
+pub use self::discover::{Discovered, discover};
+pub use self::error::{LoadError, LoadFault};
+pub use self::inspect::{Inspection, inspect};
+use self::preflight::Preflight;
+
+/// A provider with its code, if it has any.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the provider is.
+    pub description: Description,
+    /// The description as written.
+    pub text: String,
+    /// Its code; a code-free provider has none.
+    pub native: Option<Native>,
+    /// Where it came from.
+    pub file: PathBuf,
+    /// Of the file, hexadecimal.
+    pub sha256: String,
+    /// The ABI that it was built for; a code-free provider has none.
+    pub abi: Option<(u16, u16)>,
+    /// The cases that came with it.
+    pub samples: Vec<Sample>,
+}
+
+/// A case file that came with a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The file's name without folder and ending.
+    pub name: String,
+    /// Its bytes.
+    pub text: Vec<u8>,
+}
+
+/// Loads a plugin (`.so`) or a code-free provider (`provider.toml`).
+pub fn load(file: &Path) -> Result<Loaded, LoadError> {
+    Candidate::read(file)?.load()
+}
+
+impl Candidate {
+    /// Everything that can be refused without running code is refused before any of it runs.
+    fn load(&self) -> Result<Loaded, LoadError> {
+        self.loaded().map_err(|fault| self.error(fault))
+    }
+
+    fn loaded(&self) -> Result<Loaded, LoadFault> {
+        let code = if self.is_description() { None } else { Some(self.native()?) };
+        if let Some((preflight, identity)) = &code {
+            acceptable(preflight, identity, abi::glibc())?;
+        }
+        let (description, text) = self.description()?;
+        let samples = self.samples()?;
+        let abi = code.as_ref().map(|(_, identity)| (identity.abi_major, identity.abi_minor));
+        let open = |(preflight, identity): (Preflight<'_>, Identity<'_>)| {
+            let id: Arc<str> = description.provider.id.as_str().into();
+            copy::with_private_copy(&self.file, &self.bytes, &self.sha256, |copy| {
+                abi::open(copy, id, &preflight, identity.flags)
+            })
+        };
+        let native = code.map(open).transpose()?;
+        Ok(Loaded { description, text, native, file: self.file.clone(), sha256: self.sha256.clone(), abi, samples })
+    }
+}
+
+/// Reads a description. `newer` says that it was built for a newer grammar than this host's.
+fn describe(text: &str, file: &str, newer: bool) -> Result<Description, String> {
+    toml::from_str(text).map_err(|error| {
+        let hint = if newer { " (it was built for a newer grammar than this gateway's)" } else { "" };
+        format!("{file}: {}{hint}", error.to_string().trim_end())
+    })
+}

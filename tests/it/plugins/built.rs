@@ -1,0 +1,152 @@
+//! Builds the odd plugins of `tests/plugins` once: in workspaces of their own under the target folder, so that no plugin
+//! folder ever holds them, with the root workspace's own versions and profile, so that no network is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A change to a text of the mirrored sources: file, what is there, what stands there instead.
+type Edit = (&'static str, &'static str, &'static str);
+
+/// The plugin API before it had its last function.
+const OLDER: &[Edit] = &[
+    (
+        "plugin-api/src/abi.rs",
+        "    /// Called once, last: no call comes after it.\n    pub quiesce: extern \"C\" fn() -> u32,\n",
+        "",
+    ),
+    ("plugin-api/src/export.rs", "                quiesce: $crate::abi::quiesce,\n", ""),
+    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-older\""),
+];
+
+/// The plugin API as it may be after its first growth.
+const NEWER: &[Edit] = &[
+    (
+        "plugin-api/src/abi.rs",
+        "    pub quiesce: extern \"C\" fn() -> u32,\n",
+        "    pub quiesce: extern \"C\" fn() -> u32,\n    pub later: extern \"C\" fn() -> u32,\n",
+    ),
+    (
+        "plugin-api/src/export.rs",
+        "                quiesce: $crate::abi::quiesce,\n",
+        "                quiesce: $crate::abi::quiesce,\n                later: $crate::abi::quiesce,\n",
+    ),
+    ("plugin-api/src/identity.rs", "ABI_MINOR: u16 = 0", "ABI_MINOR: u16 = 1"),
+    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-newer\""),
+];
+
+/// A plugin API that swapped two members of one type: sizes are the same and every word is in the wrong place.
+const CHANGED: &[Edit] = &[
+    (
+        "plugin-api/src/abi.rs",
+        "    pub document: RStr<'a>,\n    pub declared_type: RStr<'a>,\n",
+        "    pub declared_type: RStr<'a>,\n    pub document: RStr<'a>,\n",
+    ),
+    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-changed\""),
+];
+
+/// The built library of a plugin of `tests/plugins`.
+pub(super) fn plugin(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("ordinary", &["constructor", "odd", "plain", "stranger"], &[]));
+    library(name)
+}
+
+/// `odd` built against the plugin API before it had its last function.
+pub(super) fn older() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("older", &["odd"], OLDER));
+    library("odd_older")
+}
+
+/// `odd` built against a plugin API that has grown by a function.
+pub(super) fn newer() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("newer", &["odd"], NEWER));
+    library("odd_newer")
+}
+
+/// `odd` built against a plugin API whose types are not ours.
+pub(super) fn changed() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("changed", &["odd"], CHANGED));
+    library("odd_changed")
+}
+
+/// Builds `plain` with other flags and gives the compiler's words.
+pub(super) fn refused_by_the_compiler(flags: &[&str]) -> String {
+    plugin("plain");
+    let mut cargo = cargo("rustc", "ordinary");
+    let output = cargo.args(["-p", "plain", "--lib", "--"]).args(flags).output().expect("cargo runs");
+    assert!(!output.status.success(), "it was built");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The folder of the test plugins' sources.
+pub(super) fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
+}
+
+fn place() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins")
+}
+
+fn library(name: &str) -> PathBuf {
+    place().join("target/debug").join(format!("lib{name}.so"))
+}
+
+fn cargo(verb: &str, workspace: &str) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.arg(verb).args(["--offline", "--quiet"]).current_dir(place().join(workspace));
+    cargo.env("CARGO_TARGET_DIR", place().join("target")).env_remove("RUSTFLAGS");
+    cargo
+}
+
+fn build(workspace: &str, plugins: &[&str], edits: &[Edit]) {
+    let to = place().join(workspace);
+    mirror(&root().join("plugin-api"), &to, "plugin-api", edits);
+    for plugin in plugins {
+        mirror(&sources().join(plugin), &to, plugin, edits);
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the root manifest");
+    let (head, members) = manifest.split_once("members = [").expect("members");
+    let (_, tail) = members.split_once(']').expect("the end of members");
+    let members = format!("{head}members = [\"plugin-api\", \"{}\"]{tail}", plugins.join("\", \""));
+    write(&to.join("Cargo.toml"), members.as_bytes());
+    if !to.join("Cargo.lock").exists() {
+        fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).expect("the lock file");
+    }
+    let output = cargo("build", workspace).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Copies a folder; a file that says the same stays untouched, so that cargo sees nothing to do.
+fn mirror(from: &Path, workspace: &Path, name: &str, edits: &[Edit]) {
+    for entry in fs::read_dir(from).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        let name = format!("{name}/{}", path.file_name().expect("a name").to_string_lossy());
+        if path.is_dir() {
+            mirror(&path, workspace, &name, edits);
+            continue;
+        }
+        let mut bytes = fs::read(&path).expect("a source");
+        for (_, old, new) in edits.iter().filter(|edit| edit.0 == name) {
+            let text = String::from_utf8(bytes).expect("text");
+            assert!(text.contains(old), "{name} has changed, and the edit of it in this file must follow: {old}");
+            bytes = text.replacen(old, new, 1).into_bytes();
+        }
+        write(&workspace.join(name), &bytes);
+    }
+}
+
+fn write(to: &Path, bytes: &[u8]) {
+    if fs::read(to).ok().as_deref() != Some(bytes) {
+        fs::create_dir_all(to.parent().expect("a folder")).expect("folders");
+        fs::write(to, bytes).expect("a mirrored source");
+    }
+}
