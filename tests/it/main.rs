@@ -5,3 +5,8 @@ mod plugins;
 //! The tests that need sockets, processes or databases, one module for each area.
 
 mod outbound;
+mod cases;
+mod plugins;
+mod server;
+mod szzkc_mock;
+mod wire;
