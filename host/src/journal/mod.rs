@@ -73,6 +73,12 @@ pub trait Journal: Send + Sync + 'static {
 pub trait Plan: Send + Sync + 'static {
     /// The destinations' names; a rule that fails is no match, and its message joins the event's warnings.
     fn plan(&self, event: &Event, warnings: &mut Vec<String>) -> Vec<Arc<str>>;
+
+    /// Whether the destination gets a request's bytes and not its events: then only the first new event of a request
+    /// that is planned for it has a delivery there, and the others travel with it (they are `routed` all the same).
+    fn once_per_request(&self, _destination: &str) -> bool {
+        false
+    }
 }
 
 /// A verified, decoded request on its way into the journal.

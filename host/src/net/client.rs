@@ -2,7 +2,7 @@
 //! no redirects. What an answer means is left to those who call.
 
 use std::error::Error as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +13,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions};
 use tokio::time::{Instant, timeout_at};
 
 use super::guard::Guard;
@@ -54,10 +56,24 @@ pub enum SendError {
 }
 
 impl Client {
-    /// A client; without `allow_private` it connects to public addresses only.
+    /// A client that trusts the roots of browsers; without `allow_private` it connects to public addresses only.
     pub fn new(allow_private: bool) -> Self {
+        static TLS: LazyLock<ClientConfig> = LazyLock::new(|| {
+            let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
+            versions(builder).with_webpki_roots().with_no_client_auth()
+        });
+        Self::with_tls(TLS.clone(), allow_private)
+    }
+
+    /// A client that trusts these roots alone.
+    pub fn trusting(roots: RootCertStore, allow_private: bool) -> Self {
+        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
+        Self::with_tls(versions(builder).with_root_certificates(roots).with_no_client_auth(), allow_private)
+    }
+
+    fn with_tls(tls: ClientConfig, allow_private: bool) -> Self {
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls().as_ref().clone())
+            .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(Guard::new(allow_private));
@@ -106,18 +122,9 @@ async fn read(response: Response<Incoming>, keep: usize, end: Instant) -> Answer
     Answer { status: head.status, headers: head.headers, body: kept.freeze(), whole }
 }
 
-/// TLS 1.2 and 1.3 with the roots that browsers trust, built once.
-fn tls() -> &'static Arc<rustls::ClientConfig> {
-    static TLS: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports the default TLS versions")
-            .with_webpki_roots()
-            .with_no_client_auth();
-        Arc::new(config)
-    });
-    &TLS
+/// TLS 1.2 and 1.3.
+fn versions(builder: ConfigBuilder<ClientConfig, WantsVersions>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    builder.with_safe_default_protocol_versions().expect("the provider supports the default TLS versions")
 }
 
 /// The whole chain of an error, since the outermost says little; a cause that repeats the one before is left out.

@@ -4,6 +4,7 @@
 
 mod literals;
 mod numbers;
+mod patterns;
 mod view;
 
 use std::sync::{Arc, LazyLock};
@@ -17,12 +18,13 @@ use crate::event::Event;
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib();
     numbers::declare(&mut environment);
+    patterns::declare(&mut environment);
     Arc::new(environment)
 });
 
 /// A compiled `when`.
 #[derive(Debug)]
-pub struct Condition {
+pub(super) struct Condition {
     expression: IdedExpr,
 }
 
@@ -39,11 +41,11 @@ pub struct ConditionError {
 }
 
 /// An event as conditions see it; built once for all routes that ask.
-pub struct View(Context<'static, 'static>);
+pub(super) struct View(Context<'static, 'static>);
 
 impl View {
     /// Reads the event's data.
-    pub fn new(event: &Event) -> Self {
+    pub(super) fn new(event: &Event) -> Self {
         let mut context = Context::with_env(ENVIRONMENT.clone());
         context.add_variable_as_val("event", view::event(event));
         Self(context)
@@ -52,7 +54,7 @@ impl View {
 
 impl Condition {
     /// Compiles an expression; every name in it must exist.
-    pub fn compile(text: &str) -> Result<Self, ConditionError> {
+    pub(super) fn compile(text: &str) -> Result<Self, ConditionError> {
         let source = literals::widen(text);
         let (mut expression, places) = ENVIRONMENT.parser().parse_with_source_info(&source).map_err(first_error)?;
         check_names(&expression, &mut vec!["event"], &places)?;
@@ -61,7 +63,7 @@ impl Condition {
     }
 
     /// Whether the event matches; the error says why nobody can tell, and holds no value of the event.
-    pub fn matches(&self, view: &View) -> Result<bool, String> {
+    pub(super) fn matches(&self, view: &View) -> Result<bool, String> {
         let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error))?;
         match Value::try_from(answer.as_ref()) {
             Ok(Value::Bool(answer)) => Ok(answer),
@@ -87,13 +89,14 @@ fn check_names<'e>(
 ) -> Result<(), ConditionError> {
     match &expression.expr {
         Expr::Ident(name) if !bound.contains(&name.as_str()) && is_unknown(expression) => {
-            Err(unknown(expression, places, format!("there is no {name:?} here, only \"event\"")))
+            Err(wrong(expression, places, format!("there is no {name:?} here, only \"event\"")))
         }
         Expr::Call(call) => {
             let member = call.target.is_some();
             if is_unknown_function(call, member) {
-                return Err(unknown(expression, places, format!("there is no function {:?}", call.func_name)));
+                return Err(wrong(expression, places, format!("there is no function {:?}", call.func_name)));
             }
+            check_pattern(call, places)?;
             if let Some(target) = &call.target
                 && !is_namespace(target, &call.func_name)
             {
@@ -116,6 +119,13 @@ fn check_names<'e>(
     }
 }
 
+/// A pattern that is written out is looked at before any event comes.
+fn check_pattern(call: &CallExpr, places: &SourceInfo) -> Result<(), ConditionError> {
+    let Some(last) = call.args.last().filter(|_| call.func_name == "matches") else { return Ok(()) };
+    let Expr::Literal(LiteralValue::String(pattern)) = &last.expr else { return Ok(()) };
+    patterns::check(pattern.inner()).map_err(|message| wrong(last, places, message))
+}
+
 /// The parts of an expression that is neither call nor comprehension.
 fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     use cel::common::ast::EntryExpr;
@@ -134,7 +144,7 @@ fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
-fn unknown(expression: &IdedExpr, places: &SourceInfo, message: String) -> ConditionError {
+fn wrong(expression: &IdedExpr, places: &SourceInfo, message: String) -> ConditionError {
     let start = places.offset_for(expression.id).map_or(0, |(start, _)| start as usize);
     let before: String = places.source.chars().take(start).collect();
     let line = before.matches('\n').count() + 1;

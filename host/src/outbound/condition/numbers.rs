@@ -24,11 +24,9 @@ const OPERATORS: [(&str, &str, Operator); 13] = [
     (operators::GREATER, "@greater", |args| ordered(&args, operators::GREATER, Ordering::is_gt)),
     (operators::GREATER_EQUALS, "@greater_equal", |args| ordered(&args, operators::GREATER_EQUALS, Ordering::is_ge)),
     (operators::IN, "@among", among),
-    (operators::ADD, "@add", |args| {
-        match both(&args) {
-            Some((left, right)) => Ok(left.calculate(right, i128::checked_add, |a, b| a + b).into_val()),
-            None => plus(&args),
-        }
+    (operators::ADD, "@add", |args| match both(&args) {
+        Some((left, right)) => Ok(left.calculate(right, i128::checked_add, |a, b| a + b).into_val()),
+        None => plus(&args),
     }),
     (operators::SUBSTRACT, "@subtract", |args| {
         let (left, right) = numbers(&args, operators::SUBSTRACT)?;
@@ -51,7 +49,12 @@ pub(super) fn declare(environment: &mut Env) {
     for (operator, name, function) in OPERATORS {
         let arity = if operator == operators::NEGATE { 1 } else { 2 };
         environment
-            .add_overload(name, &format!("{name}_any"), std::iter::repeat_with(|| DYN_TYPE).take(arity).collect(), function)
+            .add_overload(
+                name,
+                &format!("{name}_any"),
+                std::iter::repeat_with(|| DYN_TYPE).take(arity).collect(),
+                function,
+            )
             .expect("no name of ours can be one of CEL's, which has no @ in operators that are written");
     }
 }
@@ -63,7 +66,8 @@ pub(super) fn rewrite(expression: &mut IdedExpr) {
         Expr::Call(call) => {
             let ours = OPERATORS.iter().find(|(operator, ..)| call.target.is_none() && *operator == call.func_name);
             // What a macro adds up in its own variable is no number of the event, and the crate knows a fast way.
-            let own = matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
+            let own =
+                matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'));
             if let Some((_, name, _)) = ours.filter(|_| !own) {
                 call.func_name = (*name).to_owned();
             }
@@ -217,4 +221,37 @@ fn remainder<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 
 fn not_by_zero(number: Number) -> Result<(), ExecutionError> {
     if number.decimal() == 0.0 { Err(ExecutionError::DivisionByZero(cel::Value::Null)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exact value of a double as a fraction of 2^1074 would not fit; these do, and that is where digits get lost.
+    fn exact(decimal: f64) -> i128 {
+        (decimal * 4.0) as i128
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_whole_number_and_a_decimal_compare_exactly(whole: i64, near in -8i64..8, quarter in 0u8..4) {
+            let decimal = (whole.saturating_add(near)) as f64 + f64::from(quarter) / 4.0;
+            let expected = (i128::from(whole) * 4).cmp(&exact(decimal));
+            let (whole, decimal) = (Number::Whole(whole.into()), Number::Decimal(decimal));
+            proptest::prop_assert_eq!(whole.compare(decimal), Some(expected));
+            proptest::prop_assert_eq!(decimal.compare(whole), Some(expected.reverse()));
+        }
+    }
+
+    #[test]
+    fn nothing_compares_with_what_is_no_number() {
+        let nan = Number::Decimal(f64::NAN);
+        assert_eq!(
+            (nan.compare(nan), nan.compare(Number::Whole(0)), Number::Whole(0).compare(nan)),
+            (None, None, None)
+        );
+        let (infinity, whole) = (Number::Decimal(f64::INFINITY), Number::Whole(u64::MAX.into()));
+        assert_eq!(whole.compare(infinity), Some(Ordering::Less));
+        assert_eq!(Number::Decimal(f64::NEG_INFINITY).compare(whole), Some(Ordering::Less));
+    }
 }

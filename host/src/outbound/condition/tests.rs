@@ -146,6 +146,24 @@ fn macros_see_the_same_numbers() {
 }
 
 #[test]
+fn text_is_searched_with_regular_expressions() {
+    all_hold(&[
+        r"event.data.iccid.matches('^8985[0-9]+$')",
+        r"matches(event.type, r'Card\w+')",
+        "!event.data.iccid.matches('x')",
+        "event.data.names.exists(name, name.matches('^b'))",
+    ]);
+    let error = Condition::compile("true && event.type.matches('(a')").unwrap_err();
+    assert_eq!((error.line, error.column), (1, 28), "{error}");
+    assert!(error.message.contains("\"(a\" is not a regular expression: unclosed group"), "{error}");
+    assert_eq!(
+        matches("event.type.matches(event.data.iccid + '(')").unwrap_err(),
+        "Error executing function 'matches': the pattern is not a regular expression"
+    );
+    assert!(matches("event.data.state.matches('2')").unwrap_err().contains("overload"));
+}
+
+#[test]
 fn an_error_is_words_without_the_values_of_the_event() {
     for (text, words) in [
         ("event.data.imei == 'x'", "there is no \"imei\""),
