@@ -1,5 +1,9 @@
 //! Every end-to-end test of Hookport, one area a module.
 
+mod cases;
 mod config;
 mod outbound;
 mod plugins;
+mod server;
+mod szzkc_mock;
+mod wire;

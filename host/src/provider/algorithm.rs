@@ -97,10 +97,10 @@ impl KeyText<'_> {
     /// The DER of a public key: SPKI, or PKCS#1 where the PEM says so.
     fn public_der(&self) -> Result<Vec<u8>, String> {
         let text = std::str::from_utf8(self.text).map_err(|_| "the key is not text")?.trim();
-        let inner = match (self.form, text.starts_with("-----BEGIN")) {
-            ("pem" | "sm2", true) => text.lines().filter(|line| !line.starts_with("-----")).collect::<String>(),
-            ("spki_base64", false) => text.to_owned(),
-            ("pem" | "sm2", false) => {
+        let inner = match (self.form, pem_lines(text)) {
+            ("pem" | "sm2", Some(inner)) => inner,
+            ("spki_base64", None) => text.to_owned(),
+            ("pem" | "sm2", None) => {
                 return Err("the key is not PEM: it begins with -----BEGIN PUBLIC KEY-----".into());
             }
             _ => {
@@ -113,6 +113,13 @@ impl KeyText<'_> {
         let bare: String = inner.split_whitespace().collect();
         lenient_base64(bare.as_bytes(), &alphabet::STANDARD).ok_or_else(|| "the key's base64 is broken".into())
     }
+}
+
+/// What is between the first `-----BEGIN` and its end. Text before it is a remark: OpenSSL writes such, and so do people.
+pub(super) fn pem_lines(text: &str) -> Option<String> {
+    let mut lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with("-----BEGIN"));
+    lines.next()?;
+    Some(lines.take_while(|line| !line.starts_with("-----")).collect())
 }
 
 struct Plain<D>(std::marker::PhantomData<fn() -> D>);

@@ -5,6 +5,7 @@ use base64::alphabet;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use super::algorithm::pem_lines;
 use super::filter::lenient_base64;
 use super::json::{Document, Edit, Kind, Value, write_string};
 use super::redact::mask;
@@ -36,12 +37,7 @@ impl OpeningKey {
 pub fn private_der(pem: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     use rsa::pkcs1::DecodeRsaPrivateKey;
     use rsa::pkcs8::EncodePrivateKey;
-    let text: String = pem
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("-----"))
-        .collect::<String>()
-        .split_whitespace()
-        .collect();
+    let text = pem_lines(pem).ok_or("the key is not PEM: it begins with -----BEGIN PRIVATE KEY-----")?;
     let der = lenient_base64(text.as_bytes(), &alphabet::STANDARD).map(Zeroizing::new).ok_or("the key is not PEM")?;
     if !pem.contains("BEGIN RSA PRIVATE KEY") {
         return Ok(der);
