@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::splice::{Splice, splice};
 use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
@@ -46,23 +45,10 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
     let request = Arc::new(request);
     let headers = header_text(&request.headers);
     let event = |new: NewEvent| {
-        let NewEvent { kind, subject, time, provider_id, key, data, mut warnings, undecoded } = new;
-        let state = if undecoded.is_some() { EventState::Undecoded } else { EventState::Routed };
-        warnings.splice(0..0, undecoded);
-        let event = Event {
-            id: Uuid::nil(),
-            source: source.clone(),
-            provider: provider.clone(),
-            provider_version: version.clone(),
-            kind,
-            subject,
-            time: time.map(to_the_microsecond),
-            received: request.received,
-            provider_id,
-            data,
-            state,
-            warnings,
-        };
+        let key = new.key;
+        let time = new.time.map(to_the_microsecond);
+        let event =
+            NewEvent { time, ..new }.into_event(source.clone(), provider.clone(), version.clone(), request.received);
         planned(event, key, &request.body, plan)
     };
     let events: Vec<_> = events.into_iter().map(event).collect();
