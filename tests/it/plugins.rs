@@ -223,7 +223,7 @@ fn a_panic_comes_back_as_a_value_with_its_place() {
     let loaded = odd();
     let fault = decode_as(native(&loaded), "panics").expect_err("a panic");
     assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Panic, "boom at /odd?x=%20"));
-    assert!(fault.location.as_deref().is_some_and(|place| place.starts_with("odd/src/lib.rs:")), "{fault:?}");
+    assert!(fault.location.as_deref().is_some_and(|place| place.contains("odd/src/lib.rs:")), "{fault:?}");
     let fault = decode_as(native(&loaded), "overflows").expect_err("a panic");
     assert!(fault.message.contains("out of bounds"), "{fault}");
     let fault = native(&loaded).op_build("panics", "{}", "{}").expect_err("a panic");

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
 use abi_stable::std_types::{RSlice, RStr};
@@ -208,8 +208,10 @@ fn table(library: &Library) -> Result<PluginRef, LoadFault> {
 fn compatible(header: &'static LibHeader) -> Result<(), LoadFault> {
     let ours = <PluginRef as StableAbi>::LAYOUT;
     let theirs = header.layout().ok_or_else(|| LoadFault::NoTable("it carries no layout".into()))?;
-    let Err(mismatch) = check_layout_compatibility(ours, theirs) else { return Ok(()) };
-    if check_layout_compatibility(theirs, ours).is_ok() {
+    // The check's usual memory is the process's; with one of its own no plugin can spoil it for the next.
+    let check = |interface, code| check_layout_compatibility_with_globals(interface, code, &CheckingGlobals::new());
+    let Err(mismatch) = check(ours, theirs) else { return Ok(()) };
+    if check(theirs, ours).is_ok() {
         return Ok(());
     }
     let dump = mismatch.to_string();
