@@ -17,6 +17,8 @@ thread_local! {
 
 /// Runs the author's code; a panic becomes a number, and its message and place go to the sink.
 pub(crate) fn guard(outlet: &Outlet<'_>, run: impl FnOnce() -> Result<(), String>) -> u32 {
+    // A panic that the author caught himself is no longer news.
+    LAST_PANIC.set(None);
     GUARDED.set(GUARDED.get() + 1);
     let result = catch_unwind(AssertUnwindSafe(run));
     GUARDED.set(GUARDED.get() - 1);

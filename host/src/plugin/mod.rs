@@ -74,6 +74,7 @@ impl Candidate {
             acceptable(preflight, identity, abi::glibc())?;
         }
         let (description, text) = self.description()?;
+        self.complete(&description)?;
         let samples = self.samples()?;
         let abi = code.as_ref().map(|(_, identity)| (identity.abi_major, identity.abi_minor));
         let open = |(preflight, identity): (Preflight<'_>, Identity<'_>)| {
