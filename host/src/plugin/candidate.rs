@@ -61,7 +61,7 @@ impl Candidate {
             let (_, identity) = self.native()?;
             (identity.description, identity.abi_minor > ABI_MINOR)
         };
-        let description = describe(text, &self.file.display().to_string(), newer).map_err(LoadFault::Description)?;
+        let description = describe(text, newer).map_err(LoadFault::Description)?;
         Ok((description, text.to_owned()))
     }
 

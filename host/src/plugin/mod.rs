@@ -89,9 +89,11 @@ impl Candidate {
 }
 
 /// Reads a description. `newer` says that it was built for a newer grammar than this host's.
-fn describe(text: &str, file: &str, newer: bool) -> Result<Description, String> {
+fn describe(text: &str, newer: bool) -> Result<Description, String> {
     toml::from_str(text).map_err(|error| {
-        let hint = if newer { " (it was built for a newer grammar than this gateway's)" } else { "" };
-        format!("{file}: {}{hint}", error.to_string().trim_end())
+        let before = error.span().and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let hint = if newer { "; it was built for a newer grammar than this gateway's" } else { "" };
+        format!("line {line}: {}{hint}", error.message().replace('\n', "; "))
     })
 }

@@ -69,7 +69,8 @@ fn a_wrong_description_names_key_and_place() {
     let file = patched(&folder, &plugin("plain"), "wrong.so", &[(b"[[verify]]\nalg", b"[[verify]]\nalq")]);
     let error = refusal(&file);
     assert!(matches!(error.fault, LoadFault::Description(_)));
-    assert!(error.to_string().contains("alq"), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("line 6: ") && words.contains("alq"), "{words}");
 }
 
 #[test]
