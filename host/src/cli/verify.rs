@@ -220,7 +220,7 @@ fn show(source: &Source, plugin: &Plugin, judged: &Judged) -> Result<(), Failure
     if let Some(reason) = source.provider.unsigned() {
         field("unsigned", reason)?;
     }
-    for attempt in shown(judged) {
+    if let Some(attempt) = shown(judged) {
         let table = &source.provider.description.verify[attempt.table];
         field("scheme", &format!("verify.{} {}", attempt.table, table.alg))?;
         field("signed text", &String::from_utf8_lossy(&source.without_secrets(&attempt.message)))?;

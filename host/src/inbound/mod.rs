@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 pub use self::answer::outcome;
-pub use self::decode::{Decoder, events};
+pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
 use self::throttle::Throttle;
 use crate::clock::Clock;
