@@ -146,6 +146,23 @@ fn macros_see_the_same_numbers() {
 }
 
 #[test]
+fn the_rest_of_cel_is_there() {
+    all_hold(&[
+        "event.data.?missing.orValue(5) == 5.0 && event.data.?state.orValue(5) == 2",
+        "optional.of(event.data.state).value() == 2",
+        "type(event.data.state) == int && type(event.data.iccid) == string",
+        "[1, 2].exists(n, n == event.data.state) && [[1], [2]].exists(l, l.exists(n, n == event.data.state))",
+        "'iccid' in event.data && !('imei' in event.data)",
+        "event['type'] == event.type && event.data['iccid'] == event.data.iccid",
+        "event.data.on ? event.data.state == 2 : false",
+        "event.data.missing == 1 || event.data.state == 2",
+        "!(event.data.missing == 1 && event.data.state == 3)",
+        "{'a': event.data.state}.a == 2.0",
+        "event.data.iccid.contains('52') && size(event.data.iccid) == 19 && event.data.iccid < '9'",
+    ]);
+}
+
+#[test]
 fn text_is_searched_with_regular_expressions() {
     all_hold(&[
         r"event.data.iccid.matches('^8985[0-9]+$')",
