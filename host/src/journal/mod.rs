@@ -2,6 +2,8 @@
 //!
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
+pub mod sqlite;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
