@@ -222,3 +222,15 @@ fn data_that_is_not_json_is_there_as_base64() {
     let condition = Condition::compile("event.data_base64 == 'PGEvPg==' && !has(event.data)").unwrap();
     assert_eq!(condition.matches(&View::new(&event)), Ok(true));
 }
+
+proptest::proptest! {
+    /// Whatever somebody writes, it compiles or is refused; and what compiles matches, does not, or fails in words.
+    #[test]
+    fn no_text_breaks_the_compiler(
+        parts in proptest::collection::vec("[a-z]{1,3}|[0-9]{1,25}|event|data|[-+*/%<>=!&|?:.,()\\[\\]{}'\"\\\\ ]|in|has|==|\\.map\\(", 0..12)
+    ) {
+        if let Ok(condition) = Condition::compile(&parts.concat()) {
+            let _ = condition.matches(&View::new(&event()));
+        }
+    }
+}
