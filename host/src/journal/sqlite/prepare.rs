@@ -26,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) nonce: Option<DedupKey>,
     pub(super) stale: Option<Rejection>,
     pub(super) poll_state: Option<(Arc<str>, Bytes)>,
+    /// Destinations that get the request and not its events: only its first new event goes there.
+    pub(super) once: Vec<Arc<str>>,
     /// What it weighs while it waits.
     pub(super) bytes: usize,
 }
@@ -52,9 +54,11 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
         planned(event, key, &request.body, plan)
     };
     let events: Vec<_> = events.into_iter().map(event).collect();
+    let shared = events.iter().skip(1).flat_map(|event| &event.to);
+    let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + headers.len() + request.body.len() + own;
-    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, bytes }
+    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, once, bytes }
 }
 
 fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> PreparedEvent {
