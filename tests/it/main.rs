@@ -2,6 +2,7 @@
 
 mod cases;
 mod config;
+#[path = "../crash/mod.rs"]
 mod crash;
 mod journal;
 mod journal_contract;
