@@ -3,5 +3,7 @@
 mod cases;
 mod plugins;
 mod server;
+mod shipped;
+mod szzkc;
 mod szzkc_mock;
 mod wire;
