@@ -3,6 +3,9 @@
 //! A request's whole way is [`inbound`]'s `receive`; an event's whole way out is [`outbound`]'s. Between them lies the
 //! [`journal`], and neither knows the other. What a provider is, is data: [`provider`] compiles and executes descriptions.
 
+pub mod admin;
+pub mod case;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod event;
@@ -10,5 +13,7 @@ pub mod inbound;
 pub mod journal;
 pub mod plugin;
 pub mod provider;
+pub mod net;
+pub mod outbound;
 pub mod reason;
 pub mod request;

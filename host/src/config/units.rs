@@ -1,8 +1,10 @@
 //! Quantities with units: `"10s"`, `"30d"`, `"1MiB"`. A bare number is an error, because nobody knows what it counts.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A length of time.
@@ -57,6 +59,20 @@ fn size(text: &str) -> Option<usize> {
     text[..digits].parse::<usize>().ok()?.checked_mul(unit)
 }
 
+/// A network, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(pub IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = text(deserializer, "an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/8\"")?;
+        let one = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| one()).map(Self).map_err(|_| {
+            D::Error::custom(format_args!("{text:?} is no address or network such as \"10.0.0.7\" or \"10.0.0.0/8\""))
+        })
+    }
+}
+
 /// Takes text only, and says what was wanted when it gets something else.
 fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<String, D::Error> {
     struct Text(&'static str);
@@ -70,4 +86,39 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> R
         }
     }
     deserializer.deserialize_any(Text(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{Error, StrDeserializer};
+
+    use super::*;
+
+    fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+        T::deserialize(StrDeserializer::<Error>::new(text)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sizes_count_in_their_unit() {
+        assert_eq!(read("1MiB"), Ok(Size(1 << 20)));
+        assert_eq!(read("64 kB"), Ok(Size(64_000)));
+    }
+
+    #[test]
+    fn a_bare_number_is_no_quantity() {
+        assert!(read::<Size>("1024").unwrap_err().contains("512KiB"));
+        assert!(read::<Span>("10").unwrap_err().contains("10s"));
+    }
+
+    #[test]
+    fn a_size_that_overflows_is_refused() {
+        assert!(read::<Size>("99999999999999999GiB").is_err());
+    }
+
+    #[test]
+    fn one_address_is_a_network() {
+        assert_eq!(read("10.0.0.7"), Ok(Network("10.0.0.7/32".parse().unwrap())));
+        assert_eq!(read("fd00::/8"), Ok(Network("fd00::/8".parse().unwrap())));
+        assert!(read::<Network>("10.0.0.0/33").is_err());
+    }
 }

@@ -1,18 +1,19 @@
 //! The configuration as written in `hookport.toml`: shapes and defaults, nothing resolved. `resolve` makes it usable.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hookport_plugin_api::description::{Many, SettingValue};
-use ipnet::IpNet;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::units::{Size, Span};
+use super::units::{Network, Size, Span};
+use crate::provider::complaint::did_you_mean;
 
 /// A whole `hookport.toml`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Written {
     /// `[server]`.
     pub server: Server,
@@ -25,16 +26,12 @@ pub struct Written {
     /// `[plugins]`.
     pub plugins: Plugins,
     /// `[sources.NAME]`.
-    #[serde(default)]
     pub sources: BTreeMap<String, Source>,
     /// `[destinations.NAME]`.
-    #[serde(default)]
     pub destinations: BTreeMap<String, Destination>,
     /// `[[routes]]`.
-    #[serde(default)]
     pub routes: Vec<Route>,
     /// `[[polls]]`.
-    #[serde(default)]
     pub polls: Vec<Poll>,
 }
 
@@ -53,7 +50,7 @@ pub struct Server {
     /// Connections at once; more wait.
     pub max_connections: usize,
     /// X-Forwarded-For counts only from these.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `[admin]`: API, health.
@@ -114,9 +111,8 @@ pub struct Plugins {
     pub dirs: Vec<PathBuf>,
 }
 
-/// A secret's place; a debug print shows no value.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+/// A secret's place; a debug print shows no value, and neither does an error.
+#[derive(Clone)]
 pub enum Secret {
     /// An environment variable.
     Env(String),
@@ -126,8 +122,8 @@ pub enum Secret {
     Value(String),
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "env {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
@@ -135,6 +131,40 @@ impl std::fmt::Debug for Secret {
         }
     }
 }
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Place;
+        impl<'de> Visitor<'de> for Place {
+            type Value = Secret;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(SECRET_FORMS)
+            }
+            fn visit_str<E: Error>(self, _: &str) -> Result<Secret, E> {
+                Err(E::custom(format_args!("a text alone is not a secret: write {SECRET_FORMS}")))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Secret, A::Error> {
+                let wrong = || A::Error::custom(format_args!("a secret is exactly one of {SECRET_FORMS}"));
+                let form = map.next_key::<String>()?.ok_or_else(wrong)?;
+                let secret = match form.as_str() {
+                    "env" => Secret::Env(map.next_value()?),
+                    "file" => Secret::File(map.next_value()?),
+                    "value" => Secret::Value(map.next_value()?),
+                    other => {
+                        let meant = did_you_mean(other, ["env", "file", "value"]);
+                        let message = format_args!("unknown key \"{other}\": a secret is {SECRET_FORMS}{meant}");
+                        return Err(A::Error::custom(message));
+                    }
+                };
+                if map.next_key::<String>()?.is_some() { Err(wrong()) } else { Ok(secret) }
+            }
+        }
+        deserializer.deserialize_any(Place)
+    }
+}
+
+/// As error messages name them.
+pub(super) const SECRET_FORMS: &str = r#"{ env = "NAME" }, { file = "path" } or { value = "..." }"#;
 
 /// `[sources.NAME]`: one instance of a provider.
 #[derive(Debug, Clone, Deserialize)]
@@ -154,7 +184,7 @@ pub struct Source {
     pub tolerance: Option<Span>,
     /// Addresses or networks; empty: anybody.
     #[serde(default)]
-    pub allow_from: Vec<IpNet>,
+    pub allow_from: Vec<Network>,
     /// The URL that this provider was given, when not the server's; several are tried.
     #[serde(default)]
     pub public_url: Many<String>,
@@ -163,9 +193,8 @@ pub struct Source {
     pub allow_private: bool,
 }
 
-/// `[destinations.NAME]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+/// `[destinations.NAME]`; `load` reads its `kind` first, so that an error keeps its key.
+#[derive(Debug, Clone)]
 pub enum Destination {
     /// An HTTP endpoint.
     Http(HttpDestination),

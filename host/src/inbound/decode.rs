@@ -22,7 +22,7 @@ pub struct Decoder {
     pub file: Arc<str>,
 }
 
-type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Incoming);
+type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
 
 /// The events of a request; never none.
 pub(super) fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
@@ -33,7 +33,9 @@ pub(super) fn events(source: &Source, decoder: Option<&Decoder>, verified: Verif
     };
     let base = base(source, &verified);
     let events = match decoded {
-        Ok(decoded) if decoded.is_empty() => vec![NewEvent { warnings: vec!["the decoder gave no event".into()], ..base }],
+        Ok(decoded) if decoded.is_empty() => {
+            vec![NewEvent { warnings: vec!["the decoder gave no event".into()], ..base }]
+        }
         Ok(decoded) => {
             let several = decoded.len() > 1;
             let refine = |(index, event)| refined(source, &base, event, several.then_some(index));
@@ -41,7 +43,7 @@ pub(super) fn events(source: &Source, decoder: Option<&Decoder>, verified: Verif
         }
         Err(reason) => vec![NewEvent { undecoded: Some(reason), ..base }],
     };
-    (events, verified.nonce, verified.stale.clone(), verified.into_request())
+    (events, verified.nonce, verified.stale.clone(), verified.request().clone())
 }
 
 fn run(source: &Source, decoder: &Decoder, verified: &Verified) -> Result<Vec<DecodedEvent>, String> {
@@ -67,9 +69,22 @@ fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
     let (plugin, version, file) = (&*source.provider.id, &*source.provider.version, &*decoder.file);
     let location = fault.location.as_deref().unwrap_or("-");
     if fault.kind == FaultKind::Panic {
-        tracing::error!(plugin, version, file, location, source = &*source.name, "the decoder panicked; the event is kept as undecoded: {fault}");
+        tracing::error!(
+            plugin,
+            version,
+            file,
+            location,
+            source = &*source.name,
+            "the decoder panicked; the event is kept as undecoded: {fault}"
+        );
     } else {
-        tracing::warn!(plugin, version, file, source = &*source.name, "the decoder failed; the event is kept as undecoded: {fault}");
+        tracing::warn!(
+            plugin,
+            version,
+            file,
+            source = &*source.name,
+            "the decoder failed; the event is kept as undecoded: {fault}"
+        );
     }
 }
 
@@ -101,7 +116,9 @@ fn data(verified: &Verified) -> Data {
 
 /// What the decoder says over what the description says; each of several events has a key of its own.
 fn refined(source: &Source, base: &NewEvent, event: DecodedEvent, place: Option<usize>) -> NewEvent {
-    let key = place.map(|place| dedup_key(&source.name, "item", &[&base.key.hash[..], &place.to_be_bytes()].concat(), base.key.until));
+    let key = place.map(|place| {
+        dedup_key(&source.name, "item", &[&base.key.hash[..], &place.to_be_bytes()].concat(), base.key.until)
+    });
     NewEvent {
         kind: event.kind.map_or_else(|| base.kind.clone(), |kind| format!("{}.{kind}", source.provider.id)),
         subject: event.subject.or_else(|| base.subject.clone()),

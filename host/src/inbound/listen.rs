@@ -56,7 +56,12 @@ impl Listener {
         }
     }
 
-    fn connection(&self, stream: TcpStream, peer: SocketAddr, graceful: &GracefulShutdown) -> impl Future<Output = ()> + use<> {
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        graceful: &GracefulShutdown,
+    ) -> impl Future<Output = ()> + use<> {
         let begun = Arc::new(AtomicBool::new(false));
         let (inbound, seen) = (self.inbound.clone(), begun.clone());
         let service = service_fn(move |request| {
@@ -87,15 +92,24 @@ fn debug(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 fn builder(patience: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS).half_close(true);
-    let http2 = builder.http2();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .half_close(true);
+    let mut http2 = builder.http2();
     http2.timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEAD as u32);
     http2.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(patience);
     builder
 }
 
 /// The next connection; `None` when accepting failed, after a pause that lets descriptors come free.
-async fn accept(socket: &TcpListener, connections: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(
+    socket: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = connections.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, peer)) => {

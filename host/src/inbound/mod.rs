@@ -62,31 +62,40 @@ const BUDGET: usize = 256 << 20;
 
 impl Inbound {
     /// Ready to listen.
-    pub fn new(sources: Sources, decoders: HashMap<Arc<str>, Decoder>, journal: Arc<dyn Journal>, clock: Clock, limits: Limits) -> Self {
+    pub fn new(
+        sources: Sources,
+        decoders: HashMap<Arc<str>, Decoder>,
+        journal: Arc<dyn Journal>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
         let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
-        Self { sources: ArcSwap::from_pointee(sources), decoders, journal, clock, limits, budget, log: Throttle::default() }
-    }
-
-    /// A request's whole way, once its body is there: verify, decode, record, ack.
-    async fn receive(&self, source: &Arc<Source>, request: Incoming) -> Ack {
-        let head = request.clone();
-        match self.process(source, request).await {
-            Ok(outcome) => source.ack(outcome, &head, self.clock.now()),
-            Err(rejection) => {
-                self.refused(Some(source), &rejection, &head);
-                source.ack(answer::outcome(rejection.reason), &head, self.clock.now())
-            }
+        Self {
+            sources: ArcSwap::from_pointee(sources),
+            decoders,
+            journal,
+            clock,
+            limits,
+            budget,
+            log: Throttle::default(),
         }
     }
 
-    async fn process(&self, source: &Arc<Source>, request: Incoming) -> Result<Outcome, Rejection> {
-        let verified = match self.verify(source, request).await {
-            Ok(verified) => verified,
-            Err((rejection, request)) => {
-                self.keep(Some(source), &rejection, request);
-                return Err(rejection);
+    /// A request's whole way, once its body is there: verify, decode, record, ack.
+    async fn receive(&self, source: &Arc<Source>, request: Arc<Incoming>) -> Ack {
+        let outcome = match self.process(source, &request).await {
+            Ok(outcome) => outcome,
+            Err(rejection) => {
+                self.refused(Some(source), &rejection, &request);
+                answer::outcome(rejection.reason)
             }
         };
+        source.ack(outcome, &request, self.clock.now())
+    }
+
+    async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Outcome, Rejection> {
+        let verified =
+            self.verify(source, request).await.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
         let malformed = verified.malformed.is_some();
         let decoded = self.decode(source, verified);
         match self.journal.record(decoded).await {
@@ -100,14 +109,16 @@ impl Inbound {
     }
 
     /// Checks that take long leave the async thread.
-    async fn verify(&self, source: &Arc<Source>, request: Incoming) -> Result<Verified, (Rejection, Incoming)> {
+    async fn verify(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Verified, Rejection> {
         let now = self.clock.now();
         if !source.costly() {
             return verify(source, request, now);
         }
-        let (source, copy) = (source.clone(), request.clone());
-        let checked = tokio::task::spawn_blocking(move || verify(&source, copy, now)).await;
-        checked.unwrap_or_else(|error| Err((Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")), request)))
+        let (source, request) = (source.clone(), request.clone());
+        let checked = tokio::task::spawn_blocking(move || verify(&source, &request, now)).await;
+        checked.unwrap_or_else(|error| {
+            Err(Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")))
+        })
     }
 
     /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
@@ -118,7 +129,7 @@ impl Inbound {
             source: source.name.clone(),
             provider: source.provider.id.clone(),
             provider_version: source.provider.version.clone(),
-            request,
+            request: Arc::unwrap_or_clone(request),
             events,
             nonce,
             stale,
@@ -127,11 +138,14 @@ impl Inbound {
     }
 
     /// Keeps a refused request as a rejection, with what the description redacts masked.
-    fn keep(&self, source: Option<&Arc<Source>>, rejection: &Rejection, mut request: Incoming) {
-        if let Some(source) = source {
-            request.body = source.redact(&request.body);
-        }
-        self.journal.reject(NewRejected { source: source.map(|source| source.name.clone()), rejection: rejection.clone(), request });
+    fn keep(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
+        let body = source.map_or_else(|| request.body.clone(), |source| source.redact(&request.body));
+        let request = Incoming { body, ..request.clone() };
+        self.journal.reject(NewRejected {
+            source: source.map(|source| source.name.clone()),
+            rejection: rejection.clone(),
+            request,
+        });
     }
 
     fn refused(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {

@@ -30,7 +30,9 @@ impl Inbound {
             Err((source, rejection)) => return self.early(source, rejection, head, body),
         };
         match self.body(&head, body).await {
-            Ok((bytes, _budget)) => answer::ack(self.receive(&source, Incoming { body: bytes, ..head.request }).await),
+            Ok((bytes, _budget)) => {
+                answer::ack(self.receive(&source, Arc::new(Incoming { body: bytes, ..head.request })).await)
+            }
             Err((rejection, body)) => self.early(Some(source), rejection, head, body),
         }
     }
@@ -54,7 +56,10 @@ impl Inbound {
         let source = self.sources.load().at(request.path()).cloned();
         let source = source.ok_or_else(|| (None, Rejection::new(Reason::UnknownPath, "no source has this path")))?;
         if !source.methods().contains(&request.method) {
-            return Err((Some(source), Rejection::new(Reason::Method, format!("the source does not take {}", request.method))));
+            return Err((
+                Some(source),
+                Rejection::new(Reason::Method, format!("the source does not take {}", request.method)),
+            ));
         }
         if !source.allows(request.peer) {
             return Err((Some(source), Rejection::new(Reason::Address, "the sender's address is not in allow_from")));
@@ -64,7 +69,8 @@ impl Inbound {
 
     /// The body, with its share of the memory for bodies; a refusal gives back what was not read.
     async fn body(&self, head: &Head, body: HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), (Rejection, HttpBody)> {
-        let announced = head.request.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let announced =
+            head.request.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > self.limits.max_body) {
             return Err((self.too_large(), body));
         }
@@ -79,7 +85,8 @@ impl Inbound {
         let mut budget = self.budget.clone().try_acquire_many_owned(0).map_err(busy)?;
         let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Rejection::new(Reason::Malformed, format!("the body broke off: {error}")))?;
+            let frame =
+                frame.map_err(|error| Rejection::new(Reason::Malformed, format!("the body broke off: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
             if first.len() + rest.len() + data.len() > self.limits.max_body {
                 return Err(self.too_large());
@@ -101,7 +108,13 @@ impl Inbound {
     }
 
     /// A refusal before the body was read: answered at once, while the rest is read and thrown away.
-    fn early(&self, source: Option<Arc<Source>>, rejection: Rejection, head: Head, body: HttpBody) -> Response<Full<Bytes>> {
+    fn early(
+        &self,
+        source: Option<Arc<Source>>,
+        rejection: Rejection,
+        head: Head,
+        body: HttpBody,
+    ) -> Response<Full<Bytes>> {
         self.refused(source.as_ref(), &rejection, &head.request);
         let response = match (rejection.reason, &source) {
             (Reason::Method, Some(source)) => answer::not_allowed(source.methods()),
@@ -112,7 +125,7 @@ impl Inbound {
         };
         let expects = head.request.headers.contains_key(EXPECT);
         let unread = !body.is_end_stream();
-        self.keep(source.as_ref(), &rejection, head.request);
+        self.keep(source.as_ref(), &rejection, &head.request);
         if rejection.reason == Reason::Timeout || !unread || expects {
             return response;
         }

@@ -2,6 +2,8 @@
 //!
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
+pub mod sqlite;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,6 +75,12 @@ pub trait Journal: Send + Sync + 'static {
 pub trait Plan: Send + Sync + 'static {
     /// The destinations' names; a rule that fails is no match, and its message joins the event's warnings.
     fn plan(&self, event: &Event, warnings: &mut Vec<String>) -> Vec<Arc<str>>;
+
+    /// Whether the destination gets a request's bytes and not its events: then only the first new event of a request
+    /// that is planned for it has a delivery there, and the others travel with it (they are `routed` all the same).
+    fn once_per_request(&self, _destination: &str) -> bool {
+        false
+    }
 }
 
 /// A verified, decoded request on its way into the journal.

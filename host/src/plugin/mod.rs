@@ -28,6 +28,7 @@ pub use self::discover::{Discovered, discover};
 pub use self::error::{LoadError, LoadFault};
 pub use self::inspect::{Inspection, inspect};
 use self::preflight::Preflight;
+use crate::provider::parse::{Grammar, parse};
 
 /// A provider with its code, if it has any.
 #[derive(Debug)]
@@ -89,8 +90,6 @@ impl Candidate {
 
 /// Reads a description. `newer` says that it was built for a newer grammar than this host's.
 fn describe(text: &str, file: &str, newer: bool) -> Result<Description, String> {
-    toml::from_str(text).map_err(|error| {
-        let hint = if newer { " (it was built for a newer grammar than this gateway's)" } else { "" };
-        format!("{file}: {}{hint}", error.to_string().trim_end())
-    })
+    let grammar = if newer { Grammar::Newer } else { Grammar::Strict };
+    parse(text, file, grammar).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

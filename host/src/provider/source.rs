@@ -221,7 +221,7 @@ impl Source {
         Ok(Ready { encodings, layouts, keys, secrets, reads_url })
     }
 
-    pub(super) fn secrets_in<'p>(&self, places: Vec<&'p Place>) -> Vec<String> {
+    pub(super) fn secrets_in(&self, places: Vec<&Place>) -> Vec<String> {
         let names = places.into_iter().filter_map(|place| match place {
             Place::Secret(name) => Some(name.clone()),
             _ => None,

@@ -78,8 +78,8 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     let source = source(vector, vector.key_text())?;
     let request = vector.request.read()?;
     let at = signed_time(&source, &request).unwrap_or(now);
-    match (verify(&source, request, at), wanted) {
-        (Err((rejection, _)), true) => return Err(format!("refused: {}: {}", rejection.reason, rejection.detail)),
+    match (verify(&source, &Arc::new(request), at), wanted) {
+        (Err(rejection), true) => return Err(format!("refused: {}: {}", rejection.reason, rejection.detail)),
         (Ok(verified), true) => {
             if let Some(stale) = verified.stale {
                 return Err(format!("refused: {}: {}", stale.reason, stale.detail));
@@ -92,7 +92,7 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     for tamper in vector.tamper.as_ref().unwrap_or(&default) {
         let copy = Vector { request: vector.request.tampered(tamper)?, ..vector.clone() };
         let source = self::source(&copy, copy.key_text())?;
-        if verify(&source, copy.request.read()?, at).is_ok_and(|verified| verified.stale.is_none()) {
+        if verify(&source, &Arc::new(copy.request.read()?), at).is_ok_and(|verified| verified.stale.is_none()) {
             return Err(format!("the copy tampered by {tamper} was accepted"));
         }
         *refused += 1;
@@ -102,7 +102,7 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
         let secrets = vector.secrets.iter().map(|(name, secret)| (name.clone(), changed(secret))).collect();
         let vector = Vector { secrets, ..vector.clone() };
         let accepted = match self::source(&vector, other) {
-            Ok(source) => verify(&source, vector.request.read()?, at).is_ok(),
+            Ok(source) => verify(&source, &Arc::new(vector.request.read()?), at).is_ok(),
             Err(_) => false,
         };
         if accepted {
@@ -231,7 +231,7 @@ impl Written {
             "body" => match (&mut copy.body, &mut copy.body_base64) {
                 (_, Some(text)) => {
                     let mut bytes = STANDARD.decode(&*text).map_err(|error| format!("body_base64: {error}"))?;
-                    bytes.last_mut().map(|byte| *byte ^= 1);
+                    bytes.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);
                     *text = STANDARD.encode(bytes);
                 }
                 (body, None) => body.get_or_insert_default().push('x'),

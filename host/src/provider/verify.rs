@@ -21,7 +21,7 @@ use crate::request::Incoming;
 /// A request that is its provider's. Only [`verify`] makes one.
 #[derive(Debug)]
 pub struct Verified {
-    request: Incoming,
+    request: Arc<Incoming>,
     /// The table that accepted it; none where the provider does not sign.
     pub by: Option<usize>,
     /// What the description says of its event.
@@ -38,13 +38,8 @@ pub struct Verified {
 
 impl Verified {
     /// As received.
-    pub fn request(&self) -> &Incoming {
+    pub fn request(&self) -> &Arc<Incoming> {
         &self.request
-    }
-
-    /// As received.
-    pub fn into_request(self) -> Incoming {
-        self.request
     }
 }
 
@@ -63,25 +58,15 @@ pub struct Try {
     pub matched: bool,
 }
 
-/// Verifies a request. Refusals give the request back, because they are kept.
-pub fn verify(source: &Source, request: Incoming, now: Timestamp) -> Result<Verified, (Rejection, Incoming)> {
-    match examine(source, &request, now, &mut None) {
-        Ok(found) => Ok(found.with(request)),
-        Err(rejection) => Err((rejection, request)),
-    }
+/// Verifies a request.
+pub fn verify(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> Result<Verified, Rejection> {
+    examine(source, request, now, &mut None).map(|found| found.with(request.clone()))
 }
 
 /// As [`verify`], with every comparison written down.
-pub fn trace(
-    source: &Source,
-    request: Incoming,
-    now: Timestamp,
-) -> (Vec<Try>, Result<Verified, (Rejection, Incoming)>) {
+pub fn trace(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> (Vec<Try>, Result<Verified, Rejection>) {
     let mut tries = Some(Vec::new());
-    let result = match examine(source, &request, now, &mut tries) {
-        Ok(found) => Ok(found.with(request)),
-        Err(rejection) => Err((rejection, request)),
-    };
+    let result = examine(source, request, now, &mut tries).map(|found| found.with(request.clone()));
     (tries.unwrap_or_default(), result)
 }
 
@@ -95,7 +80,7 @@ struct Found {
 }
 
 impl Found {
-    fn with(self, request: Incoming) -> Verified {
+    fn with(self, request: Arc<Incoming>) -> Verified {
         let Self { by, declared, document, nonce, stale, malformed } = self;
         Verified { request, by, declared, document, nonce, stale, malformed }
     }

@@ -1,0 +1,99 @@
+//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; only `retry` changes anything.
+//!
+//! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
+
+mod deliveries;
+mod events;
+mod failure;
+mod gateway;
+mod guard;
+mod health;
+mod rejections;
+pub mod shown;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+pub use self::failure::Failure;
+pub use self::health::{Phase, Readiness};
+use self::shown::{PluginShown, SourceShown};
+use crate::journal::Journal;
+
+/// So many `tail`s may wait at once.
+const TAILS: usize = 64;
+
+/// Masks what an operator may not see; the engine knows the pointers.
+pub trait Redact: Send + Sync + 'static {
+    /// Data of a source's event, or a request's body, with the declared fields masked.
+    fn redact(&self, source: &str, data: &[u8]) -> Bytes;
+}
+
+/// What the API shows.
+#[derive(Clone)]
+pub struct State {
+    /// Where everything is.
+    pub journal: Arc<dyn Journal>,
+    /// Masks data.
+    pub redact: Arc<dyn Redact>,
+    /// The bearer token; without it only loopback is served, and only to programs on this machine.
+    pub token: Option<SecretString>,
+    /// What is loaded.
+    pub plugins: Arc<[PluginShown]>,
+    /// What is configured.
+    pub sources: Arc<[SourceShown]>,
+    /// Whether requests are taken.
+    pub readiness: Readiness,
+}
+
+/// Serves until `shutdown`, then finishes what is being answered.
+pub async fn serve(
+    listener: TcpListener,
+    state: State,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (closing, closed) = watch::channel(false);
+    let app = router(Shared { state, tails: Arc::new(Semaphore::new(TAILS)), closed });
+    let shutdown = async move {
+        shutdown.await;
+        closing.send_replace(true);
+    };
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+}
+
+/// The state with what belongs to one server.
+#[derive(Clone)]
+struct Shared {
+    state: State,
+    tails: Arc<Semaphore>,
+    /// True when those who wait should go.
+    closed: watch::Receiver<bool>,
+}
+
+fn router(shared: Shared) -> Router {
+    let api = Router::new()
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/tail", get(events::tail))
+        .route("/v1/events/{id}", get(events::show))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/retry", post(deliveries::retry))
+        .route("/v1/rejections", get(rejections::list))
+        .route("/v1/rejections/{id}", get(rejections::show))
+        .route("/v1/plugins", get(gateway::plugins))
+        .route("/v1/sources", get(gateway::sources))
+        .route("/v1/stats", get(gateway::stats))
+        .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(from_fn_with_state(shared.clone(), guard::admit));
+    // Probes come from anywhere and learn nothing.
+    let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    health.merge(api).with_state(shared)
+}

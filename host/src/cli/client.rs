@@ -1,0 +1,180 @@
+//! The client of a running gateway's admin API: where it is, the token, and what its failures mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use url::{Host, Url};
+
+use super::configuration::Configuration;
+use super::{Failure, output};
+use crate::net;
+
+/// Longer than a `tail` waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A page of a thousand large events fits.
+const MOST: usize = 1 << 30;
+
+/// Where the gateway is, and how we may ask it.
+#[derive(Args, Clone)]
+pub(super) struct Connection {
+    /// The gateway's admin API [default: admin.listen of the configuration, else http://127.0.0.1:8081]
+    #[arg(long, value_name = "URL", global = true)]
+    admin: Option<Url>,
+
+    /// The admin token [default: admin.token of the configuration]; better given as a variable than as an argument
+    #[arg(long, value_name = "TOKEN", env = "HOOKPORT_ADMIN_TOKEN", hide_env_values = true, global = true)]
+    token: Option<SecretString>,
+
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+/// A gateway that can be asked.
+pub(super) struct Client {
+    base: Url,
+    token: Option<SecretString>,
+    net: net::Client,
+    runtime: Runtime,
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// Nobody is there now; somebody may be later.
+    Away(String),
+    /// The gateway says no.
+    Refused(String),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Away(message) | Unanswered::Refused(message) => Self::Refused(message),
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn open(self) -> Result<Client, Failure> {
+        let (base, configured) = match self.admin {
+            // The configuration's token is for the configuration's own gateway.
+            Some(url) => (url, None),
+            None => configured(&self.configuration)?,
+        };
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(Failure::unusable("--admin must begin with http:// or https://"));
+        }
+        let token = self.token.filter(|token| !token.expose_secret().is_empty()).or(configured);
+        if token.is_some() && base.scheme() == "http" && !is_loopback(&base) {
+            output::say("the admin token travels unencrypted: use https:// or a tunnel");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
+        Ok(Client { base, token, net: net::Client::new(true), runtime })
+    }
+}
+
+/// The address and token that the configuration names.
+fn configured(configuration: &Configuration) -> Result<(Url, Option<SecretString>), Failure> {
+    let Some(draft) = configuration.load_if_there()? else {
+        return Ok((url_of("127.0.0.1:8081"), None));
+    };
+    let mut listen = draft.written.admin.listen;
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen.ip() {
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Ok((url_of(&listen.to_string()), draft.admin_token()))
+}
+
+fn url_of(address: &str) -> Url {
+    Url::parse(&format!("http://{address}")).expect("a socket address makes a URL")
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+impl Client {
+    /// Asks for a path below the API, with a filter's fields as parameters.
+    pub(super) fn get(&self, path: &str, filter: &impl Serialize) -> Result<Bytes, Unanswered> {
+        let mut url = self.url(path);
+        let parameters = parameters(filter);
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        self.send(Request::builder().method(Method::GET).uri(url.as_str()), Bytes::new())
+    }
+
+    /// Sends a document.
+    pub(super) fn post(&self, path: &str, document: &impl Serialize) -> Result<Bytes, Unanswered> {
+        let body = serde_json::to_vec(document).map_err(|error| Unanswered::Refused(error.to_string()))?;
+        let request = Request::builder().method(Method::POST).uri(self.url(path).as_str());
+        self.send(request.header(CONTENT_TYPE, "application/json"), body.into())
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(None);
+        url
+    }
+
+    fn send(&self, mut request: hyper::http::request::Builder, body: Bytes) -> Result<Bytes, Unanswered> {
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()));
+            let mut value = value.map_err(|_| Unanswered::Refused("the admin token is no header text".to_owned()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| Unanswered::Refused(error.to_string()))?;
+        let answer = self.runtime.block_on(self.net.send(request, MOST, PATIENCE)).map_err(|error| {
+            Unanswered::Away(format!(
+                "no gateway answers at {}: {error} (is `hookport serve` running? --admin URL names another)",
+                self.base
+            ))
+        })?;
+        match (answer.status.as_u16(), answer.whole) {
+            (200, true) => Ok(answer.body),
+            (200, false) => Err(Unanswered::Away(format!("the answer of {} broke off", self.base))),
+            (502..=504, _) => Err(Unanswered::Away(self.words(&answer))),
+            _ => Err(Unanswered::Refused(self.words(&answer))),
+        }
+    }
+
+    /// The gateway's own words about a failure.
+    fn words(&self, answer: &net::Answer) -> String {
+        let document: Option<Value> = serde_json::from_slice(&answer.body).ok();
+        let words = document.as_ref().and_then(|document| document["error"].as_str());
+        match words {
+            Some(words) => output::plain(words),
+            None => format!("{} answers {}: is it the admin API of a gateway?", self.base, answer.status),
+        }
+    }
+}
+
+/// A filter's fields that restrict something.
+fn parameters(filter: &impl Serialize) -> Vec<(String, String)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(filter) else { return Vec::new() };
+    let text = |value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        Value::Number(number) if number.as_u64() == Some(0) => None,
+        other => Some(other.to_string()),
+    };
+    fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
+}

@@ -1,0 +1,38 @@
+//! `--config`: the configuration file of a command.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::{self, Draft, Environment};
+
+/// Which configuration.
+#[derive(Args, Clone)]
+pub(crate) struct Configuration {
+    /// The configuration file [default: $HOOKPORT_CONFIG, ./hookport.toml, config/hookport.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads it; what is wrong with single keys is in the draft.
+    pub(crate) fn load(&self) -> Result<Draft, Failure> {
+        let environment = Environment::of_process();
+        let file = config::find(self.config.as_deref(), &environment).map_err(Failure::unusable)?;
+        read(&file, &environment)
+    }
+
+    /// As [`Configuration::load`]; nothing where nobody names a file and none is found.
+    pub(crate) fn load_if_there(&self) -> Result<Option<Draft>, Failure> {
+        let environment = Environment::of_process();
+        config::place(self.config.as_deref(), &environment).map(|file| read(&file, &environment)).transpose()
+    }
+}
+
+fn read(file: &Path, environment: &Environment) -> Result<Draft, Failure> {
+    config::load(file, environment).map_err(|complaints| match file.is_file() {
+        true => Failure::complaints(&complaints),
+        false => Failure::unusable(&complaints[0]),
+    })
+}

@@ -1,0 +1,190 @@
+//! `hookport deliveries`: where events went, and another try for those that failed.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::client::{Client, Connection};
+use super::events::read;
+use super::{Failure, filter, output};
+use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
+
+/// Shows where events went, and tries failed deliveries again
+#[derive(Args)]
+pub(super) struct Deliveries {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists deliveries, newest first
+    #[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries list \
+                            --destination crm --since 1h --json")]
+    List {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// At most so many [default: 100]
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        limit: usize,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes exhausted or cancelled deliveries due again at once
+    #[command(after_help = "Examples:\n  hookport deliveries retry 17 18\n  hookport deliveries retry --destination \
+                            crm --since 6h\n  hookport deliveries retry --all")]
+    Retry {
+        /// The deliveries' numbers
+        #[arg(value_name = "ID", conflicts_with = "all")]
+        ids: Vec<u64>,
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Every failed delivery
+        #[arg(long)]
+        all: bool,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which deliveries.
+#[derive(Args)]
+struct Wanted {
+    /// Of this event
+    #[arg(long, value_name = "ID")]
+    event: Option<Uuid>,
+    /// To this destination
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
+    /// pending, in_flight, delivered, retrying, exhausted or cancelled
+    #[arg(long, value_parser = filter::word::<DeliveryState>)]
+    state: Option<DeliveryState>,
+    /// Of events of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Of events whose type matches: * any characters, ? one
+    #[arg(long = "type", value_name = "GLOB")]
+    kind: Option<String>,
+    /// Of events received since: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    since: Option<Timestamp>,
+    /// Of events received before: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    until: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn filter(&self, limit: usize) -> DeliveryFilter {
+        DeliveryFilter {
+            id: None,
+            event: self.event,
+            destination: self.destination.clone(),
+            state: self.state,
+            source: self.source.clone(),
+            kind: self.kind.clone(),
+            since: self.since,
+            until: self.until,
+            limit,
+        }
+    }
+
+    fn restricts(&self) -> bool {
+        let Self { event, destination, state, source, kind, since, until } = self;
+        let named = destination.is_some() || source.is_some() || kind.is_some();
+        named || event.is_some() || state.is_some() || since.is_some() || until.is_some()
+    }
+}
+
+impl Deliveries {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::List { wanted, limit, json } => list(&self.connection.open()?, &wanted.filter(limit), json),
+            Command::Retry { ids, wanted, all, json } => {
+                if ids.is_empty() && !all && !wanted.restricts() {
+                    return Err(Failure::unusable("say which deliveries: numbers, a filter, or --all"));
+                }
+                retry(&self.connection.open()?, &ids, &wanted, json)
+            }
+        }
+    }
+}
+
+fn list(client: &Client, filter: &DeliveryFilter, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Page {
+        deliveries: Vec<Delivery>,
+    }
+    let answer = client.get("/v1/deliveries", filter)?;
+    if json {
+        return output::line(String::from_utf8_lossy(&answer));
+    }
+    print(&read::<Page>(&answer)?.deliveries)
+}
+
+fn retry(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Retried {
+        retried: u64,
+    }
+    let filters = match ids {
+        [] => vec![wanted.filter(0)],
+        ids => ids.iter().map(|id| DeliveryFilter { id: Some(*id), ..wanted.filter(0) }).collect(),
+    };
+    let mut total = 0;
+    for filter in filters {
+        total += read::<Retried>(&client.post("/v1/deliveries/retry", &filter)?)?.retried;
+    }
+    match (json, total) {
+        (true, _) => output::line(serde_json::json!({ "retried": total }))?,
+        (false, 0) => {}
+        (false, 1) => output::line("1 delivery is due again")?,
+        (false, _) => output::line(format_args!("{total} deliveries are due again"))?,
+    }
+    match total {
+        0 => Err(Failure::refused("none of these has failed for good: nothing is tried again")),
+        _ => Ok(()),
+    }
+}
+
+/// A table of deliveries, with their attempts where they are there.
+pub(super) fn print(deliveries: &[Delivery]) -> Result<(), Failure> {
+    let mut table = output::table(&["ID", "EVENT", "TYPE", "DESTINATION", "STATE", "ATTEMPTS", "NEXT", "REASON"]);
+    for delivery in deliveries {
+        table.add_row([
+            output::cell(delivery.id),
+            output::cell(delivery.event),
+            output::cell(&delivery.kind),
+            output::cell(&delivery.destination),
+            output::state(word_of(delivery.state)),
+            output::cell(delivery.attempts),
+            output::cell(delivery.next.map_or("-".to_owned(), |next| format!("{next:.0}"))),
+            output::cell(delivery.reason.as_deref().unwrap_or("-")),
+        ]);
+    }
+    output::print(&table, "no deliveries")?;
+    for delivery in deliveries {
+        for attempt in &delivery.tries {
+            let status = attempt.status.map_or("-".to_owned(), |status| status.to_string());
+            let words = attempt.error.as_deref().or(attempt.answer.as_deref()).unwrap_or_default();
+            let (id, at, took) = (delivery.id, attempt.at, attempt.took_ms);
+            output::line(output::plain(format_args!("  {id}  {at:.0}  {status}  {took} ms  {words}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn word_of(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Pending => "pending",
+        DeliveryState::InFlight => "in_flight",
+        DeliveryState::Delivered => "delivered",
+        DeliveryState::Retrying => "retrying",
+        DeliveryState::Exhausted => "exhausted",
+        DeliveryState::Cancelled => "cancelled",
+    }
+}

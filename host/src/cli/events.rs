@@ -1,0 +1,210 @@
+//! `hookport events`: what was received.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::client::{Client, Connection};
+use super::{Failure, deliveries, filter, json, output, tail};
+use crate::event::EventState;
+use crate::journal::{Delivery, EventFilter};
+
+/// Shows the events that a running gateway has received
+#[derive(Args)]
+pub(super) struct Events {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists events, newest first
+    #[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events list --type 'eiotclub.*' \
+                            --state unrouted\n  hookport events list --provider-id 42 --json")]
+    List {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// At most so many [default: 100]
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        limit: usize,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one event with its request and its deliveries
+    #[command(after_help = "Examples:\n  hookport events show 0198c5a0-5a7e-7cc3-98c4-dc0c0c07398f")]
+    Show {
+        /// The event's id
+        id: Uuid,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows events as they come, until Ctrl-C; goes on after a restart of the gateway
+    #[command(after_help = "Examples:\n  hookport events tail\n  hookport events tail --source esim --json | jq \
+                            .event.data\n  hookport events tail --since 10m")]
+    Tail {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Prints one JSON document a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which events.
+#[derive(Args)]
+struct Wanted {
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Whose type matches: * any characters, ? one
+    #[arg(long = "type", value_name = "GLOB")]
+    kind: Option<String>,
+    /// About this subject
+    #[arg(long)]
+    subject: Option<String>,
+    /// With this id of the provider's own
+    #[arg(long, value_name = "ID")]
+    provider_id: Option<String>,
+    /// routed, unrouted or undecoded
+    #[arg(long, value_parser = filter::word::<EventState>)]
+    state: Option<EventState>,
+    /// Received since: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    since: Option<Timestamp>,
+    /// Received before: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    until: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn filter(self, limit: usize) -> EventFilter {
+        let Self { source, kind, subject, provider_id, state, since, until } = self;
+        EventFilter { source, kind, subject, provider_id, state, since, until, after: None, limit }
+    }
+}
+
+/// What a list shows of an event.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    event: &'a RawValue,
+    state: EventState,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    id: Uuid,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: Option<String>,
+    receivedtime: Timestamp,
+    providereventid: Option<String>,
+}
+
+impl Events {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let client = self.connection.open()?;
+        match self.command {
+            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit), json),
+            Command::Show { id, json } => show(&client, id, json),
+            Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
+        }
+    }
+}
+
+fn list(client: &Client, filter: &EventFilter, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Page<'a> {
+        #[serde(borrow)]
+        events: Vec<Line<'a>>,
+    }
+    let answer = client.get("/v1/events", filter)?;
+    if json {
+        return output::line(String::from_utf8_lossy(&answer));
+    }
+    let page: Page<'_> = read(&answer)?;
+    let mut table = output::table(&["RECEIVED", "TYPE", "SOURCE", "SUBJECT", "PROVIDER ID", "STATE", "ID"]);
+    for line in &page.events {
+        let envelope: Envelope = read(line.event.get().as_bytes())?;
+        table.add_row([
+            output::cell(format_args!("{:.0}", envelope.receivedtime)),
+            output::cell(&envelope.kind),
+            output::cell(envelope.source()),
+            output::cell(envelope.subject.as_deref().unwrap_or("-")),
+            output::cell(envelope.providereventid.as_deref().unwrap_or("-")),
+            output::state(word_of(line.state)),
+            output::cell(envelope.id),
+        ]);
+    }
+    output::print(&table, "no events")
+}
+
+fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Detail<'a> {
+        #[serde(borrow)]
+        event: &'a RawValue,
+        state: EventState,
+        #[serde(default)]
+        warnings: Vec<String>,
+        deliveries: Vec<Delivery>,
+    }
+    let answer = client.get(&format!("/v1/events/{id}"), &())?;
+    if json {
+        return output::line(String::from_utf8_lossy(&answer));
+    }
+    let detail: Detail<'_> = read(&answer)?;
+    output::line(json::indented(detail.event.get()))?;
+    output::line(format_args!("\nstate: {}", word_of(detail.state)))?;
+    for warning in &detail.warnings {
+        output::line(format_args!("warning: {}", output::plain(warning)))?;
+    }
+    deliveries::print(&detail.deliveries)
+}
+
+/// One event as `tail` shows it.
+pub(super) fn print_line(text: &RawValue, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::line(text.get());
+    }
+    let line: Line<'_> = read(text.get().as_bytes())?;
+    let envelope: Envelope = read(line.event.get().as_bytes())?;
+    let subject = envelope.subject.as_deref().unwrap_or("-");
+    output::line(output::plain(format_args!(
+        "{:.0}  {}  {}  {subject}  {}  {}",
+        envelope.receivedtime,
+        envelope.kind,
+        envelope.source(),
+        word_of(line.state),
+        envelope.id
+    )))
+}
+
+/// Reads an answer of the API.
+pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::refused(format_args!("the answer is not what this version of hookport understands: {error}"))
+    })
+}
+
+impl Envelope {
+    /// The source's name.
+    fn source(&self) -> &str {
+        self.source.strip_prefix("/sources/").unwrap_or(&self.source)
+    }
+}
+
+fn word_of(state: EventState) -> &'static str {
+    match state {
+        EventState::Routed => "routed",
+        EventState::Unrouted => "unrouted",
+        EventState::Undecoded => "undecoded",
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: one file a command. Data goes to standard output, messages go to standard error.
+//!
+//! Exit codes: 0 done, 1 refused or failed, 2 unusable input (also clap's own).
+
+mod client;
+mod configuration;
+mod deliveries;
+mod events;
+mod failure;
+mod filter;
+mod json;
+mod output;
+mod rejections;
+mod tail;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::failure::Failure;
+
+/// A self-hosted gateway between third-party providers and your own systems.
+#[derive(Parser)]
+#[command(name = "hookport", version, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A new command is a variant here, a line in [`Command::run`] and a file.
+#[derive(Subcommand)]
+enum Command {
+    Events(events::Events),
+    Deliveries(deliveries::Deliveries),
+    Rejections(rejections::Rejections),
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Events(events) => events.run(),
+            Self::Deliveries(deliveries) => deliveries.run(),
+            Self::Rejections(rejections) => rejections.run(),
+        }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    match Arguments::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            for inner in command.get_subcommands() {
+                check(inner, &path);
+            }
+            if !command.has_subcommands() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:") && help.contains(path.trim()), "{path} shows no example");
+            }
+        }
+        check(&Arguments::command(), "");
+    }
+}

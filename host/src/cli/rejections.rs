@@ -1,0 +1,134 @@
+//! `hookport rejections`: requests that were refused, and why.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::{Client, Connection};
+use super::events::read;
+use super::{Failure, filter, output};
+use crate::journal::{Rejected, RejectionFilter};
+use crate::reason::Reason;
+
+/// Shows the requests that a running gateway has refused
+#[derive(Args)]
+pub(super) struct Rejections {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists rejections, newest first
+    #[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections list --reason \
+                            signature_mismatch --source esim")]
+    List {
+        /// Of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// With this reason code, such as signature_mismatch
+        #[arg(long, value_parser = filter::word::<Reason>)]
+        reason: Option<Reason>,
+        /// Received since: RFC 3339, or a while ago (1h)
+        #[arg(long, value_name = "TIME", value_parser = filter::time)]
+        since: Option<Timestamp>,
+        /// Received before: RFC 3339, or a while ago (1h)
+        #[arg(long, value_name = "TIME", value_parser = filter::time)]
+        until: Option<Timestamp>,
+        /// At most so many [default: 100]
+        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+        limit: usize,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows one rejection with its request, signatures masked
+    #[command(
+        after_help = "Examples:\n  hookport rejections show 17\n  hookport rejections show 17 --json | jq .detail"
+    )]
+    Show {
+        /// The rejection's number
+        id: u64,
+        /// Prints the API's document
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Rejections {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let client = self.connection.open()?;
+        match self.command {
+            Command::List { source, reason, since, until, limit, json } => {
+                list(&client, &RejectionFilter { source, reason, since, until, limit }, json)
+            }
+            Command::Show { id, json } => show(&client, id, json),
+        }
+    }
+}
+
+fn list(client: &Client, filter: &RejectionFilter, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Page {
+        rejections: Vec<Rejected>,
+    }
+    let answer = client.get("/v1/rejections", filter)?;
+    if json {
+        return output::line(String::from_utf8_lossy(&answer));
+    }
+    let mut table = output::table(&["ID", "RECEIVED", "SOURCE", "REASON", "DETAIL", "REQUEST", "FROM"]);
+    for rejection in read::<Page>(&answer)?.rejections {
+        table.add_row([
+            output::cell(rejection.id),
+            output::cell(format_args!("{:.0}", rejection.received)),
+            output::cell(rejection.source.as_deref().unwrap_or("-")),
+            output::cell(rejection.reason),
+            output::cell(&rejection.detail),
+            output::cell(&rejection.line),
+            output::cell(rejection.peer.map_or("-".to_owned(), |peer| peer.to_string())),
+        ]);
+    }
+    output::print(&table, "no rejections")
+}
+
+fn show(client: &Client, id: u64, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Detail {
+        #[serde(flatten)]
+        rejection: Rejected,
+        request: Option<Request>,
+    }
+    #[derive(Deserialize)]
+    struct Request {
+        method: String,
+        target: String,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+        body_base64: Option<Value>,
+    }
+    let answer = client.get(&format!("/v1/rejections/{id}"), &())?;
+    if json {
+        return output::line(String::from_utf8_lossy(&answer));
+    }
+    let Detail { rejection, request } = read(&answer)?;
+    let peer = rejection.peer.map_or("-".to_owned(), |peer| peer.to_string());
+    let source = rejection.source.as_deref().unwrap_or("-");
+    output::line(format_args!("{}: {}", rejection.reason, output::plain(&rejection.detail)))?;
+    output::line(output::plain(format_args!("source {source}, from {peer}, {:.0}", rejection.received)))?;
+    let Some(request) = request else {
+        output::say("the request itself was not kept");
+        return Ok(());
+    };
+    output::line(output::plain(format_args!("\n{} {}", request.method, request.target)))?;
+    for (name, value) in &request.headers {
+        output::line(output::plain(format_args!("{name}: {value}")))?;
+    }
+    match (request.body, request.body_base64) {
+        (Some(body), _) => output::line(format_args!("\n{}", output::plain(body))),
+        (None, Some(_)) => output::line(format_args!("\n({} bytes, not text: see --json)", rejection.bytes)),
+        (None, None) => Ok(()),
+    }
+}

@@ -1,0 +1,74 @@
+//! The environment as configuration sees it: a value that tests can make, and the `HOOKPORT__SECTION__KEY` overrides.
+
+use std::collections::BTreeMap;
+
+use figment::providers::Serialized;
+use figment::value::{Dict, Map, Value};
+use figment::{Error, Metadata, Profile, Provider};
+
+/// Before every override; `__` separates its keys.
+const PREFIX: &str = "HOOKPORT__";
+
+/// Variables by name.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// That of this process; what is not UTF-8 is left out.
+    pub fn of_process() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(text).collect())
+    }
+
+    /// A variable's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The variable that overrides this key or a part of it.
+    pub(super) fn overriding(&self, key: &[String]) -> Option<&str> {
+        let starts = |path: &[String]| path.len() >= key.len() && path[..key.len()] == *key;
+        self.overrides().find(|(_, path, _)| starts(path)).map(|(name, ..)| name)
+    }
+
+    fn overrides(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
+        self.0.iter().filter_map(|(name, value)| {
+            let path = name.strip_prefix(PREFIX).filter(|path| !path.is_empty())?.to_ascii_lowercase();
+            Some((name.as_str(), path.split("__").map(str::to_owned).collect(), value.as_str()))
+        })
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("environment variables")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let mut figment = figment::Figment::new();
+        for (_, path, text) in self.overrides() {
+            // A secret that looks like a number is still text.
+            let value = if is_secret(&path) { Value::from(text) } else { text.parse().unwrap_or_else(|e| match e {}) };
+            figment = figment.merge(Serialized::default(&path.join("."), value));
+        }
+        figment.data()
+    }
+}
+
+/// Whether the key's value, or what it leads to, may not be shown.
+pub(super) fn is_secret(path: &[String]) -> bool {
+    match path.first().map(String::as_str) {
+        Some("sources") => path.get(2).is_some_and(|key| key == "secrets"),
+        Some("destinations") => path.get(2).is_some_and(|key| key == "signing_secret"),
+        Some("admin") => path.get(1).is_some_and(|key| key == "token"),
+        _ => false,
+    }
+}

@@ -1,0 +1,308 @@
+//! Reads the layers (defaults, file, environment) into the configuration as written, piece by piece.
+//!
+//! What does not fit is complained about and taken out, and the rest is read again, so that one start tells all mistakes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::Serialized;
+use figment::value::{Dict, Value};
+use serde::de::DeserializeOwned;
+use toml::de::DeTable;
+
+use super::environment::Environment;
+use super::expected::{explain, unknown};
+use super::origin::Origin;
+use super::written::{Destination, Written};
+use crate::provider::complaint::Complaint;
+
+/// The built-in defaults: every key of the sections that need no name.
+pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
+
+const SECTIONS: [&str; 9] =
+    ["server", "admin", "log", "journal", "plugins", "sources", "destinations", "routes", "polls"];
+
+/// A configuration that was read, with what was wrong so far; `resolve` says the rest.
+#[derive(Clone)]
+pub struct Draft {
+    /// What could be read.
+    pub written: Written,
+    pub(super) origin: Origin,
+    pub(super) complaints: Vec<Complaint>,
+    /// The original places of the routes that could be read.
+    pub(super) route_places: Vec<String>,
+    /// The original places of the polls that could be read.
+    pub(super) poll_places: Vec<String>,
+    /// What was taken out, so that nobody complains that it is missing.
+    pub(super) taken_out: BTreeSet<Vec<String>>,
+}
+
+impl Draft {
+    /// A complaint about a key that is found out later, such as a key that is no key: `sources.esim.secrets.main`.
+    pub fn complaint(&self, key: &str, message: impl Into<String>) -> Complaint {
+        self.origin.complaint(&key.split('.').map(str::to_owned).collect::<Vec<_>>(), message)
+    }
+}
+
+/// Reads a file and the environment over the defaults. An error is a file that cannot be read at all.
+pub fn load(file: &Path, environment: &Environment) -> Result<Draft, Vec<Complaint>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => load_text(file, text, environment),
+        Err(error) => {
+            let message = format!("cannot be read: {error} (name another with --config FILE or HOOKPORT_CONFIG)");
+            Err(vec![Complaint { file: file.display().to_string(), line: None, key: String::new(), message }])
+        }
+    }
+}
+
+/// As [`load`], with the file's text at hand.
+pub fn load_text(file: &Path, text: String, environment: &Environment) -> Result<Draft, Vec<Complaint>> {
+    let (_, errors) = DeTable::parse_recoverable(&text);
+    let table: Result<toml::Table, _> = toml::from_str(&text);
+    let origin = Origin::new(file, text, environment.clone());
+    let broken = |error: &toml::de::Error| origin.syntax(error.span(), &format!("not TOML: {}", error.message()));
+    let table = match table {
+        Ok(table) if errors.is_empty() => table,
+        Err(error) if errors.is_empty() => return Err(vec![broken(&error)]),
+        _ => return Err(errors.iter().map(broken).collect()),
+    };
+    let defaults = Figment::from(Serialized::defaults(default_table()));
+    let layers = defaults.clone().merge(Serialized::defaults(table)).merge(environment.clone());
+    match (layers.extract::<Dict>(), defaults.extract::<Dict>()) {
+        (Ok(merged), Ok(defaults)) => {
+            Ok(Pieces { merged, defaults, draft: (Vec::new(), BTreeSet::new()), origin }.read())
+        }
+        (Err(error), _) | (_, Err(error)) => Err(vec![origin.syntax(None, &error.to_string())]),
+    }
+}
+
+fn default_table() -> toml::Table {
+    toml::from_str(DEFAULTS).expect("the built-in defaults are TOML; a test reads them")
+}
+
+/// The merged layers while they are read.
+struct Pieces {
+    merged: Dict,
+    defaults: Dict,
+    draft: (Vec<Complaint>, BTreeSet<Vec<String>>),
+    origin: Origin,
+}
+
+impl Pieces {
+    fn read(mut self) -> Draft {
+        for name in self.merged.keys().filter(|name| !SECTIONS.contains(&name.as_str())) {
+            let message = unknown(&[], "section", name, &SECTIONS);
+            self.draft.0.push(self.origin.complaint(std::slice::from_ref(name), message));
+        }
+        let (route_places, routes) = self.listed("routes");
+        let (poll_places, polls) = self.listed("polls");
+        let written = Written {
+            server: self.section("server"),
+            admin: self.section("admin"),
+            log: self.section("log"),
+            journal: self.section("journal"),
+            plugins: self.section("plugins"),
+            sources: self.named("sources", Self::piece),
+            destinations: self.named("destinations", Self::destination),
+            routes,
+            polls,
+        };
+        let (complaints, taken_out) = self.draft;
+        Draft { written, origin: self.origin, complaints, route_places, poll_places, taken_out }
+    }
+
+    /// A section that has defaults: what is wrong in it falls back to them.
+    fn section<T: DeserializeOwned>(&mut self, name: &str) -> T {
+        let value = self.merged.remove(name).unwrap_or_else(|| Value::from(Dict::new()));
+        let value = match value {
+            Value::Dict(..) => value,
+            _ => {
+                self.complain(vec![name.to_owned()], format!("must be a table: [{name}]"));
+                self.defaults[name].clone()
+            }
+        };
+        self.piece(vec![name.to_owned()], value).expect("the defaults fill every section; a test reads them")
+    }
+
+    /// The entries that could be read.
+    fn named<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&mut Self, Vec<String>, Value) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let entries = match self.merged.remove(name) {
+            Some(Value::Dict(_, entries)) => entries,
+            None => Dict::new(),
+            Some(_) => {
+                self.complain(vec![name.to_owned()], format!("must be tables with names: [{name}.NAME]"));
+                Dict::new()
+            }
+        };
+        let read = |(entry, value): (String, Value)| {
+            let piece = read(self, vec![name.to_owned(), entry.clone()], value)?;
+            Some((entry, piece))
+        };
+        entries.into_iter().filter_map(read).collect()
+    }
+
+    /// The items that could be read, each with its place in the file's list.
+    fn listed<T: DeserializeOwned>(&mut self, name: &str) -> (Vec<String>, Vec<T>) {
+        let items = match self.merged.remove(name) {
+            Some(Value::Array(_, items)) => items,
+            None => Vec::new(),
+            Some(_) => {
+                self.complain(vec![name.to_owned()], format!("must be a list of tables: [[{name}]]"));
+                Vec::new()
+            }
+        };
+        let places = (0..).map(|at: usize| at.to_string());
+        let read = |(at, value): (String, Value)| {
+            let item = self.piece(vec![name.to_owned(), at.clone()], value)?;
+            Some((at, item))
+        };
+        places.zip(items).filter_map(read).unzip()
+    }
+
+    fn destination(&mut self, key: Vec<String>, mut value: Value) -> Option<Destination> {
+        let kind = match &mut value {
+            Value::Dict(_, entries) => entries.remove("kind"),
+            _ => None,
+        };
+        let at_kind = [&key[..], &["kind".to_owned()]].concat();
+        match kind.as_ref().map(Value::as_str) {
+            Some(Some("http")) => self.piece(key, value).map(Destination::Http),
+            Some(Some("file")) => self.piece(key, value).map(Destination::File),
+            Some(Some("stdout")) => self.piece(key, value).map(Destination::Stdout),
+            Some(Some(other)) => {
+                let message = unknown(&key, "value", other, &["http", "file", "stdout"]);
+                self.lost(key, at_kind, message)
+            }
+            _ => self.lost(key, at_kind, "must be one of \"http\", \"file\", \"stdout\"".to_owned()),
+        }
+    }
+
+    fn lost<T>(&mut self, key: Vec<String>, at: Vec<String>, message: String) -> Option<T> {
+        self.complain(at, message);
+        self.draft.1.insert(key);
+        None
+    }
+
+    /// One piece; nothing if what is left of it after the complaints is not enough.
+    fn piece<T: DeserializeOwned>(&mut self, key: Vec<String>, mut value: Value) -> Option<T> {
+        loop {
+            let error = match value.deserialize::<T>() {
+                Ok(piece) => return Some(piece),
+                Err(error) => error,
+            };
+            let at = [&key[..], &error.path[..]].concat();
+            let (at, message) = explain(at, error.kind);
+            // What was taken out may be missed by what is around it; that is no second mistake.
+            if !self.draft.1.iter().any(|taken| taken.starts_with(&at)) {
+                self.complain(at.clone(), message);
+            }
+            if error.path.is_empty() || !take_out(&mut value, &error.path, self.default_of(&key).as_ref()) {
+                self.draft.1.insert(key);
+                return None;
+            }
+        }
+    }
+
+    fn default_of(&self, key: &[String]) -> Option<Value> {
+        let (first, rest) = key.split_first()?;
+        let mut value = self.defaults.get(first)?;
+        for step in rest {
+            value = value.as_dict()?.get(step)?;
+        }
+        Some(value.clone())
+    }
+
+    fn complain(&mut self, key: Vec<String>, message: String) {
+        self.draft.0.push(self.origin.complaint(&key, message));
+        self.draft.1.insert(key);
+    }
+}
+
+/// Takes the value at the path out, or the list that it is in, and puts the default there if there is one.
+fn take_out(value: &mut Value, path: &[String], defaults: Option<&Value>) -> bool {
+    let Value::Dict(_, entries) = value else { return false };
+    let Some((first, rest)) = path.split_first() else { return false };
+    let default = defaults.and_then(Value::as_dict).and_then(|defaults| defaults.get(first));
+    match entries.get_mut(first) {
+        Some(inner @ Value::Dict(..)) if !rest.is_empty() => take_out(inner, rest, default),
+        Some(_) => {
+            entries.remove(first);
+            entries.extend(default.map(|default| (first.clone(), default.clone())));
+            true
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Draft {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = variables.iter().map(pair).collect();
+        load_text(Path::new("test.toml"), text.to_owned(), &environment).expect("the text is TOML")
+    }
+
+    #[test]
+    fn an_empty_file_is_all_defaults() {
+        let draft = read("", &[]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        assert_eq!(draft.written.server.listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn what_the_defaults_say_in_comments_is_a_configuration() {
+        let uncommented = DEFAULTS.lines().filter_map(|line| match line.strip_prefix('#') {
+            Some(sentence) if sentence.starts_with(' ') => None,
+            Some(key) => Some(key),
+            None => Some(line),
+        });
+        let draft = read(&uncommented.collect::<Vec<_>>().join("\n"), &[]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        assert_eq!((draft.written.sources.len(), draft.written.destinations.len()), (1, 2));
+    }
+
+    #[test]
+    fn the_defaults_name_every_key() {
+        let wrong = "server.x = 1\nadmin.x = 1\nlog.x = 1\njournal.x = 1\nplugins.x = 1\nsources.a.x = 1\nroutes = [{ x = 1 }]\n\
+                     polls = [{ x = 1 }]\ndestinations.a = { kind = \"http\", retry = { x = 1 } }\n\
+                     destinations.b = { kind = \"http\", x = 1 }\ndestinations.c = { kind = \"file\", x = 1 }";
+        let complaints = read(wrong, &[]).complaints;
+        let lists = complaints.iter().filter_map(|complaint| complaint.message.split_once("; known: "));
+        let keys: BTreeSet<&str> = lists.flat_map(|(_, list)| list.split('"').skip(1).step_by(2)).collect();
+        assert!(keys.len() >= 40, "{keys:?}");
+        for key in keys {
+            let begins = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} ="));
+            let inside = DEFAULTS.contains(&format!(" {key} = ")) || DEFAULTS.contains(&format!("#{key}."));
+            assert!(DEFAULTS.lines().any(begins) || inside, "config/default.toml does not mention {key}");
+        }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let draft = read("[server]\nlisten = \"127.0.0.1:1\"", &[("HOOKPORT__SERVER__LISTEN", "127.0.0.1:2")]);
+        assert_eq!(draft.written.server.listen.port(), 2);
+    }
+
+    #[test]
+    fn a_complaint_about_a_variable_names_it() {
+        let draft = read("", &[("HOOKPORT__SERVER__LISTEN", "nowhere"), ("HOOKPORT__SEVER__LISTEN", "127.0.0.1:2")]);
+        let said: Vec<String> = draft.complaints.iter().map(ToString::to_string).collect();
+        assert!(said.iter().any(|line| line.contains("variable HOOKPORT__SERVER__LISTEN: server.listen")), "{said:?}");
+        assert!(said.iter().any(|line| line.contains("variable HOOKPORT__SEVER__LISTEN: sever")), "{said:?}");
+    }
+
+    #[test]
+    fn a_secret_that_looks_like_a_number_stays_as_it_is() {
+        let draft = read("sources.a.provider = \"p\"", &[("HOOKPORT__SOURCES__A__SECRETS__MAIN__VALUE", "0070")]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        let secret = &draft.written.sources["a"].secrets["main"][0];
+        assert!(matches!(secret, crate::config::written::Secret::Value(text) if text == "0070"));
+    }
+}

@@ -1,0 +1,104 @@
+//! `[destinations.NAME]`.
+
+use std::collections::BTreeMap;
+
+use url::{Host, Url};
+
+use super::{Check, NAME_RULE, is_name};
+use crate::config::resolved::{Destination, Http};
+use crate::config::written;
+use crate::net::address::is_public;
+
+impl Check<'_> {
+    pub(super) fn destinations(&mut self) -> BTreeMap<String, Destination> {
+        let mut resolved = BTreeMap::new();
+        for (name, written) in &self.draft.written.destinations {
+            if !is_name(name) {
+                self.complain(&["destinations", name], NAME_RULE);
+            }
+            let destination = match written {
+                written::Destination::Http(http) => self.http(name, http).map(Destination::Http),
+                written::Destination::File(file) => {
+                    if file.path.as_os_str().is_empty() || file.path.is_dir() {
+                        self.complain(&["destinations", name, "path"], "must be a file, such as \"data/events.jsonl\"");
+                    }
+                    self.retry(name, file.retry);
+                    Some(Destination::File { path: file.path.clone(), format: file.format, retry: file.retry })
+                }
+                written::Destination::Stdout(stdout) => Some(Destination::Stdout { format: stdout.format }),
+            };
+            resolved.extend(destination.map(|destination| (name.clone(), destination)));
+        }
+        resolved
+    }
+
+    fn http(&mut self, name: &str, written: &written::HttpDestination) -> Option<Http> {
+        let url = self.destination_url(name, written);
+        let signing_secrets = self.secrets(&["destinations", name, "signing_secret"], &written.signing_secret);
+        if written.timeout.0.is_zero() {
+            self.complain(&["destinations", name, "timeout"], "must be more than nothing, such as \"10s\"");
+        }
+        if written.concurrency == 0 {
+            self.complain(&["destinations", name, "concurrency"], "must be at least 1");
+        }
+        self.retry(name, written.retry);
+        Some(Http {
+            url: url?,
+            allow_private: written.allow_private,
+            format: written.format,
+            signing_secrets,
+            timeout: written.timeout.0,
+            concurrency: written.concurrency,
+            retry: written.retry,
+        })
+    }
+
+    /// What was written is not repeated: a URL may hold a key.
+    fn destination_url(&mut self, name: &str, written: &written::HttpDestination) -> Option<Url> {
+        let key = ["destinations", name, "url"];
+        let url = match Url::parse(&written.url) {
+            Ok(url) => url,
+            Err(error) => {
+                self.complain(&key, format!("is not a URL such as \"https://crm.example.com/hooks\": {error}"));
+                return None;
+            }
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            self.complain(&key, "must begin with https:// or http://");
+        } else if !url.username().is_empty() || url.password().is_some() {
+            self.complain(&key, "must not hold a name or password: they would not be sent");
+        } else if !written.allow_private && is_private(&url) {
+            let message = "is a private, loopback or link-local address: if that is meant, add allow_private = true";
+            self.complain(&key, message);
+        } else if url.scheme() == "http" && !written.allow_private {
+            self.warn(&key, "events travel unencrypted to a public host: use https:// where it offers it");
+        }
+        Some(url)
+    }
+
+    fn retry(&mut self, name: &str, retry: written::Retry) {
+        let mut complain = |key, message| self.complain(&["destinations", name, "retry", key], message);
+        if retry.attempts == 0 {
+            complain("attempts", "must be at least 1");
+        }
+        if !(1.0..=1000.0).contains(&retry.factor) {
+            complain("factor", "must be from 1.0 to 1000.0");
+        }
+        if !(0.0..=1.0).contains(&retry.jitter) {
+            complain("jitter", "must be a share from 0.0 to 1.0");
+        }
+        if retry.max < retry.first {
+            complain("max", "must not be shorter than `first`");
+        }
+    }
+}
+
+/// Whether the URL itself names a private place; what a name resolves to is judged at every connection.
+fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => !is_public(address.into()),
+        Some(Host::Ipv6(address)) => !is_public(address.into()),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => true,
+    }
+}

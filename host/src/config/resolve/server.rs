@@ -1,0 +1,96 @@
+//! `[server]`, `[admin]`, `[log]` and `[journal]`.
+
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::Check;
+use crate::config::resolved::{Admin, Journal, Log, Server};
+use crate::config::written::JournalEngine;
+use crate::provider::complaint::did_you_mean;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+impl Check<'_> {
+    pub(super) fn server(&mut self) -> Server {
+        let written = &self.draft.written.server;
+        for (key, zero) in [
+            ("max_body", written.max_body.0 == 0),
+            ("request_timeout", written.request_timeout.0.is_zero()),
+            ("max_connections", written.max_connections == 0),
+        ] {
+            if zero {
+                self.complain(&["server", key], "must be more than nothing");
+            }
+        }
+        let public_url = written.public_url.as_ref();
+        let public_url = public_url.and_then(|text| self.public_url(&["server", "public_url"], text));
+        Server {
+            listen: written.listen,
+            public_url,
+            max_body: written.max_body.0,
+            request_timeout: written.request_timeout.0,
+            max_connections: written.max_connections,
+            trusted_proxies: written.trusted_proxies.iter().map(|network| network.0).collect(),
+        }
+    }
+
+    /// A URL as providers are given it. What was written is not repeated: it may hold a key.
+    pub(super) fn public_url(&mut self, key: &[&str], text: &str) -> Option<Url> {
+        match Url::parse(text) {
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+                self.complain(key, "must begin with https:// or http://");
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                self.complain(key, "ends with the path: the query is the provider's");
+            }
+            Ok(url) => return Some(url),
+            Err(error) => self.complain(key, format!("is not a URL such as \"https://hooks.example.com\": {error}")),
+        }
+        None
+    }
+
+    pub(super) fn admin(&mut self) -> Admin {
+        let written = &self.draft.written.admin;
+        let token = written.token.as_ref().map(|secret| self.secret(&["admin", "token"], secret));
+        if token.is_none() && !written.listen.ip().to_canonical().is_loopback() {
+            let message = format!(
+                "is required because admin.listen is {}, which is more than loopback: add token = {{ env = \
+                 \"HOOKPORT_ADMIN_TOKEN\" }} or listen on 127.0.0.1",
+                written.listen
+            );
+            self.missing(&["admin", "token"], message);
+        }
+        if written.listen == self.draft.written.server.listen && written.listen.port() != 0 {
+            self.complain(&["admin", "listen"], "is also server.listen: the admin API needs its own address or port");
+        }
+        Admin { listen: written.listen, token: token.flatten() }
+    }
+
+    pub(super) fn log(&mut self) -> Log {
+        let written = &self.draft.written.log;
+        let level = written.level.trim();
+        // A lone word that is no level would be taken for a module's name, and everything else would go silent.
+        let lone = level.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if lone && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            let meant = did_you_mean(level, LEVELS);
+            self.complain(&["log", "level"], format!("\"{level}\" is none of {}{meant}", super::quoted(LEVELS)));
+        } else if let Err(error) = EnvFilter::try_new(level) {
+            self.complain(&["log", "level"], format!("is not a level or a list of directives: {error}"));
+        }
+        Log { level: level.to_owned(), format: written.format }
+    }
+
+    pub(super) fn journal(&mut self) -> Journal {
+        let written = &self.draft.written.journal;
+        let JournalEngine::Sqlite = written.engine;
+        if written.path.as_os_str().is_empty() {
+            self.complain(&["journal", "path"], "is empty: name a folder, such as \"data\"");
+        } else if written.path.exists() && !written.path.is_dir() {
+            self.complain(&["journal", "path"], format!("{} is a file: name a folder", written.path.display()));
+        }
+        if written.retention.0.is_zero() {
+            self.complain(&["journal", "retention"], "must be more than nothing, such as \"30d\"");
+        }
+        Journal { path: written.path.clone(), retention: written.retention.0 }
+    }
+}

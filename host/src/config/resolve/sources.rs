@@ -1,0 +1,183 @@
+//! `[sources.NAME]` against the descriptions of their providers.
+
+use std::collections::BTreeMap;
+
+use hookport_plugin_api::description::{Description, Setting, SettingKind, SettingValue};
+use url::Url;
+
+use super::{Check, NAME_RULE, is_name, quoted};
+use crate::config::resolved::{Source, SourceParts};
+use crate::config::written;
+use crate::provider::complaint::did_you_mean;
+
+impl Check<'_> {
+    pub(super) fn sources(&mut self) -> BTreeMap<String, Source> {
+        let mut resolved = BTreeMap::new();
+        let mut paths: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, written) in &self.draft.written.sources {
+            if !is_name(name) {
+                self.complain(&["sources", name], NAME_RULE);
+            }
+            let Some(description) = self.description(&written.provider) else {
+                self.unknown_provider(name, &written.provider);
+                continue;
+            };
+            let source = self.source(name, written, description);
+            if let Some(path) = &source.parts.path
+                && let Some(other) = paths.insert(path.clone(), name)
+            {
+                let message = format!("\"{path}\" is also the path of sources.{other}: give each its own");
+                self.complain(&["sources", name, "path"], message);
+            }
+            resolved.insert(name.clone(), source);
+        }
+        resolved
+    }
+
+    fn unknown_provider(&mut self, name: &str, provider: &str) {
+        let known: Vec<&str> = self.rules.providers.iter().map(|known| known.provider.id.as_str()).collect();
+        let advice = match known.as_slice() {
+            [] => "; no plugin is there: name their folder in plugins.dirs".to_owned(),
+            _ => format!("; known: {}{}", quoted(known.iter().copied()), did_you_mean(provider, known.iter().copied())),
+        };
+        self.complain(&["sources", name, "provider"], format!("no plugin has the provider \"{provider}\"{advice}"));
+    }
+
+    fn source(&mut self, name: &str, written: &written::Source, description: &Description) -> Source {
+        if let Some(unsigned) = description.verify.iter().find(|verify| verify.alg == "none") {
+            let reason = unsigned.reason.as_deref().unwrap_or("the description gives no reason");
+            let message =
+                format!("\"{}\" does not sign its requests: anybody can send them ({reason})", written.provider);
+            self.warn(&["sources", name], message);
+        }
+        if written.tolerance.is_some() && description.timestamp.is_none() {
+            let message = format!("has no effect: \"{}\" signs no time", written.provider);
+            self.warn(&["sources", name, "tolerance"], message);
+        }
+        let parts = SourceParts {
+            secrets: self.source_secrets(name, written, description),
+            settings: self.settings(name, written, description),
+            tolerance: written.tolerance.map(|span| span.0),
+            public_urls: self.public_urls(name, written),
+            path: self.path(name, written, description),
+            allow_from: written.allow_from.iter().map(|network| network.0).collect(),
+            allow_private: written.allow_private,
+        };
+        Source { provider: written.provider.clone(), parts }
+    }
+
+    fn path(&mut self, name: &str, written: &written::Source, description: &Description) -> Option<String> {
+        let path = match (&written.path, &description.route) {
+            (Some(_), None) if description.verify.is_empty() => {
+                let message = format!("\"{}\" is only called and never calls: remove the path", written.provider);
+                self.complain(&["sources", name, "path"], message);
+                return None;
+            }
+            (Some(path), _) => path,
+            (None, route) => &route.as_ref()?.path,
+        };
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#');
+        if !path.starts_with('/') || !path.bytes().all(fits) {
+            let message = format!("\"{path}\" is not a path such as \"/{name}\": it begins with / and has no query");
+            self.complain(&["sources", name, "path"], message);
+        }
+        Some(path.clone())
+    }
+
+    fn public_urls(&mut self, name: &str, written: &written::Source) -> Vec<Url> {
+        match &*written.public_url {
+            [] => {
+                let server = self.draft.written.server.public_url.as_deref();
+                server.and_then(|text| Url::parse(text).ok()).into_iter().collect()
+            }
+            own => own.iter().filter_map(|text| self.public_url(&["sources", name, "public_url"], text)).collect(),
+        }
+    }
+
+    fn source_secrets(
+        &mut self,
+        name: &str,
+        written: &written::Source,
+        description: &Description,
+    ) -> BTreeMap<String, Vec<secrecy::SecretString>> {
+        let known = || description.secrets.keys().map(String::as_str);
+        let mut secrets = BTreeMap::new();
+        for (secret, places) in &written.secrets {
+            let key = ["sources", name, "secrets", secret];
+            match description.secrets.contains_key(secret) {
+                false => {
+                    let message = no_such(secret, "secret", &written.provider, known());
+                    self.complain(&key, message);
+                }
+                true => {
+                    let values = self.secrets(&key, places);
+                    secrets.insert(secret.clone(), values);
+                }
+            }
+        }
+        for (secret, slot) in &description.secrets {
+            let given = written.secrets.get(secret).is_some_and(|places| !places.is_empty());
+            if slot.required && !given {
+                let message = format!("is missing ({}): add secrets.{secret} = {{ env = \"NAME\" }}", slot.about);
+                self.missing(&["sources", name, "secrets", secret], message);
+            }
+        }
+        secrets
+    }
+
+    fn settings(
+        &mut self,
+        name: &str,
+        written: &written::Source,
+        description: &Description,
+    ) -> BTreeMap<String, SettingValue> {
+        let known = || description.settings.keys().map(String::as_str);
+        for (setting, value) in &written.settings {
+            let complaint = match description.settings.get(setting) {
+                None => Some(no_such(setting, "setting", &written.provider, known())),
+                Some(rule) => misfit(rule, value),
+            };
+            if let Some(message) = complaint {
+                self.complain(&["sources", name, "settings", setting], message);
+            }
+        }
+        for (setting, rule) in &description.settings {
+            if rule.default.is_none() && !written.settings.contains_key(setting) {
+                self.missing(&["sources", name, "settings", setting], format!("is missing: {}", rule.about));
+            }
+        }
+        written.settings.clone()
+    }
+}
+
+fn no_such<'t>(name: &str, what: &str, provider: &str, known: impl Iterator<Item = &'t str> + Clone) -> String {
+    match known.clone().next() {
+        None => format!("\"{provider}\" has no {what}s: remove it"),
+        Some(_) => {
+            let meant = did_you_mean(name, known.clone());
+            format!("\"{provider}\" has no {what} \"{name}\"; it has {}{meant}", quoted(known))
+        }
+    }
+}
+
+/// Why a value does not fit its setting.
+fn misfit(rule: &Setting, value: &SettingValue) -> Option<String> {
+    let fits = matches!(
+        (rule.kind, value),
+        (SettingKind::String, SettingValue::String(_))
+            | (SettingKind::Bool, SettingValue::Bool(_))
+            | (SettingKind::Int, SettingValue::Int(_))
+    );
+    let choices = || rule.choices.iter().map(String::as_str);
+    match (fits, value) {
+        (false, _) => Some(match rule.kind {
+            SettingKind::String => "must be a text in quotes".to_owned(),
+            SettingKind::Bool => "must be true or false, without quotes".to_owned(),
+            SettingKind::Int => "must be a whole number, without quotes".to_owned(),
+        }),
+        (true, SettingValue::String(text)) if !rule.choices.is_empty() && !rule.choices.contains(text) => {
+            Some(format!("\"{text}\" is none of {}{}", quoted(choices()), did_you_mean(text, choices())))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! The configuration resolved: URLs parsed, secrets loaded, names known to exist. Nothing here can be misspelt any more.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hookport_plugin_api::description::SettingValue;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+pub use super::written::{Format, LogFormat, Retry, Route};
+use crate::provider::complaint::Complaint;
+
+/// A whole configuration that can be run.
+#[derive(Debug)]
+pub struct Config {
+    /// Where providers call.
+    pub server: Server,
+    /// API and health.
+    pub admin: Admin,
+    /// What is logged.
+    pub log: Log,
+    /// Where events are kept.
+    pub journal: Journal,
+    /// By name.
+    pub sources: BTreeMap<String, Source>,
+    /// By name.
+    pub destinations: BTreeMap<String, Destination>,
+    /// In the file's order; their names exist and their rules compile.
+    pub routes: Vec<Route>,
+    /// In the file's order.
+    pub polls: Vec<Poll>,
+    /// What is allowed and yet worth a look.
+    pub warnings: Vec<Complaint>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// As providers see it.
+    pub public_url: Option<Url>,
+    /// A longer body is answered 413.
+    pub max_body: usize,
+    /// For the head, and again for the whole request.
+    pub request_timeout: Duration,
+    /// Connections at once; more wait.
+    pub max_connections: usize,
+    /// X-Forwarded-For counts only from these.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// There on any address but loopback.
+    pub token: Option<SecretString>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Directives that tracing understands.
+    pub level: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// `[journal]` of the embedded engine.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// A folder; created if missing.
+    pub path: PathBuf,
+    /// How long events are kept.
+    pub retention: Duration,
+}
+
+/// One instance of a provider.
+#[derive(Debug)]
+pub struct Source {
+    /// The provider's id; a provider of that id is there.
+    pub provider: String,
+    /// Its keys and choices.
+    pub parts: SourceParts,
+}
+
+/// What makes a provider a source: keys, choices, place.
+#[derive(Debug, Clone, Default)]
+pub struct SourceParts {
+    /// By the description's names; any of a list may verify.
+    pub secrets: BTreeMap<String, Vec<SecretString>>,
+    /// By the description's names; what is not here has the description's default.
+    pub settings: BTreeMap<String, SettingValue>,
+    /// Overrides the description's freshness.
+    pub tolerance: Option<Duration>,
+    /// The URL that the provider was given; several are tried.
+    pub public_urls: Vec<Url>,
+    /// Where it calls; none for a provider that is only called.
+    pub path: Option<String>,
+    /// Addresses or networks; empty: anybody.
+    pub allow_from: Vec<IpNet>,
+    /// Whether operations may call private addresses.
+    pub allow_private: bool,
+}
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// An HTTP endpoint.
+    Http(Http),
+    /// A file of JSON lines.
+    File {
+        /// Appended to; created if missing.
+        path: PathBuf,
+        /// What a line holds.
+        format: Format,
+        /// When to try again.
+        retry: Retry,
+    },
+    /// Standard output.
+    Stdout {
+        /// What a line holds.
+        format: Format,
+    },
+}
+
+impl Destination {
+    /// What it gets.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Http(Http { format, .. }) | Self::File { format, .. } | Self::Stdout { format } => *format,
+        }
+    }
+}
+
+/// `kind = "http"`.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where.
+    pub url: Url,
+    /// Whether private, loopback and link-local addresses are allowed.
+    pub allow_private: bool,
+    /// What is sent.
+    pub format: Format,
+    /// Standard Webhooks secrets; several give several signatures.
+    pub signing_secrets: Vec<SecretString>,
+    /// For a whole attempt.
+    pub timeout: Duration,
+    /// Attempts at once.
+    pub concurrency: usize,
+    /// When to try again.
+    pub retry: Retry,
+}
+
+/// One of `[[polls]]`; its source and operation exist.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// The source's name.
+    pub source: String,
+    /// The operation's id.
+    pub operation: String,
+    /// How often.
+    pub every: Duration,
+    /// Its input.
+    pub input: Input,
+    /// The item's field that names it.
+    pub key: String,
+}
+
+/// What an operation is run with.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// This document.
+    Here(serde_json::Value),
+    /// A JSON file that is read at every poll.
+    File(PathBuf),
+}

@@ -1,0 +1,87 @@
+//! Copying the write-ahead log back, without making acks wait.
+//!
+//! A second connection copies while the writer goes on. It never catches up with a busy writer, and the log only starts
+//! again from its beginning when all of it is copied: so the writer itself copies the last few pages between two groups.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::limits::Limits;
+use super::open::OpenError;
+
+/// The writer copies the rest itself when it is no more than this.
+const REST: i64 = 256;
+/// The log starts again at this multiple of `checkpoint_pages` at the earliest, and at that one whatever it costs.
+const RESTART: i64 = 4;
+const FORCED: i64 = 64;
+/// Readers may hold the log open; it is not tried at every group.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Checkpointer {
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    pages: i64,
+    tried: Option<Instant>,
+}
+
+impl Checkpointer {
+    pub(super) fn start(file: &Path, limits: &Limits) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::of(file, &error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(file, flags).map_err(failed)?;
+        conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
+        let (wake, woken) = sync_channel(1);
+        let builder = thread::Builder::new().name("journal-checkpoint".into());
+        let thread = builder.spawn(move || copy(&conn, &woken)).map_err(OpenError::Thread)?;
+        Ok(Self { wake: Some(wake), thread: Some(thread), pages: limits.checkpoint_pages.max(16), tried: None })
+    }
+
+    /// Looks at the log after a commit, and has copied what is due.
+    pub(super) fn tend(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let (log, copied) = run(conn, "NOOP")?;
+        let rest = log - copied;
+        if rest >= self.pages {
+            self.wake();
+        }
+        let worth = log >= self.pages * RESTART && (1..=REST).contains(&rest);
+        let pressing = log >= self.pages * FORCED && rest > 0;
+        if (worth || pressing) && self.tried.is_none_or(|tried| tried.elapsed() >= PAUSE) {
+            self.tried = Some(Instant::now());
+            run(conn, "PASSIVE")?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a copy now, so that a file that became shorter is cut.
+    pub(super) fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            let _ = wake.try_send(());
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn copy(conn: &Connection, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        if let Err(error) = run(conn, "PASSIVE") {
+            // The log keeps everything; the next round tries again.
+            tracing::warn!(%error, "the journal's log could not be copied back");
+        }
+    }
+}
+
+/// Frames in the log, and how many of them are copied. A checkpoint that is under way elsewhere is no error.
+fn run(conn: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    conn.prepare_cached(&sql)?.query_row([], |row| Ok((row.get::<_, i64>(1)?.max(0), row.get::<_, i64>(2)?.max(0))))
+}

@@ -1,0 +1,299 @@
+//! What is due, per destination, in memory. The file has every open delivery too; beyond a bound only the file has it.
+//!
+//! `ready` holds every open delivery before `horizon` that is not in flight; those at or after it wait in the file until a
+//! refill. Only the writer adds and moves the horizon, in the order of its commits, so that nothing falls between.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::rows;
+use crate::event::Event;
+use crate::request::Incoming;
+
+/// Due time and delivery: oldest due first, then in the order of arrival.
+pub(super) type Place = (i64, i64);
+
+/// An open delivery.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) event: i64,
+    pub(super) attempts: u32,
+    pub(super) base: u32,
+    pub(super) cached: Option<Arc<Cached>>,
+}
+
+/// An event that was just recorded, kept for its first attempts; what it weighs is given back when it is dropped.
+pub(super) struct Cached {
+    pub(super) event: Arc<Event>,
+    pub(super) request: Arc<Incoming>,
+    bytes: usize,
+    weight: Arc<AtomicUsize>,
+}
+
+impl Drop for Cached {
+    fn drop(&mut self) {
+        self.weight.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A delivery that was claimed.
+struct Flight {
+    destination: Arc<str>,
+    place: Place,
+    open: Open,
+    settling: bool,
+}
+
+/// What a claim took.
+pub(super) struct Taken {
+    pub(super) delivery: i64,
+    pub(super) open: Open,
+}
+
+#[derive(Default)]
+struct Slot {
+    notify: Arc<Notify>,
+    ready: BTreeMap<Place, Open>,
+    /// `None`: everything is in `ready`.
+    horizon: Option<Place>,
+    refilling: bool,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<Arc<str>, Slot>,
+    in_flight: HashMap<i64, Flight>,
+}
+
+pub(super) struct Due {
+    state: Mutex<State>,
+    limit: usize,
+    weight: Arc<AtomicUsize>,
+    cache_bytes: usize,
+}
+
+impl Due {
+    pub(super) fn new(limit: usize, cache_bytes: usize) -> Self {
+        Self { state: Mutex::default(), limit: limit.max(4), weight: Arc::default(), cache_bytes }
+    }
+
+    /// Keeps an event in memory if there is room.
+    pub(super) fn cache(&self, event: Event, request: &Arc<Incoming>, bytes: usize) -> Option<Arc<Cached>> {
+        if self.weight.fetch_add(bytes, Ordering::Relaxed) + bytes > self.cache_bytes {
+            self.weight.fetch_sub(bytes, Ordering::Relaxed);
+            return None;
+        }
+        let (event, request) = (Arc::new(event), request.clone());
+        Some(Arc::new(Cached { event, request, bytes, weight: self.weight.clone() }))
+    }
+
+    /// Adds committed deliveries and wakes their destinations.
+    pub(super) fn add(&self, deliveries: Vec<(Arc<str>, Place, Open)>) {
+        let mut state = self.state();
+        let mut woken: Vec<Arc<Notify>> = Vec::new();
+        for (destination, place, open) in deliveries {
+            let slot = state.slot(&destination);
+            slot.insert(place, open, self.limit);
+            if !woken.iter().any(|notify| Arc::ptr_eq(notify, &slot.notify)) {
+                woken.push(slot.notify.clone());
+            }
+        }
+        drop(state);
+        woken.iter().for_each(|notify| notify.notify_one());
+    }
+
+    /// Takes what is due into flight; true if the file has more and should be asked.
+    pub(super) fn take(&self, destination: &str, limit: usize, now: i64) -> (Vec<Taken>, bool) {
+        let mut state = self.state();
+        let State { slots, in_flight } = &mut *state;
+        let Some((name, slot)) = slots.get_key_value(destination).map(|(name, _)| name.clone()).and_then(|name| {
+            let slot = slots.get_mut(&name)?;
+            Some((name, slot))
+        }) else {
+            return (Vec::new(), false);
+        };
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            let Some(first) = slot.ready.first_entry().filter(|entry| entry.key().0 <= now) else { break };
+            let (place, open) = first.remove_entry();
+            let mut settled_copy = open.clone();
+            settled_copy.cached = None;
+            let flight = Flight { destination: name.clone(), place, open: settled_copy, settling: false };
+            in_flight.insert(place.1, flight);
+            taken.push(Taken { delivery: place.1, open });
+        }
+        let low = slot.horizon.is_some() && slot.ready.len() <= self.limit / 4 && !slot.refilling;
+        slot.refilling |= low;
+        (taken, low)
+    }
+
+    /// Marks a delivery as being settled; `None` if it is not in flight, or is settled already.
+    pub(super) fn settling(&self, delivery: i64) -> Option<Open> {
+        let mut state = self.state();
+        let flight = state.in_flight.get_mut(&delivery).filter(|flight| !flight.settling)?;
+        flight.settling = true;
+        Some(flight.open.clone())
+    }
+
+    /// Puts untried deliveries back where they were.
+    pub(super) fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) {
+        let mut state = self.state();
+        for delivery in deliveries {
+            let Some(flight) = state.in_flight.remove(&delivery) else { continue };
+            let slot = state.slot(&flight.destination);
+            // Its place is before the horizon whatever the bound says: the file's refill starts at the horizon.
+            slot.ready.insert(flight.place, flight.open);
+            slot.notify.notify_one();
+        }
+    }
+
+    /// Ends flights whose outcome is committed; those with a time are due again then.
+    pub(super) fn landed(&self, outcomes: Vec<(i64, Option<i64>)>) {
+        let mut state = self.state();
+        for (delivery, next) in outcomes {
+            let Some(mut flight) = state.in_flight.remove(&delivery) else { continue };
+            let Some(next) = next else { continue };
+            flight.open.attempts += 1;
+            let slot = state.slot(&flight.destination);
+            slot.insert((next, delivery), flight.open, self.limit);
+            slot.notify.notify_one();
+        }
+    }
+
+    /// From where the file must be read.
+    pub(super) fn horizon(&self, destination: &str) -> Option<Place> {
+        self.state().slots.get(destination)?.horizon
+    }
+
+    /// Adds what was read from the horizon on; `complete` when the file has no more.
+    pub(super) fn refill(&self, destination: &Arc<str>, rows: Vec<(Place, Open)>, complete: bool) {
+        let mut state = self.state();
+        let State { slots, in_flight } = &mut *state;
+        let slot = slots.entry(destination.clone()).or_default();
+        slot.refilling = false;
+        slot.horizon = match rows.last() {
+            Some((last, _)) if !complete => Some((last.0, last.1 + 1)),
+            _ => None,
+        };
+        // The horizon may have come nearer than something that was in flight already.
+        slot.ready.extend(rows.into_iter().filter(|(place, _)| !in_flight.contains_key(&place.1)));
+        slot.notify.notify_one();
+    }
+
+    /// A refill could not be read; the next claim asks again.
+    pub(super) fn refill_failed(&self, destination: &str) {
+        if let Some(slot) = self.state().slots.get_mut(destination) {
+            slot.refilling = false;
+        }
+    }
+
+    pub(super) fn notify(&self, destination: &str) -> Arc<Notify> {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get(destination) {
+            return slot.notify.clone();
+        }
+        state.slot(&Arc::from(destination)).notify.clone()
+    }
+
+    pub(super) fn next(&self, destination: &str) -> Option<Timestamp> {
+        let state = self.state();
+        let slot = state.slots.get(destination)?;
+        let place = slot.ready.first_key_value().map(|(place, _)| *place).or(slot.horizon)?;
+        Some(rows::time(place.0))
+    }
+
+    /// The deliveries in flight, for those who look at the file.
+    pub(super) fn in_flight(&self) -> Vec<i64> {
+        self.state().in_flight.keys().copied().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn slot(&mut self, destination: &Arc<str>) -> &mut Slot {
+        self.slots.entry(destination.clone()).or_default()
+    }
+}
+
+impl Slot {
+    fn insert(&mut self, place: Place, open: Open, limit: usize) {
+        if self.horizon.is_some_and(|horizon| place >= horizon) {
+            return;
+        }
+        self.ready.insert(place, open);
+        if self.ready.len() > limit
+            && let Some((place, _)) = self.ready.pop_last()
+        {
+            self.horizon = Some(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(event: i64) -> Open {
+        Open { event, attempts: 0, base: 0, cached: None }
+    }
+
+    fn add(due: &Due, places: impl IntoIterator<Item = Place>) {
+        let crm: Arc<str> = "crm".into();
+        due.add(places.into_iter().map(|place| (crm.clone(), place, open(place.1))).collect());
+    }
+
+    fn take(due: &Due, limit: usize, now: i64) -> Vec<i64> {
+        due.take("crm", limit, now).0.into_iter().map(|taken| taken.delivery).collect()
+    }
+
+    #[test]
+    fn the_oldest_due_come_first_and_the_future_not_at_all() {
+        let due = Due::new(100, 0);
+        add(&due, [(5, 1), (3, 2), (9, 3), (3, 4)]);
+        assert_eq!(take(&due, 2, 5), [2, 4]);
+        assert_eq!(take(&due, 9, 5), [1]);
+        assert_eq!(take(&due, 9, 5), [0; 0]);
+        assert_eq!(due.next("crm").map(|time| time.as_microsecond()), Some(9));
+    }
+
+    #[test]
+    fn beyond_the_bound_the_file_is_asked_from_the_horizon() {
+        let due = Due::new(4, 0);
+        add(&due, (1..=6).map(|n| (1, n)));
+        assert_eq!(due.horizon("crm"), Some((1, 5)));
+        add(&due, [(2, 7)]);
+        let (taken, refill) = due.take("crm", 9, 9);
+        assert_eq!((taken.len(), refill), (4, true));
+        assert!(!due.take("crm", 9, 9).1, "asked once");
+        due.refill(&"crm".into(), (5..=7).map(|n| ((1, n), open(n))).collect(), true);
+        assert_eq!((take(&due, 9, 9), due.horizon("crm")), (vec![5, 6, 7], None));
+    }
+
+    #[test]
+    fn what_is_put_back_is_found_although_the_horizon_came_nearer() {
+        let due = Due::new(4, 0);
+        add(&due, (1..=8).map(|n| (n, n)));
+        assert_eq!(take(&due, 4, 99), [1, 2, 3, 4]);
+        due.put_back([2, 4]);
+        assert_eq!(take(&due, 9, 99), [2, 4]);
+    }
+
+    #[test]
+    fn a_landed_delivery_is_due_again_only_at_its_time_and_once() {
+        let due = Due::new(4, 0);
+        add(&due, [(1, 1)]);
+        assert_eq!(take(&due, 1, 1), [1]);
+        assert!(due.settling(1).is_some() && due.settling(1).is_none());
+        due.landed(vec![(1, Some(50))]);
+        assert_eq!(take(&due, 1, 49), [0; 0]);
+        let (taken, _) = due.take("crm", 1, 50);
+        assert_eq!(taken[0].open.attempts, 1);
+    }
+}

@@ -1,0 +1,92 @@
+//! One group: a transaction, its sync, and then the answers. Nothing is answered and nothing is due before the commit.
+
+use std::sync::atomic::Ordering;
+
+use rusqlite::Connection;
+
+use super::Shared;
+use super::answer::Sender;
+use super::insert::{Ingest, Planned};
+use super::queue::{Group, Record};
+use super::reject::Shelf;
+use super::settle::Settling;
+use crate::journal::{JournalError, Recorded};
+
+/// What a group left to do.
+pub(super) enum Outcome {
+    Committed,
+    /// Rolled back; the outcomes of attempts are to be tried again.
+    Failed(Vec<Settling>),
+}
+
+/// Commits a group and answers it; not without `ready`, which says that the commit waits for the disk as it must.
+pub(super) fn commit(
+    shared: &Shared,
+    conn: &Connection,
+    ingest: &mut Ingest<'_>,
+    shelf: &mut Shelf,
+    ready: rusqlite::Result<()>,
+    group: Group,
+) -> Outcome {
+    let Group { records, settled, rejected, .. } = group;
+    let mut records = records.into_iter();
+    let (ids, shelved, dropped) = (ingest.ids, *shelf, rejected.len() as u64);
+    let now = shared.clock.now();
+    let mut answers: Vec<(Sender<Recorded>, Recorded)> = Vec::with_capacity(records.len());
+    let mut waiting: Vec<Sender<Recorded>> = Vec::new();
+    let mut planned = Planned::new();
+
+    let write = || -> rusqlite::Result<()> {
+        ready?;
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        for Record { prepared, answer } in records.by_ref() {
+            match ingest.record(prepared, now, shelf, &shared.due, &mut planned) {
+                Ok(recorded) => answers.push((answer, recorded)),
+                Err(error) => {
+                    waiting.push(answer);
+                    return Err(error);
+                }
+            }
+        }
+        settled.iter().try_for_each(|settling| settling.write(conn))?;
+        rejected.into_iter().try_for_each(|kept| shelf.put(conn, &mut ingest.ids, kept))?;
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    };
+    match write() {
+        Ok(()) => {
+            ingest.keys.commit();
+            shared.due.add(planned);
+            shared.due.landed(settled.iter().map(Settling::landing).collect());
+            shared.rejections.store(shelf.count, Ordering::Relaxed);
+            for (answer, recorded) in answers {
+                let _ = answer.send(Ok(recorded));
+            }
+            Outcome::Committed
+        }
+        Err(error) => {
+            roll_back(conn);
+            ingest.roll_back(ids);
+            *shelf = shelved;
+            shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+            let error = shared.failed(&error);
+            let senders = answers.into_iter().map(|(answer, _)| answer).chain(waiting).chain(records.map(|record| record.answer));
+            refuse(senders, &error);
+            settled.iter().for_each(|settling| settling.postpone(&error));
+            Outcome::Failed(settled)
+        }
+    }
+}
+
+/// Ends a transaction that failed; SQLite may have ended it already.
+pub(super) fn roll_back(conn: &Connection) {
+    if !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+}
+
+fn refuse(senders: impl Iterator<Item = Sender<Recorded>>, error: &JournalError) {
+    for sender in senders {
+        let _ = sender.send(Err(error.clone()));
+    }
+}

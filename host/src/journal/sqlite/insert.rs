@@ -1,0 +1,229 @@
+//! The ingest statements, and the one decision of a request: new, known or refused. Inside the writer's transaction.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+use uuid::Uuid;
+
+use super::dedup::{self, Keys};
+use super::due::{Due, Open, Place};
+use super::ids::Ids;
+use super::prepare::{Prepared, PreparedEvent};
+use super::reject::{Kept, Shelf};
+use super::rows;
+use crate::event::Data;
+use crate::journal::Recorded;
+use crate::reason::{Reason, Rejection};
+
+/// The inserts of a request, compiled once, and what they number and look up.
+pub(super) struct Ingest<'c> {
+    conn: &'c Connection,
+    request: Statement<'c>,
+    event: Statement<'c>,
+    delivery: Statement<'c>,
+    pub(super) ids: Ids,
+    pub(super) keys: Keys,
+    origins: HashMap<[Arc<str>; 3], i64>,
+    destinations: HashMap<Arc<str>, i64>,
+}
+
+/// New deliveries, for memory, once they are committed.
+pub(super) type Planned = Vec<(Arc<str>, Place, Open)>;
+
+impl<'c> Ingest<'c> {
+    pub(super) fn new(conn: &'c Connection, ids: Ids, keys: Keys) -> rusqlite::Result<Self> {
+        Ok(Self {
+            conn,
+            request: conn.prepare(
+                "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
+                 nonce_until, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            event: conn.prepare(
+                "INSERT INTO events (id, uuid, request, origin, received, state, key, key_until, first_delivery, \
+                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            delivery: conn.prepare(
+                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next) VALUES (?, ?, ?, 0, 0, 0, ?)",
+            )?,
+            ids,
+            keys,
+            origins: HashMap::new(),
+            destinations: HashMap::new(),
+        })
+    }
+
+    /// Decides a request and writes what follows from the decision.
+    pub(super) fn record(
+        &mut self,
+        prepared: Prepared,
+        now: jiff::Timestamp,
+        shelf: &mut Shelf,
+        due: &Due,
+        planned: &mut Planned,
+    ) -> rusqlite::Result<Recorded> {
+        let instant = now.as_microsecond();
+        let mut new = Vec::with_capacity(prepared.events.len());
+        let mut seen = HashSet::new();
+        for event in &prepared.events {
+            let again = prepared.events.len() > 1 && !seen.insert(event.key.hash);
+            new.push(!again && !self.keys.known(self.conn, &event.key.hash, instant)?);
+        }
+        let any_new = new.contains(&true);
+        if any_new && let Some(refused) = self.refusal(&prepared, instant)? {
+            shelf.put(self.conn, &mut self.ids, Kept::stale(&prepared, refused.clone()))?;
+            return Ok(Recorded::Refused(refused));
+        }
+        if let Some((poll, state)) = &prepared.poll_state {
+            let put = "INSERT INTO polls (name, state) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = ?2";
+            self.conn.prepare_cached(put)?.execute(params![&**poll, &state[..]])?;
+        }
+        if !any_new {
+            let none = prepared.events.is_empty();
+            return Ok(if none { Recorded::Accepted(Vec::new()) } else { Recorded::Duplicate });
+        }
+        Ok(Recorded::Accepted(self.insert(prepared, &new, now, due, planned)?))
+    }
+
+    fn refusal(&self, prepared: &Prepared, now: i64) -> rusqlite::Result<Option<Rejection>> {
+        if prepared.stale.is_some() {
+            return Ok(prepared.stale.clone());
+        }
+        let Some(nonce) = &prepared.nonce else { return Ok(None) };
+        let known = self.keys.known(self.conn, &dedup::nonce_hash(nonce), now)?;
+        Ok(known.then(|| Rejection::new(Reason::ReplayedNonce, "the nonce came before, with other events")))
+    }
+
+    fn insert(
+        &mut self,
+        prepared: Prepared,
+        new: &[bool],
+        now: jiff::Timestamp,
+        due: &Due,
+        planned: &mut Planned,
+    ) -> rusqlite::Result<Vec<Uuid>> {
+        let origin = self.origin(&prepared)?;
+        let request = &prepared.request;
+        let received = request.received.as_microsecond();
+        self.ids.request += 1;
+        let count = new.iter().filter(|new| **new).count() as i64;
+        self.request.execute(params![
+            self.ids.request,
+            received,
+            origin,
+            self.ids.event + 1,
+            count,
+            request.method,
+            request.target,
+            request.peer.map(|peer| peer.to_string()),
+            prepared.nonce.as_ref().map(dedup::nonce_hash),
+            prepared.nonce.and_then(|nonce| nonce.until).map(jiff::Timestamp::as_microsecond),
+            prepared.headers,
+            &request.body[..],
+        ])?;
+        if let Some(nonce) = &prepared.nonce {
+            self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
+        }
+        let weight = prepared.bytes / prepared.events.len();
+        let mut accepted = Vec::with_capacity(new.len());
+        for (event, _) in prepared.events.into_iter().zip(new).filter(|(_, new)| **new) {
+            self.keys.add(event.key.hash, dedup::hold(&event.key, received));
+            let (number, id) = self.ids.next_event(now);
+            accepted.push(id);
+            let first = self.ids.delivery + 1;
+            self.insert_event(&event, number, id, origin, first)?;
+            let PreparedEvent { event, to, .. } = event;
+            if to.is_empty() {
+                continue;
+            }
+            let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
+            for destination in to {
+                self.ids.delivery += 1;
+                let place = (now.as_microsecond(), self.ids.delivery);
+                let name = self.destination(&destination)?;
+                self.delivery.execute(params![place.1, number, name, place.0])?;
+                planned.push((destination, place, Open { event: number, attempts: 0, base: 0, cached: cached.clone() }));
+            }
+        }
+        Ok(accepted)
+    }
+
+    fn insert_event(
+        &mut self,
+        prepared: &PreparedEvent,
+        number: i64,
+        id: Uuid,
+        origin: i64,
+        first_delivery: i64,
+    ) -> rusqlite::Result<usize> {
+        let PreparedEvent { event, key, data, warnings, to } = prepared;
+        let (form, content) = match &event.data {
+            Data::None => (0, None),
+            Data::Json(_) => (1, None),
+            Data::Bytes(_, content) => (2, Some(content)),
+        };
+        let own = (!data.own.is_empty()).then_some(&data.own[..]);
+        self.event.execute(params![
+            number,
+            id.as_bytes(),
+            self.ids.request,
+            origin,
+            event.received.as_microsecond(),
+            rows::state_code(event.state),
+            key.hash,
+            key.until.map(jiff::Timestamp::as_microsecond),
+            first_delivery,
+            to.len() as i64,
+            event.kind,
+            event.subject,
+            event.provider_id,
+            event.time.map(jiff::Timestamp::as_microsecond),
+            warnings,
+            form,
+            content,
+            data.head as i64,
+            data.tail as i64,
+            own,
+        ])
+    }
+
+    /// After a failed commit: names that it added are not there.
+    pub(super) fn roll_back(&mut self, ids: Ids) {
+        self.ids = ids;
+        self.keys.roll_back();
+        self.origins.clear();
+        self.destinations.clear();
+    }
+
+    fn origin(&mut self, of: &Prepared) -> rusqlite::Result<i64> {
+        let key = [of.source.clone(), of.provider.clone(), of.version.clone()];
+        if let Some(id) = self.origins.get(&key) {
+            return Ok(*id);
+        }
+        let [source, provider, version] = key.each_ref().map(|part| &**part);
+        let find = "SELECT id FROM origins WHERE source = ? AND provider = ? AND version = ?";
+        let found = self.conn.query_row(find, [source, provider, version], |row| row.get(0)).optional()?;
+        let id = match found {
+            Some(id) => id,
+            None => {
+                let insert = "INSERT INTO origins (source, provider, version) VALUES (?, ?, ?)";
+                self.conn.execute(insert, [source, provider, version])?;
+                self.conn.last_insert_rowid()
+            }
+        };
+        self.origins.insert(key, id);
+        Ok(id)
+    }
+
+    fn destination(&mut self, name: &Arc<str>) -> rusqlite::Result<i64> {
+        if let Some(id) = self.destinations.get(name) {
+            return Ok(*id);
+        }
+        self.conn.execute("INSERT INTO destinations (name) VALUES (?) ON CONFLICT DO NOTHING", [&**name])?;
+        let find = "SELECT id FROM destinations WHERE name = ?";
+        let id = self.conn.query_row(find, [&**name], |row| row.get(0))?;
+        self.destinations.insert(name.clone(), id);
+        Ok(id)
+    }
+}

@@ -1,0 +1,208 @@
+//! The embedded engine: one SQLite file, one writer thread that commits groups, readers beside it.
+//!
+//! `record` is prepared on the caller's thread, decided and inserted by the writer, and answered after the group's sync.
+//! What is due lives in memory and is reloaded from the file; which event goes where is the [`Plan`]'s.
+
+mod answer;
+mod checkpoint;
+mod claim;
+mod dedup;
+mod due;
+mod filter;
+mod folder;
+mod group;
+mod ids;
+mod insert;
+mod limits;
+mod open;
+mod prepare;
+mod query;
+mod queue;
+mod readers;
+mod reject;
+mod retain;
+mod retry;
+mod rows;
+mod runs;
+mod schema;
+mod settle;
+mod splice;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use self::limits::{Limits, Synced};
+pub use self::open::{OpenError, open};
+use super::{
+    Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError, NewRejected, NewRequest, Pending,
+    Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
+};
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::request::Incoming;
+
+/// What an embedded journal is opened with.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder; made if missing.
+    pub path: PathBuf,
+    /// The time of day.
+    pub clock: Clock,
+    /// Chooses destinations; sees events before they have an id.
+    pub plan: Arc<dyn Plan>,
+    /// Bounds of memory and of what is kept.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// With the default limits.
+    pub fn new(path: impl Into<PathBuf>, clock: Clock, plan: Arc<dyn Plan>) -> Self {
+        Self { path: path.into(), clock, plan, limits: Limits::default() }
+    }
+}
+
+/// An open journal. Dropping it finishes what is queued.
+pub struct Sqlite {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer, the readers and the callers share.
+struct Shared {
+    /// The database file, for messages.
+    place: String,
+    file: PathBuf,
+    clock: Clock,
+    plan: Arc<dyn Plan>,
+    limits: Limits,
+    queue: queue::Queue,
+    due: due::Due,
+    readers: readers::Readers,
+    /// Rejections kept, and those that were not.
+    rejections: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Journal for Sqlite {
+    fn record(&self, request: NewRequest) -> Pending<Recorded> {
+        let (answer, pending) = Pending::new();
+        let prepared = prepare::prepare(request, &*self.shared.plan);
+        match self.shared.queue.push_record(queue::Record { prepared, answer }) {
+            Ok(()) => pending,
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    fn reject(&self, rejected: NewRejected) {
+        let kept = reject::Kept::new(rejected, self.shared.limits.rejection_body);
+        if !self.shared.queue.push_rejection(kept) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn claim(&self, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>> {
+        claim::claim(&self.shared, destination, limit, now)
+    }
+
+    fn settle(&self, settled: Vec<Settled>) -> Pending<()> {
+        settle::submit(&self.shared, settled)
+    }
+
+    fn due(&self, destination: &str) -> Arc<Notify> {
+        self.shared.due.notify(destination)
+    }
+
+    fn next_due(&self, destination: &str) -> Option<Timestamp> {
+        self.shared.due.next(destination)
+    }
+
+    fn retry(&self, filter: DeliveryFilter) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Retry(retry::Retry::new(filter, answer)))
+    }
+
+    fn events(&self, filter: EventFilter) -> Pending<Vec<Event>> {
+        self.shared.read(move |conn| query::events(conn, &filter))
+    }
+
+    fn event(&self, id: Uuid) -> Pending<Option<EventDetail>> {
+        let shared = self.shared.clone();
+        self.shared.read(move |conn| query::event(conn, id, &shared.due))
+    }
+
+    fn deliveries(&self, filter: DeliveryFilter) -> Pending<Vec<Delivery>> {
+        let shared = self.shared.clone();
+        self.shared.read(move |conn| query::deliveries(conn, &filter, &shared.due))
+    }
+
+    fn rejections(&self, filter: RejectionFilter) -> Pending<Vec<Rejected>> {
+        self.shared.read(move |conn| reject::list(conn, &filter))
+    }
+
+    fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {
+        self.shared.read(move |conn| reject::show(conn, id))
+    }
+
+    fn stats(&self) -> Pending<Stats> {
+        let shared = self.shared.clone();
+        self.shared.read(move |conn| query::stats(conn, &shared))
+    }
+
+    fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>> {
+        let poll = poll.to_owned();
+        self.shared.read(move |conn| query::poll_state(conn, &poll))
+    }
+
+    fn retain(&self, before: Timestamp) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Retain(retain::Retain::new(before, answer)))
+    }
+
+    fn close(&self) -> Pending<()> {
+        let (answer, pending) = Pending::new();
+        self.shared.queue.close(Some(answer));
+        pending
+    }
+}
+
+impl Sqlite {
+    fn chore<T>(&self, chore: impl FnOnce(answer::Sender<T>) -> queue::Chore) -> Pending<T> {
+        let (answer, pending) = Pending::new();
+        match self.shared.queue.push_chore(chore(answer)) {
+            Ok(()) => pending,
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.shared.queue.close(None);
+        // Joined, so that the lock is free when the owner opens the folder again.
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    fn failed(&self, error: &rusqlite::Error) -> JournalError {
+        answer::failed(&self.place, error)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let place = self.place.clone();
+        let (answer, pending) = Pending::new();
+        self.readers.submit(answer, move |conn| query(conn).map_err(|error| answer::failed(&place, &error)));
+        pending
+    }
+}

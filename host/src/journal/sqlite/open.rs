@@ -1,0 +1,151 @@
+//! Opening: folder, lock, file, what is due, threads. Everything that may be wrong is said here, with how to mend it.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::checkpoint::Checkpointer;
+use super::dedup::Keys;
+use super::due::Due;
+use super::queue::Queue;
+use super::readers::Readers;
+use super::reject::Shelf;
+use super::writer::{self, Loaded};
+use super::{Options, Shared, Sqlite, answer, folder, retry, schema};
+
+/// Why the journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or written.
+    #[error(
+        "the journal's folder {folder} cannot be used: {error}; it must be writable by the user that runs hookport (journal.path)"
+    )]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Others may enter the folder, and it is not ours to close.
+    #[error(
+        "the journal's folder {folder} is open to others (mode {mode:04o}) and is shared or belongs to somebody else; \
+         give the journal a folder of its own (journal.path), mode 0700"
+    )]
+    Shared {
+        /// The folder.
+        folder: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Another process has it.
+    #[error(
+        "the journal in {folder} is in use by {holder} ({lock}); stop that one, or give this one another journal.path"
+    )]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
+    /// Written by a newer hookport.
+    #[error(
+        "{file} was written by a newer hookport (layout {found}, this one knows {known}); run that version again, or \
+         choose another journal.path"
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Not a journal.
+    #[error("{file} is a database of another program; move it away, or choose another journal.path")]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+    },
+    /// SQLite's error.
+    #[error("the journal {file} cannot be opened: {message}")]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// No thread could be started.
+    #[error("the journal cannot start a thread: {0}; look at the limits of the process")]
+    Thread(std::io::Error),
+}
+
+impl OpenError {
+    pub(super) fn of(file: &Path, error: &rusqlite::Error) -> Self {
+        Self::File { file: file.into(), message: answer::words(error) }
+    }
+}
+
+/// Opens the journal in a folder, and makes both where they are missing.
+pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
+    let Options { path, clock, plan, limits } = options;
+    folder::prepare(&path)?;
+    let lock = folder::lock(&path)?;
+    let file = path.join("journal.db");
+    let failed = |error: rusqlite::Error| OpenError::of(&file, &error);
+    folder::private(&file).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
+    let conn = connect(&file).map_err(failed)?;
+    schema::prepare(&conn, &file)?;
+    conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
+    // WAL mode survives in the file, but a copy made by other tools may have lost it.
+    conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    folder::sync(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
+
+    let load = || -> rusqlite::Result<Loaded> {
+        let forgotten = schema::meta(&conn, "forgotten")?;
+        let keys = Keys::load(&conn, forgotten, limits.filter_bytes)?;
+        Ok(Loaded { ids: schema::ids(&conn)?, keys, shelf: Shelf::load(&conn, &limits)? })
+    };
+    let loaded = load().map_err(failed)?;
+    let due = Due::new(limits.due, limits.cache_bytes);
+    retry::load_open(&conn, &due, limits.due).map_err(failed)?;
+    let checkpointer = Checkpointer::start(&file, &limits)?;
+    let shared = Arc::new(Shared {
+        place: file.display().to_string(),
+        readers: Readers::start(&file, limits.readers)?,
+        queue: Queue::new(&limits),
+        due,
+        rejections: AtomicU64::new(loaded.shelf.count),
+        dropped: AtomicU64::new(0),
+        file,
+        clock,
+        plan,
+        limits,
+    });
+    let writer = {
+        let shared = shared.clone();
+        let builder = thread::Builder::new().name("journal-writer".into());
+        builder.spawn(move || writer::run(&shared, conn, loaded, checkpointer, lock)).map_err(OpenError::Thread)?
+    };
+    Ok(Arc::new(Sqlite { shared, writer: Mutex::new(Some(writer)) }))
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(file, flags)?;
+    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "cache_size", -8192)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // The writer and the checkpointer decide when; an automatic checkpoint would make one group wait for all.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // Reads the first page: a file that is no database is seen here.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    Ok(conn)
+}

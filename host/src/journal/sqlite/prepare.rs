@@ -1,0 +1,135 @@
+//! What a request needs before it is written, done on its caller's thread: planning, header text, shares with the body.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::splice::{Splice, splice};
+use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
+use crate::journal::{NewRequest, Plan};
+use crate::reason::Rejection;
+use crate::request::Incoming;
+
+/// Room for what a waiting request needs beside its bytes.
+const OVERHEAD: usize = 512;
+
+/// A request that only lacks the decision and its numbers.
+pub(super) struct Prepared {
+    pub(super) source: Arc<str>,
+    pub(super) provider: Arc<str>,
+    pub(super) version: Arc<str>,
+    pub(super) request: Arc<Incoming>,
+    pub(super) headers: Vec<u8>,
+    pub(super) events: Vec<PreparedEvent>,
+    pub(super) nonce: Option<DedupKey>,
+    pub(super) stale: Option<Rejection>,
+    pub(super) poll_state: Option<(Arc<str>, Bytes)>,
+    /// What it weighs while it waits.
+    pub(super) bytes: usize,
+}
+
+pub(super) struct PreparedEvent {
+    /// Without its id.
+    pub(super) event: Event,
+    pub(super) key: DedupKey,
+    pub(super) data: Splice,
+    pub(super) warnings: Option<String>,
+    pub(super) to: Vec<Arc<str>>,
+}
+
+pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
+    let NewRequest { source, provider, provider_version: version, mut request, events, nonce, stale, poll_state } = new;
+    request.received = to_the_microsecond(request.received);
+    let request = Arc::new(request);
+    let headers = header_text(&request.headers);
+    let event = |new: NewEvent| {
+        let NewEvent { kind, subject, time, provider_id, key, data, mut warnings, undecoded } = new;
+        let state = if undecoded.is_some() { EventState::Undecoded } else { EventState::Routed };
+        warnings.splice(0..0, undecoded);
+        let event = Event {
+            id: Uuid::nil(),
+            source: source.clone(),
+            provider: provider.clone(),
+            provider_version: version.clone(),
+            kind,
+            subject,
+            time: time.map(to_the_microsecond),
+            received: request.received,
+            provider_id,
+            data,
+            state,
+            warnings,
+        };
+        planned(event, key, &request.body, plan)
+    };
+    let events: Vec<_> = events.into_iter().map(event).collect();
+    let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
+    let bytes = OVERHEAD + headers.len() + request.body.len() + own;
+    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, bytes }
+}
+
+fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> PreparedEvent {
+    let mut to = Vec::new();
+    if event.state != EventState::Undecoded {
+        let mut warnings = Vec::new();
+        to = plan.plan(&event, &mut warnings);
+        event.warnings.append(&mut warnings);
+        if to.is_empty() {
+            event.state = EventState::Unrouted;
+        }
+    }
+    let data = match &event.data {
+        Data::Json(bytes) | Data::Bytes(bytes, _) => splice(bytes, body),
+        Data::None => Splice { head: 0, tail: 0, own: Bytes::new() },
+    };
+    let warnings = (!event.warnings.is_empty()).then(|| serde_json::Value::from(event.warnings.clone()).to_string());
+    PreparedEvent { event, key, data, warnings, to }
+}
+
+/// The file keeps microseconds; an event from memory must be the same as the one from the file.
+fn to_the_microsecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+/// Headers as HTTP/1 writes them: readable, and any value's bytes survive.
+pub(super) fn header_text(headers: &HeaderMap) -> Vec<u8> {
+    let mut text = Vec::with_capacity(headers.len() * 48);
+    for (name, value) in headers {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    text
+}
+
+/// The reverse of [`header_text`]; a line that is none is skipped.
+pub(super) fn headers(text: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let value = line[colon + 1..].strip_prefix(b" ").unwrap_or_default();
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_come_back_as_they_were_also_twice_and_with_strange_bytes() {
+        let mut map = HeaderMap::new();
+        map.append("x-sign", HeaderValue::from_bytes(b" a: \xff\t b").unwrap());
+        map.append("x-twice", HeaderValue::from_static("1"));
+        map.append("x-twice", HeaderValue::from_static(""));
+        assert_eq!(headers(&header_text(&map)), map);
+    }
+}

@@ -1,0 +1,158 @@
+//! The queries: events, deliveries, numbers. Newest first, always limited; they run on a reader.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use uuid::Uuid;
+
+use super::due::Due;
+use super::filter::Where;
+use super::{Shared, ids, rows, schema};
+use crate::event::Event;
+use crate::journal::{Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
+
+pub(super) fn events(conn: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<Event>> {
+    let mut wanted = Where::default();
+    of_source(&mut wanted, filter.source.as_deref());
+    wanted.glob("e.kind", filter.kind.as_deref());
+    wanted.equals("e.subject", filter.subject.clone());
+    wanted.equals("e.provider_id", filter.provider_id.clone());
+    wanted.equals("e.state", filter.state.map(rows::state_code));
+    wanted.between("e.received", filter.since, filter.until);
+    wanted.condition("e.id > ?", filter.after.map(ids::number));
+    let order = if filter.after.is_some() { "" } else { "DESC" };
+    let (text, values) = wanted.limited(filter.limit);
+    let sql = format!("SELECT {} FROM {} {text} ORDER BY e.id {order} LIMIT ?", rows::EVENT, rows::EVENT_FROM);
+    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::event)?.collect()
+}
+
+pub(super) fn event(conn: &Connection, id: Uuid, due: &Due) -> rusqlite::Result<Option<EventDetail>> {
+    let sql = format!("SELECT {} FROM {} WHERE e.id = ? AND e.uuid = ?", rows::EVENT, rows::EVENT_FROM);
+    let find = rusqlite::params![ids::number(id), id.as_bytes()];
+    let found = conn.query_row(&sql, find, |row| Ok((rows::event(row)?, rows::request(row)?))).optional()?;
+    let Some((event, request)) = found else { return Ok(None) };
+    let all = DeliveryFilter { event: Some(id), limit: usize::MAX, ..DeliveryFilter::default() };
+    let mut deliveries = deliveries(conn, &all, due)?;
+    deliveries.reverse();
+    Ok(Some(EventDetail { event, request, deliveries }))
+}
+
+pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) -> rusqlite::Result<Vec<Delivery>> {
+    // The list before the file: what lands in between is shown as the file says.
+    let in_flight = due.in_flight();
+    let mut wanted = which(filter);
+    let flying = || in_flight.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    match filter.state {
+        None => {}
+        Some(DeliveryState::InFlight) => wanted.always(format!("d.state < 2 AND d.id IN ({})", flying())),
+        Some(state) => wanted.always(format!("d.state = {} AND d.id NOT IN ({})", code(state), flying())),
+    }
+    let (text, values) = wanted.limited(filter.limit);
+    let sql = format!(
+        "SELECT d.id, e.uuid, e.kind, o.source, n.name, d.state, d.attempts, d.next, d.reason FROM {DELIVERIES} {text} \
+         ORDER BY d.id DESC LIMIT ?"
+    );
+    let read = |row: &Row<'_>| {
+        let id: i64 = row.get(0)?;
+        let state = rows::delivery_state(row.get(5)?);
+        let flying = matches!(state, DeliveryState::Pending | DeliveryState::Retrying) && in_flight.contains(&id);
+        Ok(Delivery {
+            id: id as u64,
+            event: Uuid::from_bytes(row.get(1)?),
+            kind: row.get(2)?,
+            source: row.get(3)?,
+            destination: row.get(4)?,
+            state: if flying { DeliveryState::InFlight } else { state },
+            attempts: row.get(6)?,
+            next: row.get::<_, Option<i64>>(7)?.filter(|_| !flying).map(rows::time),
+            reason: row.get(8)?,
+            tries: Vec::new(),
+        })
+    };
+    let found: rusqlite::Result<Vec<Delivery>> = conn.prepare(&sql)?.query_map(params_from_iter(values), read)?.collect();
+    let mut found = found?;
+    if filter.id.is_some() || filter.event.is_some() {
+        found.iter_mut().try_for_each(|delivery| add_tries(conn, delivery))?;
+    }
+    Ok(found)
+}
+
+/// Deliveries with their events, sources and destinations.
+pub(super) const DELIVERIES: &str = "deliveries d CROSS JOIN events e ON e.id = d.event \
+    CROSS JOIN origins o ON o.id = e.origin CROSS JOIN destinations n ON n.id = d.destination";
+
+/// The filter's conditions but its state.
+pub(super) fn which(filter: &DeliveryFilter) -> Where {
+    let mut wanted = Where::default();
+    wanted.equals("d.id", filter.id.map(|id| i64::try_from(id).unwrap_or(i64::MAX)));
+    if let Some(event) = filter.event {
+        let number = ids::number(event);
+        let first = format!("(SELECT first_delivery FROM events WHERE id = {number})");
+        let count = format!("(SELECT deliveries FROM events WHERE id = {number})");
+        wanted.always(format!("d.id >= {first} AND d.id < {first} + {count}"));
+        wanted.equals("e.uuid", Some(Value::Blob(event.as_bytes().to_vec())));
+    }
+    let destination = "d.destination = (SELECT id FROM destinations WHERE name = ?)";
+    wanted.condition(destination, filter.destination.clone());
+    of_source(&mut wanted, filter.source.as_deref());
+    wanted.glob("e.kind", filter.kind.as_deref());
+    wanted.between("e.received", filter.since, filter.until);
+    wanted
+}
+
+fn of_source(wanted: &mut Where, source: Option<&str>) {
+    wanted.condition("e.origin IN (SELECT id FROM origins WHERE source = ?)", source.map(str::to_owned));
+}
+
+pub(super) fn code(state: DeliveryState) -> i64 {
+    match state {
+        DeliveryState::Pending | DeliveryState::InFlight => rows::PENDING,
+        DeliveryState::Retrying => rows::RETRYING,
+        DeliveryState::Delivered => rows::DELIVERED,
+        DeliveryState::Exhausted => rows::EXHAUSTED,
+        DeliveryState::Cancelled => rows::CANCELLED,
+    }
+}
+
+fn add_tries(conn: &Connection, delivery: &mut Delivery) -> rusqlite::Result<()> {
+    let mut select = conn.prepare_cached(
+        "SELECT at, took_ms, status, error, answer FROM attempts WHERE delivery = ? ORDER BY number",
+    )?;
+    delivery.tries = select.query_map([delivery.id as i64], rows::attempt)?.collect::<rusqlite::Result<_>>()?;
+    Ok(())
+}
+
+pub(super) fn poll_state(conn: &Connection, poll: &str) -> rusqlite::Result<Option<Bytes>> {
+    let find = "SELECT state FROM polls WHERE name = ?";
+    let state = conn.query_row(find, [poll], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+    Ok(state.map(Bytes::from))
+}
+
+pub(super) fn stats(conn: &Connection, shared: &Shared) -> rusqlite::Result<Stats> {
+    // One snapshot for all the numbers.
+    let snapshot = conn.unchecked_transaction()?;
+    let number = |sql: &str| snapshot.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+    let last = number("SELECT max(id) FROM events")?.unwrap_or(0).max(schema::meta(&snapshot, "last_event")?);
+    let open = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE state < 2")?;
+    let exhausted = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = 3")?;
+    let oldest = number(
+        "SELECT e.received FROM events e WHERE e.id = (SELECT d.event FROM deliveries d WHERE d.id = \
+         (SELECT min(id) FROM deliveries INDEXED BY deliveries_open WHERE state < 2))",
+    )?;
+    let size = |suffix: &str| {
+        let mut path = shared.file.clone().into_os_string();
+        path.push(suffix);
+        std::fs::metadata(path).map_or(0, |file| file.len())
+    };
+    Ok(Stats {
+        events: (last - schema::meta(&snapshot, "deleted_events")?).max(0) as u64,
+        open: open.unwrap_or(0) as u64,
+        exhausted: exhausted.unwrap_or(0) as u64,
+        rejections: shared.rejections.load(Ordering::Relaxed),
+        rejections_dropped: shared.dropped.load(Ordering::Relaxed),
+        oldest_open: oldest.map(rows::time),
+        bytes: size("") + size("-wal"),
+    })
+}

@@ -1,0 +1,101 @@
+//! Readers: a few threads with connections that cannot write, beside the writer. Their queue is bounded too.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::answer::Sender;
+use super::open::OpenError;
+use crate::journal::JournalError;
+
+const WAITING: usize = 256;
+
+type Job = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The readers' queue; the threads end when it is closed.
+pub(super) struct Readers(Mutex<Option<SyncSender<Job>>>, Mutex<Vec<thread::JoinHandle<()>>>);
+
+impl Readers {
+    pub(super) fn start(file: &Path, threads: usize) -> Result<Self, OpenError> {
+        let (sender, jobs) = sync_channel::<Job>(WAITING);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let mut handles = Vec::new();
+        for _ in 0..threads.max(1) {
+            let conn = connect(file).map_err(|error| OpenError::of(file, &error))?;
+            let jobs = jobs.clone();
+            let builder = thread::Builder::new().name("journal-reader".into());
+            let spawned = builder.spawn(move || serve(&conn, &jobs));
+            handles.push(spawned.map_err(OpenError::Thread)?);
+        }
+        Ok(Self(Mutex::new(Some(sender)), Mutex::new(handles)))
+    }
+
+    /// Answers with what a reader finds.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        answer: Sender<T>,
+        query: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) {
+        self.submit_or(answer, query, || {});
+    }
+
+    /// The same; `lost` runs where nobody got the answer.
+    pub(super) fn submit_or<T: Send + 'static>(
+        &self,
+        answer: Sender<T>,
+        query: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+        lost: impl FnOnce() + Clone + Send + 'static,
+    ) {
+        let answer = Arc::new(Mutex::new(Some(answer)));
+        let give = |answer: &Mutex<Option<Sender<T>>>, result| {
+            let sender = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            sender.is_some_and(|sender| sender.send(result).is_ok())
+        };
+        let job: Job = {
+            let (answer, lost) = (answer.clone(), lost.clone());
+            Box::new(move |conn| {
+                if !give(&answer, query(conn)) {
+                    lost();
+                }
+            })
+        };
+        let error = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => JournalError::Closed,
+            Some(sender) => match sender.try_send(job) {
+                Ok(()) => return,
+                Err(TrySendError::Full(_)) => JournalError::Busy,
+                Err(TrySendError::Disconnected(_)) => JournalError::Closed,
+            },
+        };
+        lost();
+        give(&answer, Err(error));
+    }
+
+    /// Answers what waits and closes the connections.
+    pub(super) fn stop(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for handle in self.1.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = handle.join();
+        }
+    }
+}
+
+fn serve(conn: &Connection, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        job(conn);
+    }
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(file, flags)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "cache_size", -2048)?;
+    Ok(conn)
+}

@@ -1,0 +1,115 @@
+//! Due again: by hand for what had ended, and from the file for what memory had no room for.
+
+use std::sync::Arc;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::answer::Sender;
+use super::due::{Due, Open, Place};
+use super::insert::Planned;
+use super::query;
+use crate::journal::{DeliveryFilter, DeliveryState};
+
+/// Deliveries changed in one step.
+const STEP: usize = 512;
+/// Rows read in one refill.
+const REFILL: usize = 4_096;
+
+/// A retry by hand, in steps.
+pub(super) struct Retry {
+    filter: DeliveryFilter,
+    pub(super) answer: Sender<u64>,
+    after: i64,
+    pub(super) done: u64,
+}
+
+impl Retry {
+    pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
+        Self { filter, answer, after: 0, done: 0 }
+    }
+
+    /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
+    pub(super) fn step(&self, conn: &Connection, now: i64) -> rusqlite::Result<Step> {
+        let mut wanted = query::which(&self.filter);
+        match self.filter.state {
+            None => wanted.always("d.state > 2"),
+            Some(state @ (DeliveryState::Exhausted | DeliveryState::Cancelled)) => {
+                wanted.always(format!("d.state > 2 AND d.state = {}", query::code(state)));
+            }
+            Some(_) => return Ok(Step::default()),
+        }
+        wanted.condition("d.id > ?", Some(self.after));
+        let room = match self.filter.limit {
+            0 => STEP,
+            limit => STEP.min(limit.saturating_sub(self.done as usize)),
+        };
+        if room == 0 {
+            return Ok(Step::default());
+        }
+        let (text, values) = wanted.limited(room);
+        let sql = format!("SELECT d.id, d.event, d.attempts, n.name FROM {} {text} ORDER BY d.id LIMIT ?", query::DELIVERIES);
+        let found = |row: &Row<'_>| {
+            let attempts = row.get(2)?;
+            let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
+            Ok((row.get::<_, Arc<str>>(3)?, (now, row.get(0)?), open))
+        };
+        let rows: Planned = conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
+        let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, reason = NULL WHERE id = ?";
+        for (_, place, _) in &rows {
+            conn.prepare_cached(again)?.execute(params![place.0, place.1])?;
+        }
+        Ok(Step { more: rows.len() == room, rows })
+    }
+
+    pub(super) fn committed(&mut self, step: &Step) {
+        self.done += step.rows.len() as u64;
+        self.after = step.rows.last().map_or(self.after, |(_, place, _)| place.1);
+    }
+}
+
+/// What one step made due.
+#[derive(Default)]
+pub(super) struct Step {
+    pub(super) rows: Planned,
+    pub(super) more: bool,
+}
+
+/// At the start: the oldest due of every destination.
+pub(super) fn load_open(conn: &Connection, due: &Due, limit: usize) -> rusqlite::Result<()> {
+    let mut names = conn.prepare("SELECT name FROM destinations")?;
+    let names: Vec<Arc<str>> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for name in names {
+        let rows = open_from(conn, &name, (i64::MIN, 0), limit.min(REFILL))?;
+        let complete = rows.len() < limit.min(REFILL);
+        due.refill(&name, rows, complete);
+    }
+    Ok(())
+}
+
+/// Reads on where memory ended.
+pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit: usize) -> rusqlite::Result<()> {
+    let Some(horizon) = due.horizon(destination) else {
+        due.refill(destination, Vec::new(), true);
+        return Ok(());
+    };
+    let room = limit.min(REFILL);
+    let rows = open_from(conn, destination, horizon, room)?;
+    let complete = rows.len() < room;
+    due.refill(destination, rows, complete);
+    Ok(())
+}
+
+fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
+    let mut select = conn.prepare_cached(
+        "SELECT next, id, event, attempts, base FROM deliveries INDEXED BY deliveries_open \
+         WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?) AND (next, id) >= (?, ?) \
+         ORDER BY next, id LIMIT ?",
+    )?;
+    let values = [Value::from(name.to_owned()), from.0.into(), from.1.into(), (limit as i64).into()];
+    let rows = select.query_map(params_from_iter(values), |row| {
+        let open = Open { event: row.get(2)?, attempts: row.get(3)?, base: row.get(4)?, cached: None };
+        Ok(((row.get(0)?, row.get(1)?), open))
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,122 @@
+//! Rows of the file as the journal's types, and back.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Row, types::Type};
+use uuid::Uuid;
+
+use super::{prepare, splice};
+use crate::event::{Data, Event, EventState};
+use crate::journal::{Attempt, DeliveryState};
+use crate::request::Incoming;
+
+/// A stored time; one that no calendar has is shown as 1970.
+pub(super) fn time(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// A count; nothing that the journal counts is negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+pub(super) fn state_code(state: EventState) -> i64 {
+    match state {
+        EventState::Routed => 0,
+        EventState::Unrouted => 1,
+        EventState::Undecoded => 2,
+    }
+}
+
+fn state(code: i64) -> EventState {
+    match code {
+        0 => EventState::Routed,
+        1 => EventState::Unrouted,
+        _ => EventState::Undecoded,
+    }
+}
+
+pub(super) const PENDING: i64 = 0;
+pub(super) const RETRYING: i64 = 1;
+pub(super) const DELIVERED: i64 = 2;
+pub(super) const EXHAUSTED: i64 = 3;
+pub(super) const CANCELLED: i64 = 4;
+
+pub(super) fn delivery_state(code: i64) -> DeliveryState {
+    match code {
+        PENDING => DeliveryState::Pending,
+        RETRYING => DeliveryState::Retrying,
+        DELIVERED => DeliveryState::Delivered,
+        EXHAUSTED => DeliveryState::Exhausted,
+        _ => DeliveryState::Cancelled,
+    }
+}
+
+/// The columns that [`event`] and [`request`] read, in this order.
+pub(super) const EVENT: &str = "e.uuid, o.source, o.provider, o.version, e.kind, e.subject, e.time, e.received, \
+    e.provider_id, e.form, e.content, e.head, e.tail, e.data, e.state, e.warnings, \
+    r.body, r.method, r.target, r.headers, r.peer, r.received";
+
+/// Where they come from.
+pub(super) const EVENT_FROM: &str =
+    "events e CROSS JOIN requests r ON r.id = e.request CROSS JOIN origins o ON o.id = e.origin";
+
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let body: Bytes = row.get::<_, Vec<u8>>(16)?.into();
+    Ok(Event {
+        id: Uuid::from_bytes(row.get(0)?),
+        source: row.get::<_, Arc<str>>(1)?,
+        provider: row.get::<_, Arc<str>>(2)?,
+        provider_version: row.get::<_, Arc<str>>(3)?,
+        kind: row.get(4)?,
+        subject: row.get(5)?,
+        time: row.get::<_, Option<i64>>(6)?.map(time),
+        received: time(row.get(7)?),
+        provider_id: row.get(8)?,
+        data: data(row, &body)?,
+        state: state(row.get(14)?),
+        warnings: warnings(row.get(15)?),
+    })
+}
+
+fn data(row: &Row<'_>, body: &Bytes) -> rusqlite::Result<Data> {
+    let form: i64 = row.get(9)?;
+    if form == 0 {
+        return Ok(Data::None);
+    }
+    let own = row.get_ref(13)?.as_blob_or_null()?.unwrap_or_default();
+    let joined = splice::join(unsigned(row, 11)? as usize, own, unsigned(row, 12)? as usize, body).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(11, Type::Integer, "the event's data does not fit its request".into())
+    })?;
+    Ok(if form == 1 { Data::Json(joined) } else { Data::Bytes(joined, row.get(10)?) })
+}
+
+fn warnings(text: Option<String>) -> Vec<String> {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+pub(super) fn request(row: &Row<'_>) -> rusqlite::Result<Incoming> {
+    Ok(Incoming {
+        body: row.get::<_, Vec<u8>>(16)?.into(),
+        method: row.get(17)?,
+        target: row.get(18)?,
+        headers: prepare::headers(row.get_ref(19)?.as_blob()?),
+        peer: row.get::<_, Option<String>>(20)?.and_then(|peer| FromStr::from_str(&peer).ok()),
+        received: time(row.get(21)?),
+    })
+}
+
+/// Reads `at, took_ms, status, error, answer`.
+pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        at: time(row.get(0)?),
+        took_ms: unsigned(row, 1)?,
+        status: row.get(2)?,
+        error: row.get(3)?,
+        answer: row.get(4)?,
+    })
+}

@@ -1,0 +1,81 @@
+//! The file's layout and version. A file of a newer version is refused, never changed.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::ids::Ids;
+use super::open::OpenError;
+
+const TABLES: &str = include_str!("schema.sql");
+/// `user_version` of this layout.
+const VERSION: i64 = 1;
+/// "HkPt": says whose file it is (`application_id`).
+const APPLICATION: i64 = 0x486b_5074;
+
+/// Makes the tables in a new file, or checks that they are ours and of our version.
+pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::of(file, &error);
+    let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    if application == 0 && version == 0 && conn.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(failed)? == 0 {
+        return create(conn).map_err(failed);
+    }
+    if application != APPLICATION {
+        return Err(OpenError::Foreign { file: file.into() });
+    }
+    if version > VERSION {
+        return Err(OpenError::Newer { file: file.into(), found: version, known: VERSION });
+    }
+    Ok(())
+}
+
+fn create(conn: &Connection) -> rusqlite::Result<()> {
+    // Before the first table: later it would need a VACUUM of everything.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    let transaction = conn.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// A number that the journal remembers; 0 at first.
+pub(super) fn meta(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    let mut select = conn.prepare_cached("SELECT value FROM meta WHERE name = ?")?;
+    Ok(select.query_row([name], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+pub(super) fn set_meta(conn: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    let put = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
+    conn.prepare_cached(put)?.execute(rusqlite::params![name, value])?;
+    Ok(())
+}
+
+/// The last ids that were given, also where retention deleted them since.
+pub(super) fn ids(conn: &Connection) -> rusqlite::Result<Ids> {
+    let last = |table: &str, name: &str| -> rusqlite::Result<i64> {
+        let max: Option<i64> = conn.query_row(&format!("SELECT max(id) FROM {table}"), [], |row| row.get(0))?;
+        Ok(max.unwrap_or(0).max(meta(conn, name)?))
+    };
+    let mut ids = Ids::default();
+    ids.event = last("events", "last_event")?;
+    ids.request = last("requests", "last_request")?;
+    ids.delivery = last("deliveries", "last_delivery")?;
+    // Of rejections the newest always stays.
+    ids.rejection = last("rejections", "")?;
+    let newest = "SELECT uuid FROM events ORDER BY id DESC LIMIT 1";
+    if let Some(bytes) = conn.query_row(newest, [], |row| row.get(0)).optional()? {
+        ids.resume_after(uuid::Uuid::from_bytes(bytes));
+    }
+    Ok(ids)
+}
+
+/// Called where rows are deleted, in the same transaction.
+pub(super) fn remember_ids(conn: &Connection, ids: &Ids) -> rusqlite::Result<()> {
+    set_meta(conn, "last_event", ids.event)?;
+    set_meta(conn, "last_request", ids.request)?;
+    set_meta(conn, "last_delivery", ids.delivery)
+}

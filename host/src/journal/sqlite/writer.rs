@@ -1,0 +1,237 @@
+//! The writer thread: groups first, small chores between them, the log's copying beside. It ends when the queue is closed.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::checkpoint::Checkpointer;
+use super::dedup::Keys;
+use super::group::{self, Outcome};
+use super::ids::Ids;
+use super::insert::Ingest;
+use super::queue::{Chore, Group, Patience};
+use super::reject::Shelf;
+use super::settle::Settling;
+use super::{Shared, retry};
+
+/// Chores take at most a fifth of the writer's time while requests wait.
+const REST: u32 = 4;
+/// Keys of a run that are written between two groups.
+const PIECE: usize = 1_024;
+/// How long outcomes that could not be written wait for the disk.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What was read from the file when it was opened.
+pub(super) struct Loaded {
+    pub(super) ids: Ids,
+    pub(super) keys: Keys,
+    pub(super) shelf: Shelf,
+}
+
+struct Writer<'c> {
+    shared: &'c Shared,
+    conn: &'c Connection,
+    ingest: Ingest<'c>,
+    shelf: Shelf,
+    checkpointer: &'c mut Checkpointer,
+    chores: VecDeque<Chore>,
+    postponed: Vec<Settling>,
+    /// Whether commits wait for the disk now.
+    synced: bool,
+    failing: bool,
+}
+
+/// Runs until the queue is closed and empty; then closes the file and lets the lock go.
+pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpointer: Checkpointer, lock: File) {
+    let Loaded { ids, keys, shelf } = loaded;
+    match Ingest::new(&conn, ids, keys) {
+        Ok(ingest) => Writer {
+            shared,
+            conn: &conn,
+            ingest,
+            shelf,
+            checkpointer: &mut checkpointer,
+            chores: VecDeque::new(),
+            postponed: Vec::new(),
+            synced: true,
+            failing: false,
+        }
+        .work(),
+        Err(error) => tracing::error!(%error, "the journal {} is not as it should be", shared.place),
+    }
+    shared.readers.stop();
+    checkpointer.stop();
+    // The last connection copies the whole log back and removes it.
+    let closed = conn.close().map_err(|(_, error)| shared.failed(&error));
+    drop(lock);
+    for closer in shared.queue.finish() {
+        let _ = closer.send(closed.clone());
+    }
+}
+
+impl Writer<'_> {
+    fn work(&mut self) {
+        let mut rest_until = Instant::now();
+        loop {
+            let mut group = self.shared.queue.take(&self.patience(rest_until));
+            self.chores.extend(group.chores.drain(..));
+            let last = group.last;
+            let busy = !group.records.is_empty();
+            self.commit(group);
+            let begun = Instant::now();
+            if (!busy || begun >= rest_until) && self.chore() {
+                let now = Instant::now();
+                rest_until = now + now.duration_since(begun) * REST;
+            }
+            if last && self.chores.is_empty() {
+                // One last try for what the disk refused; lost outcomes repeat a delivery, which is allowed.
+                self.commit(Group::default());
+                return;
+            }
+        }
+    }
+
+    /// Work that is waiting makes the writer impatient.
+    fn patience(&mut self, rest_until: Instant) -> Patience {
+        if !self.chores.is_empty() || self.ingest.keys.has_piece() {
+            return if Instant::now() >= rest_until { Patience::None } else { Patience::Until(rest_until) };
+        }
+        if !self.postponed.is_empty() { Patience::Until(Instant::now() + AGAIN) } else { Patience::Forever }
+    }
+
+    fn commit(&mut self, mut group: Group) {
+        group.settled.splice(0..0, self.postponed.drain(..));
+        if group.records.is_empty() && group.settled.is_empty() && group.rejected.is_empty() {
+            return;
+        }
+        // Outcomes and rejections alone are not worth a sync.
+        let ready = self.sync(!group.records.is_empty());
+        let keys = group.records.len() * 4;
+        let outcome = group::commit(self.shared, self.conn, &mut self.ingest, &mut self.shelf, ready, group);
+        match outcome {
+            Outcome::Committed => {
+                self.healthy();
+                let ids = self.ingest.ids;
+                self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
+                if self.ingest.keys.has_piece() {
+                    self.write_keys(PIECE.max(keys));
+                }
+            }
+            Outcome::Failed(settled) => {
+                self.postponed = settled;
+                self.unhealthy();
+            }
+        }
+        if self.checkpointer.tend(self.conn).is_err() {
+            self.unhealthy();
+        }
+    }
+
+    /// Full synchronisation for acks, none for the rest; the next full one covers what was written before.
+    fn sync(&mut self, wanted: bool) -> rusqlite::Result<()> {
+        let full = self.shared.limits.synced;
+        if wanted != self.synced && full == super::Synced::Full {
+            let mode = if wanted { full } else { super::Synced::Normal };
+            self.conn.pragma_update(None, "synchronous", mode.pragma())?;
+            self.synced = wanted;
+        }
+        Ok(())
+    }
+
+    /// One small step of one chore; false if there is none.
+    fn chore(&mut self) -> bool {
+        if self.ingest.keys.has_piece() {
+            return self.write_keys(PIECE * 4);
+        }
+        let Some(chore) = self.chores.pop_front() else { return false };
+        match chore {
+            Chore::Refill(destination) => {
+                let limit = self.shared.limits.due;
+                if let Err(error) = retry::refill(self.conn, &self.shared.due, &destination, limit) {
+                    tracing::error!(%error, destination = &*destination, "due deliveries could not be read from the journal");
+                    self.shared.due.refill_failed(&destination);
+                }
+            }
+            Chore::Retry(retry) => self.retry(retry),
+            Chore::Retain(retain) => self.retain(retain),
+        }
+        true
+    }
+
+    fn retry(&mut self, mut retry: retry::Retry) {
+        let now = self.shared.clock.now().as_microsecond();
+        match self.unsynced(|writer| retry.step(writer.conn, now)) {
+            Ok(step) => {
+                retry.committed(&step);
+                let more = step.more;
+                self.shared.due.add(step.rows);
+                if more {
+                    self.chores.push_back(Chore::Retry(retry));
+                } else {
+                    let _ = retry.answer.send(Ok(retry.done));
+                }
+            }
+            Err(error) => {
+                let _ = retry.answer.send(Err(self.shared.failed(&error)));
+            }
+        }
+    }
+
+    fn retain(&mut self, mut retain: super::retain::Retain) {
+        let now = self.shared.clock.now().as_microsecond();
+        match self.unsynced(|writer| retain.step(writer.conn, &writer.ingest.ids, &writer.ingest.keys, now)) {
+            Ok(step) => {
+                retain.committed(&step, &mut self.ingest.keys);
+                if retain.done() {
+                    self.checkpointer.wake();
+                    let _ = retain.answer.send(Ok(retain.deleted));
+                } else {
+                    self.chores.push_back(Chore::Retain(retain));
+                }
+            }
+            Err(error) => {
+                let _ = retain.answer.send(Err(self.shared.failed(&error)));
+            }
+        }
+    }
+
+    fn write_keys(&mut self, rows: usize) -> bool {
+        let written = self.unsynced(|writer| writer.ingest.keys.write_piece(writer.conn, rows));
+        match written {
+            Ok(true) => self.ingest.keys.piece_committed(rows, self.shared.limits.filter_bytes),
+            Ok(false) => {}
+            // The keys stay in memory and in their events; the next piece tries again.
+            Err(_) => self.unhealthy(),
+        }
+        matches!(written, Ok(true))
+    }
+
+    /// A transaction of its own that nobody's ack waits for.
+    fn unsynced<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.sync(false)?;
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let done = step(self).and_then(|done| {
+            self.conn.prepare_cached("COMMIT")?.execute([])?;
+            Ok(done)
+        });
+        if done.is_err() {
+            group::roll_back(self.conn);
+        }
+        done
+    }
+
+    fn healthy(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("the journal {} can be written again", self.shared.place);
+        }
+    }
+
+    /// Said once, not for every group.
+    fn unhealthy(&mut self) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!("the journal {} cannot be written: senders are asked to come again", self.shared.place);
+        }
+    }
+}

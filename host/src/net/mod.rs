@@ -1,0 +1,9 @@
+//! Connections that the gateway makes: a pooled HTTP client and the guard that keeps it off private addresses.
+//!
+//! What is sent, and what an answer means, is left to those who call.
+
+pub mod address;
+pub mod client;
+mod guard;
+
+pub use client::{Answer, Client, SendError};

@@ -1,0 +1,206 @@
+//! A destination: where deliveries go, how many at once, and when to try again. How each kind sends is left to
+//! `http` and `lines`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::Open;
+use super::http::Endpoint;
+use super::judge::Reply;
+use super::lines::Lines;
+use super::payload;
+use super::sign::SecretError;
+use crate::config::written::{self, Format, Retry};
+use crate::event::{Data, Event};
+use crate::journal::Claimed;
+
+/// Lines that share one sync.
+const LINES_AT_ONCE: usize = 64;
+
+/// A destination, checked and ready.
+pub struct Destination {
+    name: Arc<str>,
+    retry: Retry,
+    concurrency: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    Http(Box<Endpoint>),
+    Lines(Lines, Format),
+}
+
+/// Why a destination cannot be built; the text begins with the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DestinationError {
+    /// Not a URL.
+    #[error("url: {0}")]
+    Url(String),
+    /// Not HTTP.
+    #[error("url: `{0}` is not sent to; it must begin with http:// or https://")]
+    Scheme(String),
+    /// Not a key.
+    #[error("signing_secret: {0}")]
+    Secret(#[from] SecretError),
+    /// Nothing would ever be sent.
+    #[error("concurrency: it must be at least 1")]
+    Concurrency,
+    /// Nothing would ever arrive.
+    #[error("timeout: it must be longer than 0s")]
+    Timeout,
+    /// A policy that cannot be followed.
+    #[error("retry.{0}")]
+    Retry(&'static str),
+}
+
+impl Destination {
+    /// Checks what was written; `secrets` are the values of `signing_secret`.
+    pub fn build(
+        name: &str,
+        written: &written::Destination,
+        secrets: &[SecretString],
+    ) -> Result<Self, DestinationError> {
+        let (kind, concurrency, retry) = match written {
+            written::Destination::Http(http) => {
+                (Kind::Http(Box::new(Endpoint::build(http, secrets)?)), http.concurrency, http.retry)
+            }
+            written::Destination::File(file) => {
+                (Kind::Lines(Lines::File(file.path.clone()), file.format), 1, file.retry)
+            }
+            written::Destination::Stdout(stdout) => (Kind::Lines(Lines::Stdout, stdout.format), 1, Retry::default()),
+        };
+        check(&retry)?;
+        Ok(Self { name: name.into(), retry, concurrency, kind })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it gets requests and not events, so that the events of one request are one delivery.
+    pub fn is_once_per_request(&self) -> bool {
+        let format = match &self.kind {
+            Kind::Http(endpoint) => endpoint.format(),
+            Kind::Lines(_, format) => *format,
+        };
+        format == Format::Raw
+    }
+
+    pub(super) fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    /// Batches that may be under way at once.
+    pub(super) fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Deliveries that one attempt takes.
+    pub(super) fn batch(&self) -> usize {
+        match self.kind {
+            Kind::Http(_) => 1,
+            Kind::Lines(..) => LINES_AT_ONCE,
+        }
+    }
+
+    /// Delivers a batch; one reply for each delivery, in order.
+    pub(super) async fn deliver(&self, batch: &[Claimed], opener: &dyn Open, now: Timestamp) -> Vec<Reply> {
+        match &self.kind {
+            Kind::Http(endpoint) => {
+                let mut replies = Vec::with_capacity(batch.len());
+                for claimed in batch {
+                    let event = opened(&claimed.event, endpoint.format(), opener);
+                    replies.push(endpoint.deliver(&event, &claimed.request, now).await);
+                }
+                replies
+            }
+            Kind::Lines(lines, format) => write_lines(lines, *format, batch, opener).await,
+        }
+    }
+}
+
+/// An event that cannot be written fails alone; the others share one fate.
+async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &dyn Open) -> Vec<Reply> {
+    let prepared: Vec<_> = batch
+        .iter()
+        .map(|claimed| payload::line(format, &opened(&claimed.event, format, opener), &claimed.request))
+        .collect();
+    let written = lines.write(prepared.iter().filter_map(|line| line.as_ref().ok().cloned()).collect()).await;
+    let reply = |line: &Result<_, serde_json::Error>| match line {
+        Ok(_) => written.clone(),
+        Err(error) => Reply::Failed(format!("the event cannot be written as JSON: {error}")),
+    };
+    prepared.iter().map(reply).collect()
+}
+
+/// The event with its encrypted fields in plain text, which exists only for as long as it is sent.
+fn opened(event: &Arc<Event>, format: Format, opener: &dyn Open) -> Arc<Event> {
+    let Data::Json(data) = &event.data else { return event.clone() };
+    if format == Format::Raw {
+        return event.clone();
+    }
+    let (opened, warnings) = opener.open(event);
+    for warning in warnings {
+        tracing::warn!(event = %event.id, source = %event.source, "{warning}");
+    }
+    if opened == *data {
+        return event.clone();
+    }
+    Arc::new(Event { data: Data::Json(opened), ..Event::clone(event) })
+}
+
+fn check(retry: &Retry) -> Result<(), DestinationError> {
+    let wrong = if retry.attempts == 0 {
+        "attempts: it must be at least 1"
+    } else if !(retry.factor.is_finite() && retry.factor >= 1.0) {
+        "factor: it must be a number from 1.0"
+    } else if !(0.0..=1.0).contains(&retry.jitter) {
+        "jitter: it must lie between 0.0 and 1.0"
+    } else if retry.first.0.is_zero() {
+        "first: it must be longer than 0s"
+    } else {
+        return Ok(());
+    };
+    Err(DestinationError::Retry(wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(text: &str, secrets: &[&str]) -> Result<Destination, String> {
+        let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
+        Destination::build("d", &toml::from_str(text).unwrap(), &secrets).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_key() {
+        for (text, secret, expected) in [
+            (r#"url = "crm.internal/hooks""#, "s", "url: "),
+            (r#"url = "ftp://crm.internal/""#, "s", "url: `ftp`"),
+            (r#"url = "https://x/", signing_secret = []"#, "whsec_?", "signing_secret: "),
+            (r#"url = "https://x/", concurrency = 0"#, "s", "concurrency: "),
+            (r#"url = "https://x/", timeout = "0s""#, "s", "timeout: "),
+            (r#"url = "https://x/", retry = { attempts = 0 }"#, "s", "retry.attempts: "),
+            (r#"url = "https://x/", retry = { factor = 0.5 }"#, "s", "retry.factor: "),
+            (r#"url = "https://x/", retry = { jitter = 2.0 }"#, "s", "retry.jitter: "),
+            (r#"url = "https://x/", retry = { first = "0s" }"#, "s", "retry.first: "),
+        ] {
+            let text = format!("kind = \"http\"\n{}", text.replace(", ", "\n"));
+            let error = build(&text, &[secret]).err().unwrap_or_default();
+            assert!(error.starts_with(expected), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn only_raw_is_sent_once_per_request() {
+        for (format, expected) in [("cloudevent", false), ("data", false), ("raw", true)] {
+            let text = format!("kind = \"http\"\nurl = \"https://x/\"\nformat = \"{format}\"");
+            assert_eq!(build(&text, &[]).unwrap().is_once_per_request(), expected);
+        }
+        assert!(!build("kind = \"stdout\"", &[]).unwrap().is_once_per_request());
+    }
+}

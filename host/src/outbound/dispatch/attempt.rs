@@ -1,0 +1,77 @@
+//! One attempt: deliver a batch, judge each reply, and say how each delivery is to be settled.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::journal::{Attempt, Claimed, Outcome, Settled};
+use crate::outbound::judge::{Reply, judge};
+use crate::outbound::{Destination, Open};
+
+/// What every attempt of a lane needs.
+#[derive(Clone)]
+pub(super) struct Attempts {
+    pub(super) destination: Arc<Destination>,
+    pub(super) opener: Arc<dyn Open>,
+    pub(super) clock: Clock,
+}
+
+/// An attempt that is under way; what is known of it where it does not come back by itself.
+pub(super) struct Flight {
+    pub(super) begun: Timestamp,
+    pub(super) batch: Arc<[Claimed]>,
+}
+
+/// Delivers and judges.
+pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Vec<Settled> {
+    let begun = attempts.clock.now();
+    let started = Instant::now();
+    let replies = attempts.destination.deliver(&batch, &*attempts.opener, begun).await;
+    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms)).collect()
+}
+
+impl Attempts {
+    fn judged(&self, claimed: &Claimed, reply: Reply, at: Timestamp, took_ms: u64) -> Settled {
+        let now = self.clock.now();
+        let (outcome, error) = judge(&reply, claimed.attempt, self.destination.retry(), now, rand::random());
+        let (status, answer) = match reply {
+            Reply::Answered { status, text, .. } => (Some(status), Some(text).filter(|text| !text.is_empty())),
+            Reply::Written | Reply::Failed(_) => (None, None),
+        };
+        self.log(claimed, &outcome, error.as_deref());
+        Settled { delivery: claimed.delivery, attempt: Attempt { at, took_ms, status, error, answer }, outcome }
+    }
+
+    /// A panic is a failed attempt; what shutdown broke off was not tried.
+    pub(super) fn broken_off(&self, flight: &Flight, how: JoinError) -> Vec<Settled> {
+        if how.is_cancelled() {
+            return flight.batch.iter().map(|claimed| self.released(claimed)).collect();
+        }
+        tracing::error!(destination = self.destination.name(), "an attempt panicked: {how}");
+        let took = self.clock.now().duration_since(flight.begun).as_millis();
+        let took_ms = u64::try_from(took).unwrap_or_default();
+        let reply = Reply::Failed("the attempt panicked; the log of that time says where".into());
+        flight.batch.iter().map(|claimed| self.judged(claimed, reply.clone(), flight.begun, took_ms)).collect()
+    }
+
+    /// Given back without a try.
+    pub(super) fn released(&self, claimed: &Claimed) -> Settled {
+        let attempt = Attempt { at: self.clock.now(), took_ms: 0, status: None, error: None, answer: None };
+        Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Released }
+    }
+
+    fn log(&self, claimed: &Claimed, outcome: &Outcome, error: Option<&str>) {
+        let (destination, event, attempt) = (self.destination.name(), claimed.event.id, claimed.attempt);
+        let error = error.unwrap_or_default();
+        match outcome {
+            Outcome::Delivered => tracing::debug!(destination, %event, attempt, "delivered"),
+            Outcome::Retry(at) => tracing::info!(destination, %event, attempt, again = %at, "not delivered: {error}"),
+            Outcome::Exhausted(reason) => tracing::warn!(destination, %event, attempt, "given up: {reason}"),
+            Outcome::Released => {}
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Dispatch: one lane for each destination, `claim -> deliver -> judge -> settle`, so that one that hangs holds up
+//! nobody else.
+//!
+//! A lane sleeps until something happens: the journal has more, an attempt ended, a settlement was written, a delivery
+//! is due. How a destination sends is left to `destination`, what a reply means to `judge`.
+
+mod attempt;
+mod rest;
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use self::attempt::{Attempts, Flight, attempt};
+use self::rest::Rest;
+use super::{Destination, Open};
+use crate::clock::Clock;
+use crate::journal::{Claimed, Journal, JournalError, Outcome, Pending, Settled};
+
+/// A shutdown may take ten seconds; one of them is left for the journal.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// The time of day may jump, so no sleep until a time of day is longer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// A delivery that the journal calls due and does not give out is asked for again after so long.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
+
+/// With so many unwritten endings nothing more is begun.
+const UNSETTLED: usize = 1024;
+
+/// One destination's way.
+pub(super) struct Lane {
+    attempts: Attempts,
+    journal: Arc<dyn Journal>,
+    more: Arc<Notify>,
+    /// Kept between rounds, so that no notice falls between two of them.
+    notice: Pin<Box<OwnedNotified>>,
+    may_be_due: bool,
+    /// And how many were asked for.
+    claiming: Option<(Pending<Vec<Claimed>>, usize)>,
+    claimed: VecDeque<Claimed>,
+    under_way: JoinSet<Vec<Settled>>,
+    flights: HashMap<Id, Flight>,
+    ended: Vec<Settled>,
+    settling: Option<(Pending<()>, Vec<Settled>)>,
+    rest: Rest,
+}
+
+/// What a lane waits for.
+enum Happened {
+    Claimed(Result<Vec<Claimed>, JournalError>),
+    Ended(Result<(Id, Vec<Settled>), JoinError>),
+    Settled(Result<(), JournalError>),
+    MayBeDue,
+    Rested,
+    Shutdown,
+}
+
+/// The journal was closed under the lane.
+struct Closed;
+
+impl Lane {
+    pub(super) fn new(
+        destination: Destination,
+        journal: Arc<dyn Journal>,
+        opener: Arc<dyn Open>,
+        clock: Clock,
+    ) -> Self {
+        let more = journal.due(destination.name());
+        Self {
+            attempts: Attempts { destination: Arc::new(destination), opener, clock },
+            notice: Box::pin(more.clone().notified_owned()),
+            more,
+            journal,
+            may_be_due: true,
+            claiming: None,
+            claimed: VecDeque::new(),
+            under_way: JoinSet::new(),
+            flights: HashMap::new(),
+            ended: Vec::new(),
+            settling: None,
+            rest: Rest::default(),
+        }
+    }
+
+    /// The whole way, until shutdown.
+    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        loop {
+            self.claim();
+            self.deliver_and_judge();
+            self.settle();
+            let happened = self.next(&mut shutdown).await;
+            if matches!(happened, Happened::Shutdown) {
+                return self.drain().await;
+            }
+            if let Err(Closed) = self.note(happened) {
+                return tracing::error!(
+                    destination = self.name(),
+                    "the journal was closed; deliveries go on after a restart"
+                );
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.attempts.destination.name()
+    }
+
+    /// Asks for deliveries as soon as half of those that were claimed ahead are under way.
+    fn claim(&mut self) {
+        let room = self.attempts.destination.concurrency() * self.attempts.destination.batch();
+        let wanted = self.may_be_due && self.claiming.is_none() && !self.rest.is_on();
+        if wanted && self.claimed.len() <= room / 2 && self.ended.len() < UNSETTLED {
+            self.may_be_due = false;
+            let limit = room - self.claimed.len();
+            let claiming = self.journal.claim(self.name(), limit, self.attempts.clock.now());
+            self.claiming = Some((claiming, limit));
+        }
+    }
+
+    /// Begins attempts, as many as the destination takes at once; each judges its own replies.
+    fn deliver_and_judge(&mut self) {
+        let destination = &self.attempts.destination;
+        while self.under_way.len() < destination.concurrency() && !self.claimed.is_empty() {
+            let count = destination.batch().min(self.claimed.len());
+            let batch: Arc<[Claimed]> = self.claimed.drain(..count).collect();
+            let flight = Flight { begun: self.attempts.clock.now(), batch: batch.clone() };
+            let id = self.under_way.spawn(attempt(self.attempts.clone(), batch)).id();
+            self.flights.insert(id, flight);
+        }
+    }
+
+    /// Writes down all that ended since the last time, together.
+    fn settle(&mut self) {
+        if self.settling.is_none() && !self.ended.is_empty() && !self.rest.is_on() {
+            let settled = std::mem::take(&mut self.ended);
+            self.settling = Some((self.journal.settle(settled.clone()), settled));
+        }
+    }
+
+    async fn next(&mut self, shutdown: &mut watch::Receiver<bool>) -> Happened {
+        let idle = !self.may_be_due && self.claiming.is_none() && self.claimed.is_empty();
+        let sleep_until_due = idle.then(|| self.until_due()).flatten();
+        tokio::select! {
+            claimed = answer(self.claiming.as_mut().map(|(pending, _)| pending)) => Happened::Claimed(claimed),
+            Some(ended) = self.under_way.join_next_with_id() => Happened::Ended(ended),
+            settled = answer(self.settling.as_mut().map(|(pending, _)| pending)) => Happened::Settled(settled),
+            () = &mut self.notice => {
+                self.notice = Box::pin(self.more.clone().notified_owned());
+                Happened::MayBeDue
+            }
+            () = after(sleep_until_due) => Happened::MayBeDue,
+            () = self.rest.over() => Happened::Rested,
+            _ = shutdown.wait_for(|stop| *stop) => Happened::Shutdown,
+        }
+    }
+
+    /// How long until the journal's next delivery is due.
+    fn until_due(&self) -> Option<Duration> {
+        let due = self.journal.next_due(self.name())?;
+        let wait = Duration::try_from(due.duration_since(self.attempts.clock.now())).unwrap_or_default();
+        Some(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+    }
+
+    fn note(&mut self, happened: Happened) -> Result<(), Closed> {
+        match happened {
+            Happened::Claimed(claimed) => {
+                let limit = self.claiming.take().map_or(0, |(_, limit)| limit);
+                let claimed = self.unless_failed(claimed)?.unwrap_or_default();
+                // Where there was all that was asked for there may be more; else the journal says when.
+                self.may_be_due |= claimed.len() >= limit;
+                self.claimed.extend(claimed);
+            }
+            Happened::Ended(ended) => self.note_ended(ended),
+            Happened::Settled(written) => {
+                let settled = self.settling.take().map(|(_, settled)| settled).unwrap_or_default();
+                if self.unless_failed(written)?.is_none() {
+                    // Not written is not settled: it would stay in flight until a restart.
+                    self.ended.extend(settled);
+                }
+            }
+            Happened::MayBeDue => self.may_be_due = true,
+            Happened::Rested => self.rest.end(),
+            Happened::Shutdown => {}
+        }
+        Ok(())
+    }
+
+    /// The answer, or nothing and a rest when the journal could not.
+    fn unless_failed<T>(&mut self, answer: Result<T, JournalError>) -> Result<Option<T>, Closed> {
+        match answer {
+            Ok(answer) => {
+                self.rest.forget();
+                Ok(Some(answer))
+            }
+            Err(JournalError::Closed) => Err(Closed),
+            Err(error) => {
+                let wait = self.rest.begin();
+                tracing::warn!(destination = self.name(), ?wait, "{error}");
+                self.may_be_due = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn note_ended(&mut self, ended: Result<(Id, Vec<Settled>), JoinError>) {
+        match ended {
+            Ok((id, settled)) => {
+                self.flights.remove(&id);
+                self.ended.extend(settled);
+            }
+            Err(broken) => {
+                let Some(flight) = self.flights.remove(&broken.id()) else { return };
+                self.ended.extend(self.attempts.broken_off(&flight, broken));
+            }
+        }
+    }
+
+    /// Lets attempts end, gives back what was claimed and not begun, and writes everything down.
+    async fn drain(mut self) {
+        let end = Instant::now() + DRAIN;
+        if let Some((claiming, _)) = self.claiming.take()
+            && let Ok(Ok(claimed)) = timeout_at(end, claiming).await
+        {
+            self.claimed.extend(claimed);
+        }
+        let released = self.claimed.drain(..).map(|claimed| self.attempts.released(&claimed));
+        self.ended.extend(released.collect::<Vec<_>>());
+        while let Ok(Some(ended)) = timeout_at(end, self.under_way.join_next_with_id()).await {
+            self.note_ended(ended);
+        }
+        self.under_way.abort_all();
+        while let Some(ended) = self.under_way.join_next_with_id().await {
+            self.note_ended(ended);
+        }
+        self.settle_the_rest(end + SHORTEST_SLEEP * 100).await;
+    }
+
+    async fn settle_the_rest(&mut self, end: Instant) {
+        if let Some((pending, settled)) = self.settling.take()
+            && !matches!(timeout_at(end, pending).await, Ok(Ok(())))
+        {
+            self.ended.extend(settled);
+        }
+        while !self.ended.is_empty() {
+            match timeout_at(end, self.journal.settle(self.ended.clone())).await {
+                Ok(Ok(())) => return,
+                Ok(Err(JournalError::Busy | JournalError::Failed { .. })) => sleep(SHORTEST_SLEEP * 10).await,
+                Ok(Err(JournalError::Closed)) | Err(_) => break,
+            }
+        }
+        let released = self.ended.iter().filter(|settled| settled.outcome == Outcome::Released).count();
+        let lost = self.ended.len() - released;
+        if lost > 0 {
+            tracing::warn!(destination = self.name(), "{lost} endings were not written down; they are delivered again");
+        }
+    }
+}
+
+async fn answer<T>(waited_for: Option<&mut Pending<T>>) -> Result<T, JournalError> {
+    match waited_for {
+        Some(answer) => answer.await,
+        None => pending().await,
+    }
+}
+
+async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,143 @@
+//! HTTP destinations: a delivery becomes a signed POST, its answer a reply. What the reply means is left to `judge`.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::{Method, Request, Uri};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+use url::Url;
+
+use super::destination::DestinationError;
+use super::judge::{Reply, retry_after};
+use super::payload;
+use super::sign::Signer;
+use crate::config::written::{Format, HttpDestination};
+use crate::event::Event;
+use crate::net::{Answer, Client};
+use crate::request::Incoming;
+
+/// The start of an answer that an attempt keeps.
+const KEPT: usize = 1024;
+
+/// An HTTP endpoint, ready to be sent to.
+pub(super) struct Endpoint {
+    uri: Uri,
+    authorization: Option<HeaderValue>,
+    format: Format,
+    signer: Signer,
+    timeout: Duration,
+    client: Client,
+}
+
+impl Endpoint {
+    pub(super) fn build(written: &HttpDestination, secrets: &[SecretString]) -> Result<Self, DestinationError> {
+        let url = Url::parse(&written.url).map_err(|error| DestinationError::Url(error.to_string()))?;
+        let (uri, authorization) = target(url)?;
+        if written.concurrency == 0 {
+            return Err(DestinationError::Concurrency);
+        }
+        if written.timeout.0.is_zero() {
+            return Err(DestinationError::Timeout);
+        }
+        Ok(Self {
+            uri,
+            authorization,
+            format: written.format,
+            signer: Signer::new(secrets)?,
+            timeout: written.timeout.0,
+            client: Client::new(written.allow_private),
+        })
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Sends once; `now` is the attempt's own time.
+    pub(super) async fn deliver(&self, event: &Event, received: &Incoming, now: Timestamp) -> Reply {
+        let request = match self.request(event, received, now) {
+            Ok(request) => request,
+            Err(error) => return Reply::Failed(format!("the event cannot be written as JSON: {error}")),
+        };
+        match self.client.send(request, KEPT, self.timeout).await {
+            Ok(answer) => answered(&answer, now),
+            Err(error) => Reply::Failed(error.to_string()),
+        }
+    }
+
+    fn request(
+        &self,
+        event: &Event,
+        received: &Incoming,
+        now: Timestamp,
+    ) -> Result<Request<Full<Bytes>>, serde_json::Error> {
+        let mut payload = payload::request(self.format, event, received)?;
+        self.sign(&mut payload.headers, &payload.body, &event.id.to_string(), now);
+        if let Some(authorization) = &self.authorization {
+            payload.headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let mut request = Request::new(Full::new(payload.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = payload.headers;
+        Ok(request)
+    }
+
+    /// Standard Webhooks; where the provider sent such headers itself they stand, and ours have our own name.
+    fn sign(&self, headers: &mut HeaderMap, body: &[u8], id: &str, now: Timestamp) {
+        let taken = headers.keys().any(|name| name.as_str().starts_with("webhook-"));
+        let [id_name, timestamp_name, signature_name] =
+            if taken { OURS_BESIDE_THE_PROVIDERS } else { STANDARD_WEBHOOKS };
+        headers.insert(HeaderName::from_static(id_name), visible(id));
+        if self.signer.signs() {
+            let timestamp = now.as_second();
+            headers.insert(HeaderName::from_static(timestamp_name), HeaderValue::from(timestamp));
+            let signature = self.signer.sign(id, timestamp, body);
+            headers.insert(HeaderName::from_static(signature_name), visible(&signature));
+        }
+    }
+}
+
+const STANDARD_WEBHOOKS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+const OURS_BESIDE_THE_PROVIDERS: [&str; 3] = ["hookport-id", "hookport-timestamp", "hookport-signature"];
+
+/// Ids are UUIDs and signatures base64.
+fn visible(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("it is visible ASCII")
+}
+
+/// The address without its credentials and fragment, and the credentials as a header.
+fn target(mut url: Url) -> Result<(Uri, Option<HeaderValue>), DestinationError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(DestinationError::Scheme(url.scheme().to_owned()));
+    }
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let authorization = (!url.username().is_empty() || url.password().is_some()).then(|| {
+        let pair = format!("{}:{}", decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        let mut value = visible(&format!("Basic {}", STANDARD.encode(pair)));
+        value.set_sensitive(true);
+        value
+    });
+    url.set_fragment(None);
+    // Both only fail on addresses without a host, which http does not have.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let uri = Uri::try_from(url.as_str()).map_err(|error| DestinationError::Url(error.to_string()))?;
+    Ok((uri, authorization))
+}
+
+fn answered(answer: &Answer, now: Timestamp) -> Reply {
+    let location = answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Reply::Answered {
+        status: answer.status.as_u16(),
+        retry_after: retry_after(&answer.headers, now),
+        location,
+        text: String::from_utf8_lossy(&answer.body).into_owned(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Outbound: routes choose destinations, and each destination gets its deliveries until it has them.
+//!
+//! `plan` (in `routes`) happens as an event is recorded; then each destination goes its own way here:
+//! `claim -> deliver -> judge -> settle`. What is durable is left to the journal.
+
+mod condition;
+mod destination;
+mod dispatch;
+mod glob;
+mod http;
+mod judge;
+mod lines;
+mod payload;
+mod retry;
+mod routes;
+mod sign;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use condition::ConditionError;
+pub use destination::{Destination, DestinationError};
+pub use glob::matches as glob_matches;
+pub use routes::{RouteError, Routes};
+pub use sign::SecretError;
+
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::journal::Journal;
+
+/// Reads what only the source can read, at delivery.
+pub trait Open: Send + Sync + 'static {
+    /// The event's JSON data with its encrypted fields opened and its masks applied, and what could not be opened.
+    fn open(&self, event: &Event) -> (Bytes, Vec<String>);
+}
+
+/// Delivers to every destination until `shutdown` turns true (or its sender is gone); then what is under way gets a few
+/// seconds to end, the rest is given back to the journal, and the task ends. The journal must stay open until then.
+pub fn run(
+    journal: Arc<dyn Journal>,
+    destinations: Vec<Destination>,
+    opener: Arc<dyn Open>,
+    clock: Clock,
+    shutdown: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let mut lanes = JoinSet::new();
+    for destination in destinations {
+        let lane = dispatch::Lane::new(destination, journal.clone(), opener.clone(), clock.clone());
+        lanes.spawn(lane.run(shutdown.clone()));
+    }
+    tokio::spawn(async move {
+        while let Some(ended) = lanes.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!("a destination's dispatch broke off: {error}; its deliveries wait for a restart");
+            }
+        }
+    })
+}
