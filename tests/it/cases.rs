@@ -1,5 +1,6 @@
 //! Every case file of every provider, run as its provider would send it. A new case is a new file.
 
-mod document;
+pub(crate) mod document;
 mod file;
 mod vectors;
+mod scratch;
