@@ -34,6 +34,8 @@ struct Section {
 pub(crate) struct Outcome {
     /// CloudEvents as JSON, each a subset where expected.
     pub(crate) events: Vec<String>,
+    /// Of the events; a part of each where expected.
+    pub(crate) warnings: Vec<String>,
     /// Whether the event is kept undecoded.
     pub(crate) undecoded: bool,
     /// The reason code.
@@ -90,6 +92,7 @@ impl Case {
             match name.as_str() {
                 "given" => {}
                 "event" => outcome.events.push(text.clone()),
+                "warnings" => outcome.warnings = text.lines().map(str::to_owned).collect(),
                 "undecoded" => outcome.undecoded = true,
                 "rejected" => outcome.rejected = Some(text.trim().to_owned()),
                 "ack" => outcome.ack = Some(Answer::read(text)?),
@@ -110,6 +113,9 @@ impl Case {
             sections.push(("given", given.text.clone()));
         }
         sections.extend(outcome.events.iter().map(|event| ("event", event.clone())));
+        if !outcome.warnings.is_empty() {
+            sections.push(("warnings", outcome.warnings.join("\n")));
+        }
         if outcome.undecoded {
             sections.push(("undecoded", String::new()));
         }
