@@ -1,11 +1,8 @@
-//! Every end-to-end test of Hookport, one area a module.
+//! Every end-to-end test of Hookport, one area a module: real sockets, real plugins, real databases.
 
-mod config;
-mod plugins;
-//! The tests that need sockets, processes or databases, one module for each area.
-
-mod outbound;
 mod cases;
+mod config;
+mod outbound;
 mod plugins;
 mod server;
 mod shipped;

@@ -73,7 +73,8 @@ fn run_with(ledger: Arc<Ledger>, destinations: Vec<Destination>, opener: impl Op
 /// A destination as it is written in the configuration.
 fn destination(name: &str, written: &str, secrets: &[&str]) -> Destination {
     let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
-    Destination::build(name, &toml::from_str(written).unwrap(), &secrets).unwrap()
+    let resolved = hookport::config::resolved::Destination::of(&toml::from_str(written).unwrap(), secrets).unwrap();
+    Destination::build(name, &resolved).unwrap()
 }
 
 /// An HTTP destination on this machine that retries at once.

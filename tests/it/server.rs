@@ -44,7 +44,8 @@ impl Server {
                 });
                 tokio::spawn(async move {
                     // A peer that goes away is the peer's business.
-                    let _gone = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                    let _gone =
+                        Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });

@@ -10,10 +10,16 @@ use crate::provider::complaint::Complaint;
 
 /// The texts that a configuration was made of.
 #[derive(Clone)]
-pub(super) struct Origin {
+pub struct Origin {
     file: String,
     text: String,
     environment: Environment,
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)
+    }
 }
 
 impl Origin {

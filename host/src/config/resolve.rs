@@ -32,7 +32,18 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
     let polls = check.polls();
     let Check { complaints, warnings, .. } = check;
     match complaints.is_empty() {
-        true => Ok(Config { server, admin, log, journal, sources, destinations, routes, polls, warnings }),
+        true => Ok(Config {
+            origin: draft.origin.clone(),
+            server,
+            admin,
+            log,
+            journal,
+            sources,
+            destinations,
+            routes,
+            polls,
+            warnings,
+        }),
         false => Err(in_order(complaints)),
     }
 }

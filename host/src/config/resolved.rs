@@ -5,17 +5,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hookport_plugin_api::description::SettingValue;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use super::origin::Origin;
+use super::written;
 pub use super::written::{Format, LogFormat, Retry, Route};
 use crate::provider::complaint::Complaint;
+pub use crate::provider::source::SourceParts;
+use crate::provider::view::PublicUrl;
 
 /// A whole configuration that can be run.
 #[derive(Debug)]
 pub struct Config {
+    pub(super) origin: Origin,
     /// Where providers call.
     pub server: Server,
     /// API and health.
@@ -36,13 +40,21 @@ pub struct Config {
     pub warnings: Vec<Complaint>,
 }
 
+impl Config {
+    /// A complaint about a key, `sources.crm.path` say, with its place in the file.
+    pub fn complaint(&self, key: &str, message: impl Into<String>) -> Complaint {
+        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        self.origin.complaint(&path, message)
+    }
+}
+
 /// `[server]`.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
     /// As providers see it.
-    pub public_url: Option<Url>,
+    pub public_url: Option<PublicUrl>,
     /// A longer body is answered 413.
     pub max_body: usize,
     /// For the head, and again for the whole request.
@@ -89,25 +101,6 @@ pub struct Source {
     pub parts: SourceParts,
 }
 
-/// What makes a provider a source: keys, choices, place.
-#[derive(Debug, Clone, Default)]
-pub struct SourceParts {
-    /// By the description's names; any of a list may verify.
-    pub secrets: BTreeMap<String, Vec<SecretString>>,
-    /// By the description's names; what is not here has the description's default.
-    pub settings: BTreeMap<String, SettingValue>,
-    /// Overrides the description's freshness.
-    pub tolerance: Option<Duration>,
-    /// The URL that the provider was given; several are tried.
-    pub public_urls: Vec<Url>,
-    /// Where it calls; none for a provider that is only called.
-    pub path: Option<String>,
-    /// Addresses or networks; empty: anybody.
-    pub allow_from: Vec<IpNet>,
-    /// Whether operations may call private addresses.
-    pub allow_private: bool,
-}
-
 /// Where events go.
 #[derive(Debug, Clone)]
 pub enum Destination {
@@ -130,6 +123,25 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// Takes what was written, with the values of `signing_secret`; only the URL can be wrong.
+    pub fn of(written: &written::Destination, signing_secrets: Vec<SecretString>) -> Result<Self, url::ParseError> {
+        Ok(match written {
+            written::Destination::Http(http) => Self::Http(Http {
+                url: Url::parse(&http.url)?,
+                allow_private: http.allow_private,
+                format: http.format,
+                signing_secrets,
+                timeout: http.timeout.0,
+                concurrency: http.concurrency,
+                retry: http.retry,
+            }),
+            written::Destination::File(file) => {
+                Self::File { path: file.path.clone(), format: file.format, retry: file.retry }
+            }
+            written::Destination::Stdout(stdout) => Self::Stdout { format: stdout.format },
+        })
+    }
+
     /// What it gets.
     pub fn format(&self) -> Format {
         match self {

@@ -194,7 +194,8 @@ pub struct Source {
 }
 
 /// `[destinations.NAME]`; `load` reads its `kind` first, so that an error keeps its key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Destination {
     /// An HTTP endpoint.
     Http(HttpDestination),

@@ -63,22 +63,14 @@ const BUDGET: usize = 256 << 20;
 impl Inbound {
     /// Ready to listen.
     pub fn new(
-        sources: Sources,
+        sources: Arc<Sources>,
         decoders: HashMap<Arc<str>, Decoder>,
         journal: Arc<dyn Journal>,
         clock: Clock,
         limits: Limits,
     ) -> Self {
         let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
-        Self {
-            sources: ArcSwap::from_pointee(sources),
-            decoders,
-            journal,
-            clock,
-            limits,
-            budget,
-            log: Throttle::default(),
-        }
+        Self { sources: ArcSwap::new(sources), decoders, journal, clock, limits, budget, log: Throttle::default() }
     }
 
     /// A request's whole way, once its body is there: verify, decode, record, ack.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use super::Open;
 use super::http::Endpoint;
@@ -12,7 +11,7 @@ use super::judge::Reply;
 use super::lines::Lines;
 use super::payload;
 use super::sign::SecretError;
-use crate::config::written::{self, Format, Retry};
+use crate::config::resolved::{self, Format, Retry};
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
 
@@ -35,7 +34,7 @@ enum Kind {
 /// Why a destination cannot be built; the text begins with the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
-    /// Not a URL.
+    /// Not one that HTTP can be sent to.
     #[error("url: {0}")]
     Url(String),
     /// Not HTTP.
@@ -56,20 +55,13 @@ pub enum DestinationError {
 }
 
 impl Destination {
-    /// Checks what was written; `secrets` are the values of `signing_secret`.
-    pub fn build(
-        name: &str,
-        written: &written::Destination,
-        secrets: &[SecretString],
-    ) -> Result<Self, DestinationError> {
-        let (kind, concurrency, retry) = match written {
-            written::Destination::Http(http) => {
-                (Kind::Http(Box::new(Endpoint::build(http, secrets)?)), http.concurrency, http.retry)
-            }
-            written::Destination::File(file) => {
-                (Kind::Lines(Lines::File(file.path.clone()), file.format), 1, file.retry)
-            }
-            written::Destination::Stdout(stdout) => (Kind::Lines(Lines::Stdout, stdout.format), 1, Retry::default()),
+    /// Makes a resolved destination ready.
+    pub fn build(name: &str, destination: &resolved::Destination) -> Result<Self, DestinationError> {
+        use resolved::Destination::{File, Http, Stdout};
+        let (kind, concurrency, retry) = match destination {
+            Http(http) => (Kind::Http(Box::new(Endpoint::build(http)?)), http.concurrency, http.retry),
+            File { path, format, retry } => (Kind::Lines(Lines::File(path.clone()), *format), 1, *retry),
+            Stdout { format } => (Kind::Lines(Lines::Stdout, *format), 1, Retry::default()),
         };
         check(&retry)?;
         Ok(Self { name: name.into(), retry, concurrency, kind })
@@ -169,11 +161,15 @@ fn check(retry: &Retry) -> Result<(), DestinationError> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
 
     fn build(text: &str, secrets: &[&str]) -> Result<Destination, String> {
         let secrets: Vec<SecretString> = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
-        Destination::build("d", &toml::from_str(text).unwrap(), &secrets).map_err(|error| error.to_string())
+        let resolved = resolved::Destination::of(&toml::from_str(text).unwrap(), secrets)
+            .map_err(|error| format!("url: {error}"))?;
+        Destination::build("d", &resolved).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -10,14 +10,13 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION}
 use hyper::{Method, Request, Uri};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
 use url::Url;
 
 use super::destination::DestinationError;
 use super::judge::{Reply, retry_after};
 use super::payload;
 use super::sign::Signer;
-use crate::config::written::{Format, HttpDestination};
+use crate::config::resolved::{Format, Http};
 use crate::event::Event;
 use crate::net::{Answer, Client};
 use crate::request::Incoming;
@@ -36,21 +35,20 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn build(written: &HttpDestination, secrets: &[SecretString]) -> Result<Self, DestinationError> {
-        let url = Url::parse(&written.url).map_err(|error| DestinationError::Url(error.to_string()))?;
-        let (uri, authorization) = target(url)?;
+    pub(super) fn build(written: &Http) -> Result<Self, DestinationError> {
+        let (uri, authorization) = target(written.url.clone())?;
         if written.concurrency == 0 {
             return Err(DestinationError::Concurrency);
         }
-        if written.timeout.0.is_zero() {
+        if written.timeout.is_zero() {
             return Err(DestinationError::Timeout);
         }
         Ok(Self {
             uri,
             authorization,
             format: written.format,
-            signer: Signer::new(secrets)?,
-            timeout: written.timeout.0,
+            signer: Signer::new(&written.signing_secrets)?,
+            timeout: written.timeout,
             client: Client::new(written.allow_private),
         })
     }

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use condition::ConditionError;
+pub use condition::{Condition, ConditionError};
 pub use destination::{Destination, DestinationError};
 pub use glob::matches as glob_matches;
 pub use routes::{RouteError, Routes};

@@ -44,7 +44,8 @@ pub(crate) fn missing(expected: &str, actual: &str) -> Result<Vec<String>, Strin
     let actual = members(actual).map_err(|error| format!("the event: {error}"))?;
     let differs = |(name, text): (&String, &String)| {
         let came = actual.get(name);
-        let same = came.is_some_and(|came| matches!((Document::read(text), Document::read(came)), (Ok(a), Ok(b)) if a == b));
+        let same =
+            came.is_some_and(|came| matches!((Document::read(text), Document::read(came)), (Ok(a), Ok(b)) if a == b));
         (!same).then(|| format!("{name}: expected {text}, came {}", came.map_or("nothing", String::as_str)))
     };
     Ok(expected.iter().filter_map(differs).collect())

@@ -65,8 +65,6 @@ impl Check<'_> {
         };
         if !matches!(url.scheme(), "http" | "https") {
             self.complain(&key, "must begin with https:// or http://");
-        } else if !url.username().is_empty() || url.password().is_some() {
-            self.complain(&key, "must not hold a name or password: they would not be sent");
         } else if !written.allow_private && is_private(&url) {
             let message = "is a private, loopback or link-local address: if that is meant, add allow_private = true";
             self.complain(&key, message);

@@ -3,6 +3,8 @@
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use crate::provider::view::PublicUrl;
+
 use super::Check;
 use crate::config::resolved::{Admin, Journal, Log, Server};
 use crate::config::written::JournalEngine;
@@ -35,7 +37,7 @@ impl Check<'_> {
     }
 
     /// A URL as providers are given it. What was written is not repeated: it may hold a key.
-    pub(super) fn public_url(&mut self, key: &[&str], text: &str) -> Option<Url> {
+    pub(super) fn public_url(&mut self, key: &[&str], text: &str) -> Option<PublicUrl> {
         match Url::parse(text) {
             Ok(url) if !matches!(url.scheme(), "http" | "https") => {
                 self.complain(key, "must begin with https:// or http://");
@@ -43,7 +45,10 @@ impl Check<'_> {
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
                 self.complain(key, "ends with the path: the query is the provider's");
             }
-            Ok(url) => return Some(url),
+            Ok(_) => match PublicUrl::parse(text) {
+                Ok(url) => return Some(url),
+                Err(_) => self.complain(key, "is not a URL such as \"https://hooks.example.com\""),
+            },
             Err(error) => self.complain(key, format!("is not a URL such as \"https://hooks.example.com\": {error}")),
         }
         None

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use hookport_plugin_api::description::{Description, Setting, SettingKind, SettingValue};
-use url::Url;
 
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
 use crate::config::written;
 use crate::provider::complaint::did_you_mean;
+use crate::provider::view::PublicUrl;
 
 impl Check<'_> {
     pub(super) fn sources(&mut self) -> BTreeMap<String, Source> {
@@ -84,11 +84,11 @@ impl Check<'_> {
         Some(path.clone())
     }
 
-    fn public_urls(&mut self, name: &str, written: &written::Source) -> Vec<Url> {
+    fn public_urls(&mut self, name: &str, written: &written::Source) -> Vec<PublicUrl> {
         match &*written.public_url {
             [] => {
                 let server = self.draft.written.server.public_url.as_deref();
-                server.and_then(|text| Url::parse(text).ok()).into_iter().collect()
+                server.and_then(|text| PublicUrl::parse(text).ok()).into_iter().collect()
             }
             own => own.iter().filter_map(|text| self.public_url(&["sources", name, "public_url"], text)).collect(),
         }

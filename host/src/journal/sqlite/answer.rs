@@ -16,8 +16,12 @@ pub(super) fn failed(place: &str, error: &rusqlite::Error) -> JournalError {
 /// What went wrong and what to do about it.
 pub(super) fn words(error: &rusqlite::Error) -> String {
     let mend = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "free some space, or shorten journal.retention; the journal goes on by itself then",
-        Some(ErrorCode::SystemIoFailure) => "look at the disk and at the system's log; the journal tries again by itself",
+        Some(ErrorCode::DiskFull) => {
+            "free some space, or shorten journal.retention; the journal goes on by itself then"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "look at the disk and at the system's log; the journal tries again by itself"
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "the file and its folder must belong to the user that runs hookport and be writable"
         }

@@ -63,11 +63,13 @@ fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Vec<Claimed>> {
             continue;
         }
         if !seen.contains_key(&taken.open.event) {
-            let row = select.query_row([taken.open.event], |row| {
-                Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?)))
-            });
+            let row = select
+                .query_row([taken.open.event], |row| Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?))));
             let Some(found) = row.optional()? else {
-                tracing::error!(delivery = taken.delivery, "an open delivery has no event in the journal; it stays open");
+                tracing::error!(
+                    delivery = taken.delivery,
+                    "an open delivery has no event in the journal; it stays open"
+                );
                 continue;
             };
             seen.insert(taken.open.event, found);

@@ -65,7 +65,9 @@ mod tests {
         let matches = |pattern: &str, text: &str| -> bool {
             conn.query_row("SELECT ? GLOB ?", [text, &sqlite_glob(pattern)], |row| row.get(0)).unwrap()
         };
-        assert!(matches("sgate.*", "sgate.CUSTOM_STATUS_CHANGE") && matches("*", "a.b.c") && matches("a.*.c", "a.b.x.c"));
+        assert!(
+            matches("sgate.*", "sgate.CUSTOM_STATUS_CHANGE") && matches("*", "a.b.c") && matches("a.*.c", "a.b.x.c")
+        );
         assert!(matches("a?c", "aéc") && !matches("a?c", "ac") && !matches("SGATE.*", "sgate.x"));
         assert!(matches("a[b]*", "a[b]c") && !matches("a[b]", "ab"));
     }

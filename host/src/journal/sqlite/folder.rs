@@ -22,7 +22,10 @@ pub(super) fn prepare(folder: &Path) -> Result<(), OpenError> {
     }
     match std::fs::set_permissions(folder, Permissions::from_mode(0o700)) {
         Ok(()) => {
-            tracing::warn!("the journal's folder {} was open to others (mode {mode:04o}) and is 0700 now", folder.display());
+            tracing::warn!(
+                "the journal's folder {} was open to others (mode {mode:04o}) and is 0700 now",
+                folder.display()
+            );
             Ok(())
         }
         Err(_) => Err(OpenError::Shared { folder: folder.into(), mode }),

@@ -70,7 +70,8 @@ pub(super) fn commit(
             *shelf = shelved;
             shared.dropped.fetch_add(dropped, Ordering::Relaxed);
             let error = shared.failed(&error);
-            let senders = answers.into_iter().map(|(answer, _)| answer).chain(waiting).chain(records.map(|record| record.answer));
+            let senders =
+                answers.into_iter().map(|(answer, _)| answer).chain(waiting).chain(records.map(|record| record.answer));
             refuse(senders, &error);
             settled.iter().for_each(|settling| settling.postpone(&error));
             Outcome::Failed(settled)

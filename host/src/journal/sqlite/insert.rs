@@ -143,7 +143,11 @@ impl<'c> Ingest<'c> {
                 let place = (now.as_microsecond(), self.ids.delivery);
                 let name = self.destination(&destination)?;
                 self.delivery.execute(params![place.1, number, name, place.0])?;
-                planned.push((destination, place, Open { event: number, attempts: 0, base: 0, cached: cached.clone() }));
+                planned.push((
+                    destination,
+                    place,
+                    Open { event: number, attempts: 0, base: 0, cached: cached.clone() },
+                ));
             }
         }
         Ok(accepted)

@@ -42,8 +42,8 @@ use uuid::Uuid;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 use super::{
-    Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError, NewRejected, NewRequest, Pending,
-    Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
+    Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError, NewRejected, NewRequest,
+    Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;

@@ -71,7 +71,8 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
             tries: Vec::new(),
         })
     };
-    let found: rusqlite::Result<Vec<Delivery>> = conn.prepare(&sql)?.query_map(params_from_iter(values), read)?.collect();
+    let found: rusqlite::Result<Vec<Delivery>> =
+        conn.prepare(&sql)?.query_map(params_from_iter(values), read)?.collect();
     let mut found = found?;
     if filter.id.is_some() || filter.event.is_some() {
         found.iter_mut().try_for_each(|delivery| add_tries(conn, delivery))?;
@@ -117,9 +118,8 @@ pub(super) fn code(state: DeliveryState) -> i64 {
 }
 
 fn add_tries(conn: &Connection, delivery: &mut Delivery) -> rusqlite::Result<()> {
-    let mut select = conn.prepare_cached(
-        "SELECT at, took_ms, status, error, answer FROM attempts WHERE delivery = ? ORDER BY number",
-    )?;
+    let mut select = conn
+        .prepare_cached("SELECT at, took_ms, status, error, answer FROM attempts WHERE delivery = ? ORDER BY number")?;
     delivery.tries = select.query_map([delivery.id as i64], rows::attempt)?.collect::<rusqlite::Result<_>>()?;
     Ok(())
 }
@@ -136,7 +136,8 @@ pub(super) fn stats(conn: &Connection, shared: &Shared) -> rusqlite::Result<Stat
     let number = |sql: &str| snapshot.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
     let last = number("SELECT max(id) FROM events")?.unwrap_or(0).max(schema::meta(&snapshot, "last_event")?);
     let open = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE state < 2")?;
-    let exhausted = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = 3")?;
+    let exhausted =
+        number("SELECT count(*) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = 3")?;
     let oldest = number(
         "SELECT e.received FROM events e WHERE e.id = (SELECT d.event FROM deliveries d WHERE d.id = \
          (SELECT min(id) FROM deliveries INDEXED BY deliveries_open WHERE state < 2))",

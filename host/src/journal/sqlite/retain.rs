@@ -50,13 +50,8 @@ impl Retain {
 
     /// The next step, inside a transaction.
     pub(super) fn step(&self, conn: &Connection, ids: &Ids, keys: &Keys, now: i64) -> rusqlite::Result<Step> {
-        let mut step = Step {
-            after: self.after,
-            phase: self.phase,
-            deleted: 0,
-            gone_run: None,
-            outliving: keys.outliving,
-        };
+        let mut step =
+            Step { after: self.after, phase: self.phase, deleted: 0, gone_run: None, outliving: keys.outliving };
         match self.phase {
             Phase::Events => self.events(conn, ids, keys, now, &mut step)?,
             Phase::Keys => self.keys(conn, keys, now, &mut step)?,
@@ -110,7 +105,8 @@ impl Retain {
     fn keys(&self, conn: &Connection, keys: &Keys, now: i64, step: &mut Step) -> rusqlite::Result<()> {
         // The last run stays: it says up to where the keys of the events are written.
         let newest = keys.runs.last().map(|run| run.id);
-        let expired = |run: &&super::runs::Run| run.received < self.before && run.until <= now && Some(run.id) != newest;
+        let expired =
+            |run: &&super::runs::Run| run.received < self.before && run.until <= now && Some(run.id) != newest;
         let run = keys.runs.iter().find(expired).map_or(0, |run| run.id);
         let delete = "DELETE FROM keys WHERE (run, hash) IN \
              (SELECT run, hash FROM keys WHERE run = ?1 AND (?1 > 0 OR until <= ?2) LIMIT ?3)";

@@ -48,13 +48,15 @@ impl Retry {
             return Ok(Step::default());
         }
         let (text, values) = wanted.limited(room);
-        let sql = format!("SELECT d.id, d.event, d.attempts, n.name FROM {} {text} ORDER BY d.id LIMIT ?", query::DELIVERIES);
+        let sql =
+            format!("SELECT d.id, d.event, d.attempts, n.name FROM {} {text} ORDER BY d.id LIMIT ?", query::DELIVERIES);
         let found = |row: &Row<'_>| {
             let attempts = row.get(2)?;
             let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
             Ok((row.get::<_, Arc<str>>(3)?, (now, row.get(0)?), open))
         };
-        let rows: Planned = conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
+        let rows: Planned =
+            conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
         let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, reason = NULL WHERE id = ?";
         for (_, place, _) in &rows {
             conn.prepare_cached(again)?.execute(params![place.0, place.1])?;

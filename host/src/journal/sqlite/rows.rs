@@ -89,9 +89,14 @@ fn data(row: &Row<'_>, body: &Bytes) -> rusqlite::Result<Data> {
         return Ok(Data::None);
     }
     let own = row.get_ref(13)?.as_blob_or_null()?.unwrap_or_default();
-    let joined = splice::join(unsigned(row, 11)? as usize, own, unsigned(row, 12)? as usize, body).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(11, Type::Integer, "the event's data does not fit its request".into())
-    })?;
+    let joined =
+        splice::join(unsigned(row, 11)? as usize, own, unsigned(row, 12)? as usize, body).ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(
+                11,
+                Type::Integer,
+                "the event's data does not fit its request".into(),
+            )
+        })?;
     Ok(if form == 1 { Data::Json(joined) } else { Data::Bytes(joined, row.get(10)?) })
 }
 

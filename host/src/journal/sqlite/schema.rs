@@ -19,7 +19,8 @@ pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
     let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
     let (application, version) = (number("application_id")?, number("user_version")?);
     let tables = "SELECT count(*) FROM sqlite_schema";
-    if application == 0 && version == 0 && conn.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(failed)? == 0 {
+    if application == 0 && version == 0 && conn.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(failed)? == 0
+    {
         return create(conn).map_err(failed);
     }
     if application != APPLICATION {

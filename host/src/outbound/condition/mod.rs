@@ -24,7 +24,7 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 
 /// A compiled `when`.
 #[derive(Debug)]
-pub(super) struct Condition {
+pub struct Condition {
     expression: IdedExpr,
 }
 
@@ -54,7 +54,7 @@ impl View {
 
 impl Condition {
     /// Compiles an expression; every name in it must exist.
-    pub(super) fn compile(text: &str) -> Result<Self, ConditionError> {
+    pub fn compile(text: &str) -> Result<Self, ConditionError> {
         let source = literals::widen(text);
         let (mut expression, places) = ENVIRONMENT.parser().parse_with_source_info(&source).map_err(first_error)?;
         check_names(&expression, &mut vec!["event"], &places)?;

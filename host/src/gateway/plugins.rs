@@ -1,0 +1,93 @@
+//! The providers that this process has: found in the plugin folders, compiled, by id. One that is broken stops no other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hookport_plugin_api::description::Description;
+
+use crate::plugin::{Loaded, Native, Sample, discover};
+use crate::provider::compile::Provider;
+use crate::provider::parse::Places;
+
+/// One provider, ready for sources.
+pub struct Plugin {
+    /// What it is.
+    pub provider: Arc<Provider>,
+    /// Its code, where it has some.
+    pub native: Option<Arc<Native>>,
+    /// Where it was found.
+    pub file: PathBuf,
+    /// Of the file.
+    pub sha256: String,
+    /// The cases that came with it.
+    pub samples: Vec<Sample>,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Plugins {
+    /// By the provider's id.
+    pub by_id: BTreeMap<String, Plugin>,
+    /// Meant to be plugins, and not usable: which file, and everything wrong with it.
+    pub refused: Vec<(PathBuf, String)>,
+    /// Not plugins, and why we think so.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+impl Plugin {
+    /// Compiles what was loaded.
+    pub fn compile(loaded: Loaded) -> Result<Self, String> {
+        let Loaded { description, text, native, file, sha256, samples, .. } = loaded;
+        let operates = native.as_ref().is_some_and(Native::operates);
+        if !description.operations.is_empty() && !operates {
+            return Err(format!(
+                "{}: operations: they need native code that builds and parses them (op_build, op_parse)",
+                file.display()
+            ));
+        }
+        let name = file.display().to_string();
+        let provider = Provider::compile(description, &Places::new(&text, &name));
+        let provider =
+            provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        Ok(Self { provider: Arc::new(provider), native: native.map(Arc::new), file, sha256, samples })
+    }
+}
+
+impl Plugins {
+    /// Loads and compiles what is in these folders.
+    pub fn discover(dirs: &[PathBuf]) -> Self {
+        let found = discover(dirs);
+        let mut plugins = Self { skipped: found.skipped, ..Self::default() };
+        plugins.refused.extend(found.refused.into_iter().map(|(file, error)| (file, error.to_string())));
+        for loaded in found.loaded {
+            let file = loaded.file.clone();
+            match Plugin::compile(loaded) {
+                Ok(plugin) => drop(plugins.by_id.insert(plugin.provider.id.to_string(), plugin)),
+                Err(error) => plugins.refused.push((file, error)),
+            }
+        }
+        plugins
+    }
+
+    /// The folders of a configuration, and the executable's own in front.
+    pub fn folders(configured: &[PathBuf]) -> Vec<PathBuf> {
+        let own = std::env::current_exe().ok().and_then(|file| file.parent().map(Path::to_path_buf));
+        own.into_iter().chain(configured.iter().cloned()).collect()
+    }
+
+    /// The descriptions, for checking a configuration.
+    pub fn descriptions(&self) -> Vec<&Description> {
+        self.by_id.values().map(|plugin| &plugin.provider.description).collect()
+    }
+
+    /// Says in the log what was not loaded and why.
+    pub fn log(&self) {
+        for (file, error) in &self.refused {
+            tracing::error!(file = %file.display(), "a plugin is not loaded: {error}");
+        }
+        for (file, reason) in &self.skipped {
+            tracing::info!(file = %file.display(), "skipped: {reason}");
+        }
+    }
+}
