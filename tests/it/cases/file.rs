@@ -12,8 +12,6 @@ const RULE: &str = "\n---------- ";
 /// One case.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
-    /// Its claim.
-    pub(crate) name: String,
     /// Where it lies.
     pub(crate) path: PathBuf,
     /// Request line, headers, blank line and body, as in the file.
@@ -63,9 +61,8 @@ impl Case {
         let rest = std::str::from_utf8(rest).map_err(|error| format!("sections: {error}"))?;
         let sections: Vec<Section> = rest.split(RULE).skip(1).map(Section::read).collect();
         let given = sections.iter().find(|section| section.name == "given").map_or("", |section| &section.text);
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let given = given.parse().map_err(|error| format!("given: {error}"))?;
-        Ok(Self { name, path: path.to_owned(), request: request.to_owned(), given, sections })
+        Ok(Self { path: path.to_owned(), request: request.to_owned(), given, sections })
     }
 
     /// The request's bytes on the wire: line ends as HTTP wants them, a length, and the sender's address behind a proxy.
