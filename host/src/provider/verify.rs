@@ -179,7 +179,7 @@ fn prove<'s>(source: &'s Source, parsed: &Parsed<'_>, tries: &mut Option<Vec<Try
         for text in table.texts(&view) {
             let Ok(text) = std::str::from_utf8(&text) else { continue };
             let (parts, signatures) = table.signatures(text, &ready.encodings, &ready.layouts);
-            found |= !signatures.is_empty();
+            found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
             let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
             let attempt = Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures };
             if let Some(url) = attempt.matches(tries) {
