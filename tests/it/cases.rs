@@ -71,3 +71,19 @@ async fn sgate_is_as_its_cases_say() {
 async fn wallet_openapi_is_as_its_cases_say() {
     hold("wallet-openapi", 22).await;
 }
+
+#[tokio::test]
+async fn a_refused_card_is_kept_without_its_number() {
+    let (kept, _) = run::left_behind("wallet-openapi", "another_media_type_gets_a_code").await.expect("it holds");
+    let kept = String::from_utf8(kept.expect("a rejection with its request").body.to_vec()).expect("text");
+    assert!(kept.contains("cid_sxdwXPRxtXt6Ch4n"), "{kept}");
+    assert!(!kept.contains("4111111111111111") && !kept.contains("345"), "{kept}");
+}
+
+#[tokio::test]
+async fn what_was_encrypted_is_never_stored_open() {
+    let (_, journal) = run::left_behind("sgate", "a_customer_status_change_is_accepted").await.expect("it holds");
+    let holds = |text: &str| journal.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("updTest2"), "the event is in the journal's files");
+    assert!(!holds("1098765432") && !holds("+966500000001"), "opened fields are not");
+}

@@ -13,7 +13,8 @@ use crate::wire::{Reply, exchange};
 const OPERATION: &str = "query_sim_card_batch";
 const FIRST: &str = r#"{"ServiceNum":"460044352904839","IMEI":"352019040635785","ICCID":"89860423191970454839","Status":1,"ActiveTS":"2019-07-02T11:03:42","ExpireTS":"2020-07-05T15:08:49","Balance":"8306.00KB"}"#;
 const SECOND: &str = r#"{ "Balance" : "0KB", "IMEI": "352019040625281", "ICCID": "89860423191970454000", "Status": 1.0, "Extra": null }"#;
-const LETTERED: &str = r#"{"ServiceNum":"460044300203314","IMEI":"352019041648936","ICCID":"898604231919c0083314","Status":0}"#;
+const LETTERED: &str =
+    r#"{"ServiceNum":"460044300203314","IMEI":"352019041648936","ICCID":"898604231919c0083314","Status":0}"#;
 
 fn szzkc() -> Native {
     load(&library("szzkc")).expect("szzkc loads").native.expect("szzkc has code")
@@ -157,7 +158,9 @@ fn the_url_is_the_settings_with_one_slash() {
 
 #[test]
 fn numbers_that_would_become_others_are_refused() {
-    for numbers in [json!([]), json!([""]), json!(["352019040635785,8986"]), json!(["8986 1"]), json!([8986]), json!("8986")] {
+    for numbers in
+        [json!([]), json!([""]), json!(["352019040635785,8986"]), json!(["8986 1"]), json!([8986]), json!("8986")]
+    {
         let refused = plans(&json!({ "numbers": numbers })).expect_err("refused");
         assert!(refused.contains("number") || refused.contains("input"), "{refused}");
     }

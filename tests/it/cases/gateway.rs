@@ -31,10 +31,11 @@ impl Running {
         let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
         let rules = Rules { providers: &descriptions, compile };
         let draft = config::load_text(&folder.join("hookport.toml"), configuration.to_owned(), &environment);
-        let config = draft.and_then(|draft| config::resolve(&draft, rules)).map_err(|complaints| {
-            complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
-        let gateway = Gateway::start(config, plugins(), Clock::standing_at(at)).await.map_err(|error| error.to_string())?;
+        let config = draft
+            .and_then(|draft| config::resolve(&draft, rules))
+            .map_err(|complaints| complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let gateway =
+            Gateway::start(config, plugins(), Clock::standing_at(at)).await.map_err(|error| error.to_string())?;
         Ok(Self { public: gateway.address, journal: gateway.journal.clone(), gateway })
     }
 

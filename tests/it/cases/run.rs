@@ -1,9 +1,11 @@
 //! One case through a real gateway: configured, sent, answered, kept and delivered. What is expected is the file's to say.
 
+use std::fs;
 use std::time::Duration;
 
 use hookport::event::EventState;
 use hookport::journal::{EventFilter, RejectionFilter};
+use hookport::request::Incoming;
 use tempfile::TempDir;
 
 use super::document;
@@ -11,6 +13,7 @@ use super::file::{Answer, Case, Outcome};
 use super::gateway::Running;
 use super::setup::Setup;
 use crate::server::Receiver;
+use crate::shipped::sources;
 use crate::wire::{Reply, exchange};
 
 /// Runs a case; the error says how what came differs, or that nothing could be sent.
@@ -29,16 +32,47 @@ pub(crate) async fn run(case: &Case, provider: &str, update: bool) -> Result<(),
 
 /// What comes of the case: answers as they were, events as the receiver got them.
 async fn play(case: &Case, provider: &str, again: bool) -> Result<Came, String> {
-    let setup = Setup::of(case, provider)?;
-    let (folder, receiver) = (TempDir::new().map_err(|error| error.to_string())?, Receiver::start().await);
-    let configuration = setup.configuration(&folder.path().join("data"), receiver.server.address);
-    let gateway = Running::start(folder.path(), &configuration, setup.at).await?;
-    let request = case.wire(setup.peer.as_deref())?;
-    let ack = exchange(gateway.public, &request).await?;
-    let again = if again { Some(exchange(gateway.public, &request).await?) } else { None };
-    let came = kept(&gateway, &receiver, ack, again).await;
-    gateway.stop().await;
+    let stage = Stage::set(case, provider).await?;
+    let ack = exchange(stage.gateway.public, &stage.request).await?;
+    let again = if again { Some(exchange(stage.gateway.public, &stage.request).await?) } else { None };
+    let came = kept(&stage.gateway, &stage.receiver, ack, again).await;
+    stage.gateway.stop().await;
     came
+}
+
+/// Plays a case that holds, and gives what its gateway left: the request of its rejection, and the journal's files.
+pub(crate) async fn left_behind(provider: &str, name: &str) -> Result<(Option<Incoming>, Vec<u8>), String> {
+    let case = Case::read(&sources(provider).join(format!("fixtures/{name}.http")))?;
+    let Stage { folder, receiver, gateway, request } = Stage::set(&case, provider).await?;
+    let ack = exchange(gateway.public, &request).await?;
+    kept(&gateway, &receiver, ack, None).await?;
+    let rejections = gateway.journal.rejections(RejectionFilter::default()).await.map_err(|error| error.to_string())?;
+    let rejected = match rejections.first() {
+        Some(rejected) => gateway.journal.rejection(rejected.id).await.map_err(|error| error.to_string())?,
+        None => None,
+    };
+    gateway.stop().await;
+    let files = fs::read_dir(folder.path().join("data")).map_err(|error| error.to_string())?;
+    let files = files.filter_map(|file| fs::read(file.ok()?.path()).ok());
+    Ok((rejected.and_then(|(_, request)| request), files.flatten().collect()))
+}
+
+/// Everything that a case is played with.
+struct Stage {
+    folder: TempDir,
+    receiver: Receiver,
+    gateway: Running,
+    request: Vec<u8>,
+}
+
+impl Stage {
+    async fn set(case: &Case, provider: &str) -> Result<Self, String> {
+        let setup = Setup::of(case, provider)?;
+        let (folder, receiver) = (TempDir::new().map_err(|error| error.to_string())?, Receiver::start().await);
+        let configuration = setup.configuration(&folder.path().join("data"), receiver.server.address);
+        let gateway = Running::start(folder.path(), &configuration, setup.at).await?;
+        Ok(Self { folder, receiver, gateway, request: case.wire(setup.peer.as_deref())? })
+    }
 }
 
 /// Everything that came of a request.
@@ -103,7 +137,9 @@ fn differences(expected: &Outcome, came: &Came) -> Result<Vec<String>, String> {
     for (expected, came) in expected.events.iter().zip(&came.events) {
         all.extend(document::missing(expected, came)?);
     }
-    for (what, expected, came) in [("ack", &expected.ack, Some(&came.ack)), ("again", &expected.again, came.again.as_ref())] {
+    for (what, expected, came) in
+        [("ack", &expected.ack, Some(&came.ack)), ("again", &expected.again, came.again.as_ref())]
+    {
         match (expected, came) {
             (Some(expected), Some(came)) => all.extend(answered(expected, came).map(|text| format!("{what}: {text}"))),
             (None, _) => {}
@@ -115,7 +151,8 @@ fn differences(expected: &Outcome, came: &Came) -> Result<Vec<String>, String> {
 
 fn answered<'a>(expected: &'a Answer, came: &'a Reply) -> impl Iterator<Item = String> + use<'a> {
     let status = (expected.status != came.status).then(|| format!("status {}", came.status));
-    let body = (expected.body.as_bytes() != came.body).then(|| format!("body {:?}", String::from_utf8_lossy(&came.body)));
+    let body =
+        (expected.body.as_bytes() != came.body).then(|| format!("body {:?}", String::from_utf8_lossy(&came.body)));
     let headers = expected.headers.iter().filter_map(|(name, value)| {
         let got = came.header(name);
         (got != Some(value)).then(|| format!("header {name}: expected {value:?}, came {got:?}"))
@@ -127,7 +164,10 @@ fn answered<'a>(expected: &'a Answer, came: &'a Reply) -> impl Iterator<Item = S
 fn written(expected: &Outcome, came: &Came) -> Result<Outcome, String> {
     let answer = |expected: Option<&Answer>, came: &Reply| {
         let named = expected.map_or(&[][..], |answer| answer.headers.as_slice());
-        let names = named.iter().map(|(name, _)| name.as_str()).chain(["content-type"].into_iter().filter(|_| named.is_empty()));
+        let names = named
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .chain(["content-type"].into_iter().filter(|_| named.is_empty()));
         let headers = names.filter_map(|name| Some((name.to_owned(), came.header(name)?.to_owned()))).collect();
         Answer { status: came.status, headers, body: String::from_utf8_lossy(&came.body).into_owned() }
     };

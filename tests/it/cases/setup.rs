@@ -60,7 +60,13 @@ impl Setup {
         let configuration = [
             ("server", server),
             ("admin", Table::from_iter([("listen".into(), "127.0.0.1:0".into())])),
-            ("journal", Table::from_iter([("path".into(), journal.display().to_string().into()), ("retention".into(), "36500d".into())])),
+            (
+                "journal",
+                Table::from_iter([
+                    ("path".into(), journal.display().to_string().into()),
+                    ("retention".into(), "36500d".into()),
+                ]),
+            ),
             ("sources", named(SOURCE, self.source.clone())),
             ("destinations", named("receiver", Table::from_iter(destination))),
         ];
