@@ -2,6 +2,10 @@
 
 mod cases;
 mod config;
+#[path = "../crash/mod.rs"]
+mod crash;
+mod journal;
+mod journal_contract;
 mod outbound;
 mod plugins;
 mod server;
