@@ -10,5 +10,7 @@ mod journal_contract;
 mod outbound;
 mod plugins;
 mod server;
+mod shipped;
+mod szzkc;
 mod szzkc_mock;
 mod wire;
