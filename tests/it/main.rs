@@ -1,5 +1,6 @@
 //! Every end-to-end test of Hookport, one area a module: real sockets, real plugins, real databases.
 
+mod admin;
 mod cases;
 mod config;
 mod outbound;
