@@ -55,6 +55,36 @@ pub struct NewEvent {
     pub undecoded: Option<String>,
 }
 
+impl NewEvent {
+    /// The event, without an id and not yet routed; why it could not be decoded becomes its first warning.
+    pub fn into_event(
+        self,
+        source: Arc<str>,
+        provider: Arc<str>,
+        provider_version: Arc<str>,
+        received: Timestamp,
+    ) -> Event {
+        let Self { kind, subject, time, provider_id, key: _, data, mut warnings, undecoded } = self;
+        let state = if undecoded.is_some() { EventState::Undecoded } else { EventState::Routed };
+        warnings.splice(0..0, undecoded);
+        let id = Uuid::nil();
+        Event {
+            id,
+            source,
+            provider,
+            provider_version,
+            kind,
+            subject,
+            time,
+            received,
+            provider_id,
+            data,
+            state,
+            warnings,
+        }
+    }
+}
+
 /// A dedup key: 128 bits of a SHA-256 over source and key, and how long it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DedupKey {
@@ -91,6 +121,18 @@ pub struct Event {
     pub state: EventState,
     /// Broken constraints and rules that failed.
     pub warnings: Vec<String>,
+}
+
+impl Event {
+    /// The event with its data as `mask` gives it back.
+    pub fn redacted(&self, mask: impl Fn(&[u8]) -> Bytes) -> Self {
+        let data = match &self.data {
+            Data::Json(json) => Data::Json(mask(json)),
+            Data::Bytes(bytes, kind) => Data::Bytes(mask(bytes), kind.clone()),
+            Data::None => Data::None,
+        };
+        Self { data, ..self.clone() }
+    }
 }
 
 /// Structured-mode CloudEvents JSON.

@@ -12,10 +12,8 @@
 // The derive writes accessors of every field; the fields are documented.
 #![allow(missing_docs)]
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
 use abi_stable::library::{CheckTypeLayout, RootModule};
@@ -26,7 +24,7 @@ use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RResult, RSlice, RStr};
 use abi_stable::{StableAbi, declare_root_module_statics, package_version_strings};
 
-use crate::identity::{ABI_MAJOR, ABI_MIN_MINOR, ABI_MINOR, HEADER_LEN, MAGIC, NOTE_TYPE, OWNER, padded};
+use crate::guard::{guard, install_panic_hook};
 use crate::log::Level;
 use crate::operation::{Answer, Call, OpResult, OperationError, RequestPlan};
 use crate::{DecodeError, Events, Request};
@@ -268,75 +266,8 @@ pub const fn header(root: extern "C" fn() -> RootModuleResult) -> LibHeader {
     unsafe { LibHeader::from_constructor::<PluginRef>(root, CheckTypeLayout::Yes) }
 }
 
-/// One item of the identity.
-pub struct Item<'a> {
-    /// See [`crate::identity::tag`].
-    pub tag: u32,
-    /// Written before the bytes with a NUL, unless empty.
-    pub name: &'a str,
-    /// The content.
-    pub bytes: &'a [u8],
-}
-
-impl Item<'_> {
-    const fn len(&self) -> usize {
-        self.bytes.len() + if self.name.is_empty() { 0 } else { self.name.len() + 1 }
-    }
-}
-
-/// The bytes that a block of these items takes.
-pub const fn note_len(items: &[Item<'_>]) -> usize {
-    let (mut len, mut index) = (HEADER_LEN, 0);
-    while index < items.len() {
-        len += padded(8 + items[index].len());
-        index += 1;
-    }
-    len
-}
-
-/// The identity as an ELF note; see [`crate::identity`] for why.
-#[repr(C, align(4))]
-pub struct Note<const N: usize> {
-    owner_len: u32,
-    block_len: u32,
-    kind: u32,
-    owner: [u8; 12],
-    block: [u8; N],
-}
-
-impl<const N: usize> Note<N> {
-    /// The note with its block; the compiler runs this.
-    pub const fn new(flags: u16, items: &[Item<'_>]) -> Self {
-        assert!(N == note_len(items) && N <= u32::MAX as usize, "the note's length is not that of its items");
-        let mut block = [0; N];
-        write(&mut block, 0, MAGIC);
-        write(&mut block, 8, &(HEADER_LEN as u32).to_le_bytes());
-        write(&mut block, 12, &ABI_MAJOR.to_le_bytes());
-        write(&mut block, 14, &ABI_MINOR.to_le_bytes());
-        write(&mut block, 16, &ABI_MIN_MINOR.to_le_bytes());
-        write(&mut block, 18, &flags.to_le_bytes());
-        let (mut at, mut index) = (HEADER_LEN, 0);
-        while index < items.len() {
-            let item = &items[index];
-            write(&mut block, at, &item.tag.to_le_bytes());
-            write(&mut block, at + 4, &(item.len() as u32).to_le_bytes());
-            write(&mut block, at + 8, item.name.as_bytes());
-            write(&mut block, at + 8 + (item.len() - item.bytes.len()), item.bytes);
-            at += padded(8 + item.len());
-            index += 1;
-        }
-        let mut owner = [0; 12];
-        write(&mut owner, 0, OWNER);
-        Self { owner_len: OWNER.len() as u32, block_len: N as u32, kind: NOTE_TYPE, owner, block }
-    }
-
-    /// The block without the note's own header.
-    pub const fn block(&self) -> &[u8] {
-        &self.block
-    }
-}
-
-const fn write(to: &mut [u8], at: usize, bytes: &[u8]) {
+/// Writes into a buffer at compile time.
+pub(crate) const fn write(to: &mut [u8], at: usize, bytes: &[u8]) {
     assert!(at <= to.len() && bytes.len() <= to.len() - at, "an item does not fit");
     // SAFETY: the assertion keeps it within `to`; a shared and a unique borrow cannot overlap. A loop over bytes would be
     // safe and trips the compiler's limit on long evaluations with a few large samples.
@@ -416,56 +347,6 @@ pub extern "C" fn no_op_parse(_: &CallView<'_>, _: &AnswerViews<'_>, _: &Outlet<
     code::ABSENT
 }
 
-// ---- panics ----
-
-thread_local! {
-    static GUARDED: Cell<u32> = const { Cell::new(0) };
-    static LAST_PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
-}
-
-/// Runs the author's code; a panic becomes a number, and its message and place go to the sink.
-fn guard(outlet: &Outlet<'_>, run: impl FnOnce() -> Result<(), String>) -> u32 {
-    GUARDED.set(GUARDED.get() + 1);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    GUARDED.set(GUARDED.get() - 1);
-    match result {
-        Ok(Ok(())) => code::OK,
-        Ok(Err(message)) => {
-            outlet.error(&message, "");
-            code::REFUSED
-        }
-        Err(payload) => {
-            let recorded = LAST_PANIC.with_borrow_mut(Option::take);
-            let (message, place) = recorded.unwrap_or_else(|| (text_of(&*payload), String::new()));
-            outlet.error(&message, &place);
-            // The payload is the author's too, and its drop may panic; that second payload is leaked.
-            if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
-                std::mem::forget(second);
-            }
-            LAST_PANIC.set(None);
-            code::PANIC
-        }
-    }
-}
-
-fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|panic| {
-        let message = text_of(panic.payload());
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        if GUARDED.get() == 0 {
-            log_line(Level::Error, "panic", &format!("{message} ({place})"));
-        } else {
-            // A panic while the first is recorded must not panic again.
-            LAST_PANIC.with(|last| last.try_borrow_mut().map(|mut last| *last = Some((message, place))).ok());
-        }
-    }));
-}
-
-fn text_of(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
-}
-
 // ---- the host ----
 
 struct HostHandle {
@@ -487,83 +368,7 @@ pub(crate) fn log_line(level: Level, target: &str, message: &str) {
     }
 }
 
-// ---- views as plain Rust ----
-
-impl<'a> HeaderView<'a> {
-    pub(crate) fn name(&self) -> &'a str {
-        self.name.as_str()
-    }
-
-    pub(crate) fn value(&self) -> &'a [u8] {
-        self.value.as_slice()
-    }
-}
-
-impl<'a> RequestView<'a> {
-    pub(crate) fn method(&self) -> &'a str {
-        self.method.as_str()
-    }
-
-    pub(crate) fn target(&self) -> &'a str {
-        self.target.as_str()
-    }
-
-    pub(crate) fn headers(&self) -> &'a [HeaderView<'a>] {
-        self.headers.as_slice()
-    }
-
-    pub(crate) fn body(&self) -> &'a [u8] {
-        self.body.as_slice()
-    }
-
-    pub(crate) fn received_unix_ms(&self) -> i64 {
-        self.received_unix_ms
-    }
-
-    pub(crate) fn declared_type(&self) -> &'a str {
-        self.declared_type.as_str()
-    }
-
-    pub(crate) fn declared_subject(&self) -> Option<&'a str> {
-        (self.has & has::SUBJECT != 0).then(|| self.declared_subject.as_str())
-    }
-
-    pub(crate) fn document(&self) -> &'a str {
-        self.document.as_str()
-    }
-}
-
-impl<'a> CallView<'a> {
-    pub(crate) fn operation(&self) -> &'a str {
-        self.operation.as_str()
-    }
-
-    pub(crate) fn input(&self) -> &'a str {
-        self.input.as_str()
-    }
-
-    pub(crate) fn settings(&self) -> &'a str {
-        self.settings.as_str()
-    }
-}
-
-impl<'a> AnswerView<'a> {
-    pub(crate) fn status(&self) -> u16 {
-        u16::try_from(self.status).unwrap_or_default()
-    }
-
-    pub(crate) fn headers(&self) -> &'a [HeaderView<'a>] {
-        self.headers.as_slice()
-    }
-
-    pub(crate) fn body(&self) -> &'a [u8] {
-        self.body.as_slice()
-    }
-
-    pub(crate) fn error(&self) -> Option<&'a str> {
-        (self.has & has::ERROR != 0).then(|| self.error.as_str())
-    }
-}
+// ---- results as views ----
 
 /// An event before it is a view.
 pub(crate) struct EventParts<'a> {
@@ -616,7 +421,7 @@ impl<'a> Outlet<'a> {
         taken(self.sink.outcome()(self.context, outcome, bytes(text), number))
     }
 
-    fn error(&self, message: &str, place: &str) {
+    pub(crate) fn error(&self, message: &str, place: &str) {
         self.sink.error()(self.context, bytes(message), bytes(place));
     }
 }

@@ -30,21 +30,21 @@ macro_rules! export_provider {
         );
 
         const _: () = {
-            const __HOOKPORT_ITEMS: &[$crate::abi::Item<'static>] = &[
-                $crate::abi::Item { tag: $crate::identity::tag::SDK, name: "", bytes: $crate::abi::SDK.as_bytes() },
-                $crate::abi::Item { tag: $crate::identity::tag::RUSTC, name: "", bytes: $crate::abi::RUSTC.as_bytes() },
-                $crate::abi::Item { tag: $crate::identity::tag::TARGET, name: "", bytes: $crate::abi::TARGET.as_bytes() },
-                $crate::abi::Item {
+            const __HOOKPORT_ITEMS: &[$crate::note::Item<'static>] = &[
+                $crate::note::Item { tag: $crate::identity::tag::SDK, name: "", bytes: $crate::abi::SDK.as_bytes() },
+                $crate::note::Item { tag: $crate::identity::tag::RUSTC, name: "", bytes: $crate::abi::RUSTC.as_bytes() },
+                $crate::note::Item { tag: $crate::identity::tag::TARGET, name: "", bytes: $crate::abi::TARGET.as_bytes() },
+                $crate::note::Item {
                     tag: $crate::identity::tag::PACKAGE,
                     name: "",
                     bytes: ::core::concat!(::core::env!("CARGO_PKG_NAME"), " ", ::core::env!("CARGO_PKG_VERSION")).as_bytes(),
                 },
-                $crate::abi::Item {
+                $crate::note::Item {
                     tag: $crate::identity::tag::DESCRIPTION,
                     name: "",
                     bytes: ::core::include_str!($description).as_bytes(),
                 },
-                $($($crate::abi::Item {
+                $($($crate::note::Item {
                     tag: $crate::identity::tag::SAMPLE,
                     name: $sample,
                     bytes: ::core::include_bytes!($sample),
@@ -59,8 +59,8 @@ macro_rules! export_provider {
             #[used]
             #[unsafe(link_section = ".note.hookport")]
             #[unsafe(export_name = "HOOKPORT_IDENTITY")]
-            static __HOOKPORT_IDENTITY: $crate::abi::Note<{ $crate::abi::note_len(__HOOKPORT_ITEMS) }> =
-                $crate::abi::Note::new(__HOOKPORT_FLAGS, __HOOKPORT_ITEMS);
+            static __HOOKPORT_IDENTITY: $crate::note::Note<{ $crate::note::note_len(__HOOKPORT_ITEMS) }> =
+                $crate::note::Note::new(__HOOKPORT_FLAGS, __HOOKPORT_ITEMS);
 
             const __HOOKPORT_TABLE: &$crate::abi::Table = &$crate::abi::table($crate::abi::Plugin {
                 init: $crate::abi::init,

@@ -1,8 +1,8 @@
-//! The identity of a plugin: what its file says without being run. Building it into the file is [`crate::abi`]'s part.
+//! The identity of a plugin: what its file says without being run. Building it into the file is [`crate::note`]'s part.
 //!
-//! It is an ELF note and not a plain section: notes are mapped and listed by a program header of their own (`PT_NOTE`),
-//! so they survive `strip` and the loss of the section table, and `readelf --notes` shows them. The block holds no pointer, so
-//! the bytes in the file are the bytes in memory.
+//! It is an ELF note and not a plain section: notes are mapped, and a program header of their own (`PT_NOTE`) leads to them, so
+//! `strip` and the linker's garbage collection leave them alone and `readelf --notes` shows them. The block holds no pointer,
+//! so the bytes in the file are the bytes in memory, which the host compares.
 //!
 //! The header never changes. What follows are items of tag, length and bytes, padded to four bytes; a reader skips tags it
 //! does not know, so more can be said later.
@@ -186,7 +186,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::{Item, Note, note_len};
+    use crate::note::{Item, Note, note_len};
 
     const ITEMS: &[Item<'static>] = &[
         Item { tag: tag::SDK, name: "", bytes: b"1.0.0" },

@@ -20,8 +20,11 @@ pub mod description;
 mod events;
 mod export;
 mod fields;
+mod guard;
 pub mod identity;
 pub mod log;
+#[doc(hidden)]
+pub mod note;
 pub mod operation;
 mod request;
 

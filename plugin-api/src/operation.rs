@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Header;
-use crate::abi::{AnswerView, CallView};
+use crate::abi::{AnswerView, CallView, has};
 use crate::request::{headers, text_of};
 
 /// One call of an operation.
@@ -19,7 +19,7 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(view: &CallView<'a>) -> Self {
-        Self { operation: view.operation(), input: view.input(), settings: view.settings() }
+        Self { operation: view.operation.as_str(), input: view.input.as_str(), settings: view.settings.as_str() }
     }
 
     /// The operation's id.
@@ -101,10 +101,10 @@ pub struct Answer<'a> {
 impl<'a> Answer<'a> {
     pub(crate) fn new(view: &'a AnswerView<'a>) -> Self {
         Self {
-            status: view.status(),
-            headers: headers(view.headers()).collect(),
-            body: Cow::Borrowed(view.body()),
-            error: view.error().map(Cow::Borrowed),
+            status: u16::try_from(view.status).unwrap_or_default(),
+            headers: headers(view.headers.as_slice()).collect(),
+            body: Cow::Borrowed(view.body.as_slice()),
+            error: (view.has & has::ERROR != 0).then(|| Cow::Borrowed(view.error.as_str())),
         }
     }
 

@@ -3,6 +3,12 @@
 mod admin;
 mod cases;
 mod config;
+//! Every test that needs files, sockets or processes: one binary, one module for each area.
+
+#[path = "../crash/mod.rs"]
+mod crash;
+mod journal;
+mod journal_contract;
 mod outbound;
 mod plugins;
 mod server;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
-use crate::config::{self, Draft, Environment};
+use crate::config::{self, Config, Draft, Environment, Rules};
+use crate::gateway::Plugins;
+use crate::outbound::Condition;
 
 /// Which configuration.
 #[derive(Args, Clone)]
@@ -21,6 +23,16 @@ impl Configuration {
         let environment = Environment::of_process();
         let file = config::find(self.config.as_deref(), &environment).map_err(Failure::unusable)?;
         read(&file, &environment)
+    }
+
+    /// The configuration checked against the plugins that are there, ready to run.
+    pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
+        let draft = self.load()?;
+        let plugins = Plugins::discover(&Plugins::folders(&draft.written.plugins.dirs));
+        let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
+        let rules = Rules { providers: &plugins.descriptions(), compile };
+        let config = config::resolve(&draft, rules).map_err(|complaints| Failure::complaints(&complaints))?;
+        Ok((config, plugins))
     }
 
     /// As [`Configuration::load`]; nothing where nobody names a file and none is found.

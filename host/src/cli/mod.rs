@@ -11,7 +11,10 @@ mod filter;
 mod json;
 mod output;
 mod rejections;
+mod serve;
 mod tail;
+mod vectors;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -30,6 +33,9 @@ struct Arguments {
 /// A new command is a variant here, a line in [`Command::run`] and a file.
 #[derive(Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Verify(verify::Verify),
+    Vectors(vectors::Vectors),
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
@@ -38,6 +44,9 @@ enum Command {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Verify(verify) => verify.run(),
+            Self::Vectors(vectors) => vectors.run(),
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),

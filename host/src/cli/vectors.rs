@@ -10,7 +10,9 @@ use crate::provider::vectors::{Vector, run};
 
 /// Run a file of signature vectors: each must verify, and each of its tampered copies must be refused
 #[derive(Args)]
-#[command(after_help = "Examples:\n  hookport vectors published.json\n  hookport vectors published.json --json | jq '.[] | select(.ok | not)'")]
+#[command(
+    after_help = "Examples:\n  hookport vectors published.json\n  hookport vectors published.json --json | jq '.[] | select(.ok | not)'"
+)]
 pub(super) struct Vectors {
     /// A JSON list of vectors
     file: PathBuf,
@@ -24,8 +26,8 @@ impl Vectors {
     pub(super) fn run(self) -> Result<(), Failure> {
         let place = self.file.display();
         let text = std::fs::read(&self.file).map_err(|error| Failure::unusable(format!("{place}: {error}")))?;
-        let vectors: Vec<Vector> =
-            serde_json::from_slice(&text).map_err(|error| Failure::unusable(format!("{place}: not a list of vectors: {error}")))?;
+        let vectors: Vec<Vector> = serde_json::from_slice(&text)
+            .map_err(|error| Failure::unusable(format!("{place}: not a list of vectors: {error}")))?;
         let now = Clock::default().now();
         let results: Vec<_> = vectors.iter().map(|vector| run(vector, now)).collect();
         let failed = results.iter().filter(|result| result.failure.is_some()).count();
@@ -33,15 +35,15 @@ impl Vectors {
             let rows = results.iter().map(|ran| {
                 serde_json::json!({ "provider": ran.provider, "ok": ran.failure.is_none(), "refused": ran.refused, "failure": ran.failure })
             });
-            output::data(&format!("{}\n", serde_json::Value::from_iter(rows)))?;
+            output::line(serde_json::Value::from_iter(rows))?;
         } else {
             for ran in &results {
-                output::data(&match &ran.failure {
-                    None => format!("ok    {}: verified, {} tampered copies refused\n", ran.provider, ran.refused),
-                    Some(why) => format!("FAIL  {}: {why}\n", ran.provider),
+                output::line(match &ran.failure {
+                    None => format!("ok    {}: verified, {} tampered copies refused", ran.provider, ran.refused),
+                    Some(why) => format!("FAIL  {}: {why}", ran.provider),
                 })?;
             }
-            output::data(&format!("{} passed, {failed} failed\n", results.len() - failed))?;
+            output::line(format!("{} passed, {failed} failed", results.len() - failed))?;
         }
         if failed == 0 { Ok(()) } else { Err(Failure::Said) }
     }

@@ -10,7 +10,7 @@ use crate::provider::complaint::Complaint;
 
 /// The texts that a configuration was made of.
 #[derive(Clone)]
-pub struct Origin {
+pub(in crate::config) struct Origin {
     file: String,
     text: String,
     environment: Environment,

@@ -9,7 +9,7 @@ use crate::provider::ack::{Ack, Outcome};
 use crate::reason::Reason;
 
 /// What a sender is told of a reason, in its own words.
-pub(super) fn outcome(reason: Reason) -> Outcome {
+pub fn outcome(reason: Reason) -> Outcome {
     match reason {
         Reason::Malformed => Outcome::Malformed,
         Reason::Unavailable => Outcome::Unavailable,

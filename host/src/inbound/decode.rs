@@ -22,10 +22,11 @@ pub struct Decoder {
     pub file: Arc<str>,
 }
 
-type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
+/// The events, the nonce, why it is stale, and the request.
+pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
 
 /// The events of a request; never none.
-pub(super) fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
+pub fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
     let decoded = match (&verified.malformed, decoder.filter(|decoder| decoder.native.decodes())) {
         (Some(what), _) => Err(format!("malformed: {what}")),
         (None, None) => Ok(vec![DecodedEvent::default()]),

@@ -16,7 +16,8 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-pub use self::decode::Decoder;
+pub use self::answer::outcome;
+pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
 use self::throttle::Throttle;
 use crate::clock::Clock;

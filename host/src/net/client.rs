@@ -127,10 +127,10 @@ fn versions(builder: ConfigBuilder<ClientConfig, WantsVersions>) -> ConfigBuilde
     builder.with_safe_default_protocol_versions().expect("the provider supports the default TLS versions")
 }
 
-/// The whole chain of an error, since the outermost says little; a cause that repeats the one before is left out.
+/// The whole chain below the client's own error, which says little; a cause that repeats the one before is left out.
 fn words(error: &legacy::Error) -> String {
-    let mut words = error.to_string();
     let mut cause = error.source();
+    let mut words = cause.map_or_else(|| error.to_string(), ToString::to_string);
     while let Some(error) = cause {
         let more = error.to_string();
         if !words.ends_with(&more) {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
 use abi_stable::library::{AbiHeaderRef, LibHeader, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
 use abi_stable::std_types::{RSlice, RStr};
@@ -150,6 +150,9 @@ fn answer_view<'a>(answer: &'a Answer<'a>, headers: &'a [HeaderView<'a>]) -> Ans
 
 /// Loads the private copy of a file that preflight has judged, and starts it.
 pub(super) fn open(copy: &Path, id: Arc<str>, preflight: &Preflight<'_>, flags: u16) -> Result<Native, LoadFault> {
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        return Err(LoadFault::Platform);
+    }
     // SAFETY: loading runs the file's start-up code, which nothing can vouch for; the operator chose to trust the file. It
     // is whole, for this machine, and a private copy that nobody writes to.
     let library = unsafe { Library::open(Some(copy), RTLD_NOW | RTLD_LOCAL) };
@@ -208,8 +211,10 @@ fn table(library: &Library) -> Result<PluginRef, LoadFault> {
 fn compatible(header: &'static LibHeader) -> Result<(), LoadFault> {
     let ours = <PluginRef as StableAbi>::LAYOUT;
     let theirs = header.layout().ok_or_else(|| LoadFault::NoTable("it carries no layout".into()))?;
-    let Err(mismatch) = check_layout_compatibility(ours, theirs) else { return Ok(()) };
-    if check_layout_compatibility(theirs, ours).is_ok() {
+    // The check's usual memory is the process's; with one of its own no plugin can spoil it for the next.
+    let check = |interface, code| check_layout_compatibility_with_globals(interface, code, &CheckingGlobals::new());
+    let Err(mismatch) = check(ours, theirs) else { return Ok(()) };
+    if check(theirs, ours).is_ok() {
         return Ok(());
     }
     let dump = mismatch.to_string();
@@ -217,11 +222,18 @@ fn compatible(header: &'static LibHeader) -> Result<(), LoadFault> {
     Err(LoadFault::Layout(summary(&dump)))
 }
 
-/// The first complaint of a page of them.
+/// The first complaint of a page of them: what is wrong, and the names or numbers that differ.
 fn summary(dump: &str) -> String {
-    let start = dump.find("Error:").unwrap_or_default();
-    let line = dump[start..].lines().take(8).map(str::trim).filter(|line| !line.is_empty());
-    shortened(line.collect::<Vec<_>>().join(" ").as_bytes(), 200)
+    let first = &dump[dump.find("Error:").unwrap_or_default()..];
+    let after = |label: &str| {
+        let rest = first.split_once(label)?.1;
+        let line = rest.lines().map(str::trim).find(|line| !line.is_empty())?;
+        Some(line.strip_prefix("field_name:").unwrap_or(line))
+    };
+    let what = after("Error:").unwrap_or("another layout");
+    let (expected, found) = (after("Expected:").unwrap_or("ours"), after("Found:").unwrap_or("another"));
+    let short = |text: &str| shortened(text.as_bytes(), 60);
+    format!("{}, {} where {} is expected", short(what), short(found), short(expected))
 }
 
 fn open_fault(copy: &Path, error: &libloading::Error) -> LoadFault {
@@ -246,6 +258,12 @@ fn words(error: &dyn std::error::Error) -> String {
     causes.by_ref().last().map(ToString::to_string).unwrap_or_default()
 }
 
+#[cfg(not(target_os = "linux"))]
+fn noexec(_: &Path) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
 fn noexec(folder: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
     let Ok(path) = std::ffi::CString::new(folder.as_os_str().as_bytes()) else { return false };
@@ -256,7 +274,14 @@ fn noexec(folder: &Path) -> bool {
     }
 }
 
+/// The version of this machine's C library, where that is glibc.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn glibc() -> Option<(u32, u32)> {
+    None
+}
+
 /// The version of this machine's C library.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn glibc() -> Option<(u32, u32)> {
     // SAFETY: it returns static text that ends with NUL.
     let version = unsafe { CStr::from_ptr(libc::gnu_get_libc_version()) };

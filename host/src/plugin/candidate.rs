@@ -61,8 +61,18 @@ impl Candidate {
             let (_, identity) = self.native()?;
             (identity.description, identity.abi_minor > ABI_MINOR)
         };
-        let description = describe(text, &self.file.display().to_string(), newer).map_err(LoadFault::Description)?;
+        let description = describe(text, newer).map_err(LoadFault::Description)?;
         Ok((description, text.to_owned()))
+    }
+
+    /// What a description promises and only code can keep.
+    pub(super) fn complete(&self, description: &Description) -> Result<(), LoadFault> {
+        const OPERATIONS: u16 = flag::OP_BUILD | flag::OP_PARSE;
+        let flags = if self.is_description() { 0 } else { self.native()?.1.flags };
+        if description.operations.is_empty() || flags & OPERATIONS == OPERATIONS {
+            return Ok(());
+        }
+        Err(LoadFault::Operations(description.operations[0].id.clone()))
     }
 
     /// The cases that came with it: embedded in a native plugin, beside a description as `fixtures/*.http`.

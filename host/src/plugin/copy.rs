@@ -26,7 +26,7 @@ pub(super) fn with_private_copy<T>(
     let parent = std::path::absolute(&folder).map_err(fault)?;
     // The crate makes the folder with mode 0700.
     let private = tempfile::Builder::new().prefix("hookport-plugin-").tempdir_in(parent).map_err(fault)?;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name: String = file.file_stem().unwrap_or_default().to_string_lossy().chars().take(40).collect();
     let copy = private.path().join(format!("{name}-{}.so", &sha256[..16]));
     let written = OpenOptions::new().write(true).create_new(true).mode(0o500).open(&copy);
     written.and_then(|mut opened| opened.write_all(bytes)).map_err(fault)?;

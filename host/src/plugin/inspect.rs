@@ -121,7 +121,10 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
         });
     }
     let provider = match candidate.description() {
-        Ok((description, _)) => Some(ProviderPart::of(description)),
+        Ok((description, _)) => {
+            refusal = refusal.or(candidate.complete(&description).err().map(|fault| fault.to_string()));
+            Some(ProviderPart::of(description))
+        }
         Err(fault) => {
             refusal.get_or_insert(fault.to_string());
             None

@@ -28,6 +28,7 @@ pub use self::discover::{Discovered, discover};
 pub use self::error::{LoadError, LoadFault};
 pub use self::inspect::{Inspection, inspect};
 use self::preflight::Preflight;
+use crate::provider::complaint::Complaint;
 use crate::provider::parse::{Grammar, parse};
 
 /// A provider with its code, if it has any.
@@ -75,6 +76,7 @@ impl Candidate {
             acceptable(preflight, identity, abi::glibc())?;
         }
         let (description, text) = self.description()?;
+        self.complete(&description)?;
         let samples = self.samples()?;
         let abi = code.as_ref().map(|(_, identity)| (identity.abi_major, identity.abi_minor));
         let open = |(preflight, identity): (Preflight<'_>, Identity<'_>)| {
@@ -89,7 +91,12 @@ impl Candidate {
 }
 
 /// Reads a description. `newer` says that it was built for a newer grammar than this host's.
-fn describe(text: &str, file: &str, newer: bool) -> Result<Description, String> {
+fn describe(text: &str, newer: bool) -> Result<Description, String> {
     let grammar = if newer { Grammar::Newer } else { Grammar::Strict };
-    parse(text, file, grammar).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    // The file is named by whoever reports this.
+    let line = |complaint: &Complaint| match complaint.line {
+        Some(line) => format!("line {line}: {}", complaint.keyed()),
+        None => complaint.keyed(),
+    };
+    parse(text, "", grammar).map_err(|wrong| wrong.iter().map(line).collect::<Vec<_>>().join("; "))
 }

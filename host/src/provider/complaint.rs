@@ -15,16 +15,23 @@ pub struct Complaint {
     pub message: String,
 }
 
+impl Complaint {
+    /// Key and message, without the place.
+    pub fn keyed(&self) -> String {
+        match self.key.as_str() {
+            "" => self.message.clone(),
+            key => format!("{key}: {}", self.message),
+        }
+    }
+}
+
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        match self.key.as_str() {
-            "" => write!(f, ": {}", self.message),
-            key => write!(f, ": {key}: {}", self.message),
-        }
+        write!(f, ": {}", self.keyed())
     }
 }
 

@@ -127,6 +127,11 @@ impl Source {
         self.settings.get(name).map(String::as_str)
     }
 
+    /// Every secret's value with its name, for masking texts that hold them.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.secrets.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_str(), value)))
+    }
+
     /// Every setting as JSON text, for native code.
     pub fn settings_json(&self) -> String {
         serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".into())

@@ -193,6 +193,30 @@ async fn a_file_gets_every_event_once_and_whole() {
 }
 
 #[tokio::test]
+#[ignore = "started by the next one, in a process whose standard output it reads"]
+async fn two_events_go_to_standard_output() {
+    let ledger = Arc::new(Ledger::default());
+    ledger.add("out", event(1), plain_request());
+    ledger.add("out", event(2), plain_request());
+    let running = run(ledger, vec![destination("out", "kind = 'stdout'\nformat = 'data'", &[])]);
+    until("both are delivered", || running.ledger.rows().iter().all(|row| row.due.is_none())).await;
+    running.stop().await;
+}
+
+#[test]
+fn standard_output_gets_a_line_for_each_event() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "outbound::formats::two_events_go_to_standard_output"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(child.stdout).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("amount")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].ends_with(r#"{"number":1,"amount":10.00}"#), "{text}");
+    assert_eq!(lines[1], r#"{"number":2,"amount":10.00}"#);
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_written_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");

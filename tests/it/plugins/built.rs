@@ -24,6 +24,11 @@ const OLDER: &[Edit] = &[
 const NEWER: &[Edit] = &[
     (
         "plugin-api/src/abi.rs",
+        "    pub error: for<'a> extern \"C\" fn(Context, Bytes<'a>, Bytes<'a>) -> u32,\n",
+        "    pub error: for<'a> extern \"C\" fn(Context, Bytes<'a>, Bytes<'a>) -> u32,\n    pub later: extern \"C\" fn(Context) -> u32,\n",
+    ),
+    (
+        "plugin-api/src/abi.rs",
         "    pub quiesce: extern \"C\" fn() -> u32,\n",
         "    pub quiesce: extern \"C\" fn() -> u32,\n    pub later: extern \"C\" fn() -> u32,\n",
     ),
@@ -107,19 +112,24 @@ fn cargo(verb: &str, workspace: &str) -> Command {
     cargo
 }
 
+/// The sources lie in a folder named like the workspace: cargo tells packages of one target folder apart by their path
+/// within the workspace, and the variants of the plugin API would otherwise be taken for each other.
 fn build(workspace: &str, plugins: &[&str], edits: &[Edit]) {
     let to = place().join(workspace);
-    mirror(&root().join("plugin-api"), &to, "plugin-api", edits);
+    mirror(&root().join("plugin-api"), &to.join(workspace), "plugin-api", edits);
     for plugin in plugins {
-        mirror(&sources().join(plugin), &to, plugin, edits);
+        mirror(&sources().join(plugin), &to.join(workspace), plugin, edits);
     }
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the root manifest");
     let (head, members) = manifest.split_once("members = [").expect("members");
     let (_, tail) = members.split_once(']').expect("the end of members");
-    let members = format!("{head}members = [\"plugin-api\", \"{}\"]{tail}", plugins.join("\", \""));
-    write(&to.join("Cargo.toml"), members.as_bytes());
-    if !to.join("Cargo.lock").exists() {
-        fs::copy(root().join("Cargo.lock"), to.join("Cargo.lock")).expect("the lock file");
+    let tail = tail.replace("path = \"plugin-api\"", &format!("path = \"{workspace}/plugin-api\""));
+    write(&to.join("Cargo.toml"), format!("{head}members = [\"{workspace}/*\"]{tail}").as_bytes());
+    // Cargo takes out of the copy what these plugins do not need; the original beside it tells when to copy anew.
+    let lock = fs::read(root().join("Cargo.lock")).expect("the lock file");
+    if fs::read(to.join("original.lock")).ok().as_ref() != Some(&lock) {
+        write(&to.join("Cargo.lock"), &lock);
+        write(&to.join("original.lock"), &lock);
     }
     let output = cargo("build", workspace).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -127,7 +127,9 @@ impl<'c> Ingest<'c> {
         }
         let weight = prepared.bytes / prepared.events.len();
         let mut accepted = Vec::with_capacity(new.len());
-        for (event, _) in prepared.events.into_iter().zip(new).filter(|(_, new)| **new) {
+        let mut went = HashSet::new();
+        for (mut event, _) in prepared.events.into_iter().zip(new).filter(|(_, new)| **new) {
+            event.to.retain(|destination| !prepared.once.contains(destination) || went.insert(destination.clone()));
             self.keys.add(event.key.hash, dedup::hold(&event.key, received));
             let (number, id) = self.ids.next_event(now);
             accepted.push(id);

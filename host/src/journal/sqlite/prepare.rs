@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::splice::{Splice, splice};
 use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
@@ -27,6 +26,8 @@ pub(super) struct Prepared {
     pub(super) nonce: Option<DedupKey>,
     pub(super) stale: Option<Rejection>,
     pub(super) poll_state: Option<(Arc<str>, Bytes)>,
+    /// Destinations that get the request and not its events: only its first new event goes there.
+    pub(super) once: Vec<Arc<str>>,
     /// What it weighs while it waits.
     pub(super) bytes: usize,
 }
@@ -46,29 +47,18 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
     let request = Arc::new(request);
     let headers = header_text(&request.headers);
     let event = |new: NewEvent| {
-        let NewEvent { kind, subject, time, provider_id, key, data, mut warnings, undecoded } = new;
-        let state = if undecoded.is_some() { EventState::Undecoded } else { EventState::Routed };
-        warnings.splice(0..0, undecoded);
-        let event = Event {
-            id: Uuid::nil(),
-            source: source.clone(),
-            provider: provider.clone(),
-            provider_version: version.clone(),
-            kind,
-            subject,
-            time: time.map(to_the_microsecond),
-            received: request.received,
-            provider_id,
-            data,
-            state,
-            warnings,
-        };
+        let key = new.key;
+        let time = new.time.map(to_the_microsecond);
+        let event =
+            NewEvent { time, ..new }.into_event(source.clone(), provider.clone(), version.clone(), request.received);
         planned(event, key, &request.body, plan)
     };
     let events: Vec<_> = events.into_iter().map(event).collect();
+    let shared = events.iter().skip(1).flat_map(|event| &event.to);
+    let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + headers.len() + request.body.len() + own;
-    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, bytes }
+    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, once, bytes }
 }
 
 fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> PreparedEvent {

@@ -133,7 +133,10 @@ pub(super) fn poll_state(conn: &Connection, poll: &str) -> rusqlite::Result<Opti
 pub(super) fn stats(conn: &Connection, shared: &Shared) -> rusqlite::Result<Stats> {
     // One snapshot for all the numbers.
     let snapshot = conn.unchecked_transaction()?;
-    let number = |sql: &str| snapshot.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+    let number = |sql: &str| {
+        let found = snapshot.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0)).optional()?;
+        Ok::<_, rusqlite::Error>(found.flatten())
+    };
     let last = number("SELECT max(id) FROM events")?.unwrap_or(0).max(schema::meta(&snapshot, "last_event")?);
     let open = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE state < 2")?;
     let exhausted =

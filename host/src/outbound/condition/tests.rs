@@ -146,6 +146,23 @@ fn macros_see_the_same_numbers() {
 }
 
 #[test]
+fn the_rest_of_cel_is_there() {
+    all_hold(&[
+        "event.data.?missing.orValue(5) == 5.0 && event.data.?state.orValue(5) == 2",
+        "optional.of(event.data.state).value() == 2",
+        "type(event.data.state) == int && type(event.data.iccid) == string",
+        "[1, 2].exists(n, n == event.data.state) && [[1], [2]].exists(l, l.exists(n, n == event.data.state))",
+        "'iccid' in event.data && !('imei' in event.data)",
+        "event['type'] == event.type && event.data['iccid'] == event.data.iccid",
+        "event.data.on ? event.data.state == 2 : false",
+        "event.data.missing == 1 || event.data.state == 2",
+        "!(event.data.missing == 1 && event.data.state == 3)",
+        "{'a': event.data.state}.a == 2.0",
+        "event.data.iccid.contains('52') && size(event.data.iccid) == 19 && event.data.iccid < '9'",
+    ]);
+}
+
+#[test]
 fn text_is_searched_with_regular_expressions() {
     all_hold(&[
         r"event.data.iccid.matches('^8985[0-9]+$')",
@@ -204,4 +221,16 @@ fn data_that_is_not_json_is_there_as_base64() {
     event.data = Data::Bytes(Bytes::from_static(b"<a/>"), "text/xml".into());
     let condition = Condition::compile("event.data_base64 == 'PGEvPg==' && !has(event.data)").unwrap();
     assert_eq!(condition.matches(&View::new(&event)), Ok(true));
+}
+
+proptest::proptest! {
+    /// Whatever somebody writes, it compiles or is refused; and what compiles matches, does not, or fails in words.
+    #[test]
+    fn no_text_breaks_the_compiler(
+        parts in proptest::collection::vec("[a-z]{1,3}|[0-9]{1,25}|event|data|[-+*/%<>=!&|?:.,()\\[\\]{}'\"\\\\ ]|in|has|==|\\.map\\(", 0..12)
+    ) {
+        if let Ok(condition) = Condition::compile(&parts.concat()) {
+            let _ = condition.matches(&View::new(&event()));
+        }
+    }
 }

@@ -44,8 +44,7 @@ pub(super) struct Lane {
     /// Kept between rounds, so that no notice falls between two of them.
     notice: Pin<Box<OwnedNotified>>,
     may_be_due: bool,
-    /// And how many were asked for.
-    claiming: Option<(Pending<Vec<Claimed>>, usize)>,
+    claiming: Option<Pending<Vec<Claimed>>>,
     claimed: VecDeque<Claimed>,
     under_way: JoinSet<Vec<Settled>>,
     flights: HashMap<Id, Flight>,
@@ -121,8 +120,7 @@ impl Lane {
         if wanted && self.claimed.len() <= room / 2 && self.ended.len() < UNSETTLED {
             self.may_be_due = false;
             let limit = room - self.claimed.len();
-            let claiming = self.journal.claim(self.name(), limit, self.attempts.clock.now());
-            self.claiming = Some((claiming, limit));
+            self.claiming = Some(self.journal.claim(self.name(), limit, self.attempts.clock.now()));
         }
     }
 
@@ -148,9 +146,9 @@ impl Lane {
 
     async fn next(&mut self, shutdown: &mut watch::Receiver<bool>) -> Happened {
         let idle = !self.may_be_due && self.claiming.is_none() && self.claimed.is_empty();
-        let sleep_until_due = idle.then(|| self.until_due()).flatten();
+        let sleep_until_due = idle.then(|| self.until_due()).flatten().map(|wait| wait.max(SHORTEST_SLEEP));
         tokio::select! {
-            claimed = answer(self.claiming.as_mut().map(|(pending, _)| pending)) => Happened::Claimed(claimed),
+            claimed = answer(self.claiming.as_mut()) => Happened::Claimed(claimed),
             Some(ended) = self.under_way.join_next_with_id() => Happened::Ended(ended),
             settled = answer(self.settling.as_mut().map(|(pending, _)| pending)) => Happened::Settled(settled),
             () = &mut self.notice => {
@@ -167,16 +165,16 @@ impl Lane {
     fn until_due(&self) -> Option<Duration> {
         let due = self.journal.next_due(self.name())?;
         let wait = Duration::try_from(due.duration_since(self.attempts.clock.now())).unwrap_or_default();
-        Some(wait.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
+        Some(wait.min(LONGEST_SLEEP))
     }
 
     fn note(&mut self, happened: Happened) -> Result<(), Closed> {
         match happened {
             Happened::Claimed(claimed) => {
-                let limit = self.claiming.take().map_or(0, |(_, limit)| limit);
+                self.claiming = None;
                 let claimed = self.unless_failed(claimed)?.unwrap_or_default();
-                // Where there was all that was asked for there may be more; else the journal says when.
-                self.may_be_due |= claimed.len() >= limit;
+                // After an empty answer the lane sleeps, whatever the journal calls due, so that it never spins.
+                self.may_be_due |= !claimed.is_empty() && self.until_due().is_some_and(|wait| wait.is_zero());
                 self.claimed.extend(claimed);
             }
             Happened::Ended(ended) => self.note_ended(ended),
@@ -227,7 +225,7 @@ impl Lane {
     /// Lets attempts end, gives back what was claimed and not begun, and writes everything down.
     async fn drain(mut self) {
         let end = Instant::now() + DRAIN;
-        if let Some((claiming, _)) = self.claiming.take()
+        if let Some(claiming) = self.claiming.take()
             && let Ok(Ok(claimed)) = timeout_at(end, claiming).await
         {
             self.claimed.extend(claimed);

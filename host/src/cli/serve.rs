@@ -1,0 +1,79 @@
+//! `hookport serve`: the gateway, until it is told to end.
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+use super::configuration::Configuration;
+use crate::clock::Clock;
+use crate::config::resolved::{Log, LogFormat};
+use crate::gateway::Gateway;
+
+/// Run the gateway; SIGTERM and Ctrl-C drain it (10 seconds at most) and end it with 0
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  hookport serve\n  hookport serve --config /etc/hookport.toml\n  HOOKPORT__SERVER__LISTEN=0.0.0.0:8080 hookport serve"
+)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    configuration: Configuration,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let (config, plugins) = self.configuration.resolve()?;
+        log(&config.log)?;
+        plugins.log();
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::refused)?;
+        runtime.block_on(async {
+            let mut ends = Ends::new().map_err(Failure::refused)?;
+            let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
+            tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
+            ends.wait().await;
+            tracing::info!("draining");
+            if tokio::time::timeout(std::time::Duration::from_secs(10), gateway.stop()).await.is_err() {
+                tracing::warn!("draining took too long; what was not delivered is delivered after the next start");
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Logs go to standard error, in the configured form.
+fn log(log: &Log) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+/// The signals that end the gateway.
+struct Ends {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Ends {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,217 @@
+//! What every journal engine must do, written against the trait. An engine is plugged in with [`contract!`].
+//!
+//! What only one engine has (files, locks, disks) is tested beside it.
+
+#[path = "journal_contract_dedup.rs"]
+pub(crate) mod dedup;
+#[path = "journal_contract_delivery.rs"]
+pub(crate) mod delivery;
+#[path = "journal_contract_keeping.rs"]
+pub(crate) mod keeping;
+#[path = "journal_contract_model.rs"]
+pub(crate) mod model;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookport::clock::Clock;
+use hookport::event::{Data, DedupKey, Event, NewEvent};
+use hookport::journal::{Attempt, Claimed, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::request::Incoming;
+use hyper::header::{HeaderMap, HeaderValue};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+/// One place of an engine. Opening it again is a restart.
+pub(crate) trait Engine: Send + Sync {
+    /// Opens the place with these bounds.
+    fn open(&self, clock: &Clock, bounds: Bounds) -> Arc<dyn Journal>;
+
+    /// Another place with what this one holds now on disk, as a crash leaves it: the open journal is not told.
+    fn crash(&self) -> Box<dyn Engine>;
+}
+
+/// The bounds that the contract moves; small ones, so that tests reach them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) rejections: u64,
+    pub(crate) rejection_bytes: u64,
+    /// Keys and due deliveries that are held in memory.
+    pub(crate) memory: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { rejections: 1_000, rejection_bytes: 1 << 20, memory: 10_000 }
+    }
+}
+
+/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere.
+pub(crate) struct ByType;
+
+impl Plan for ByType {
+    fn plan(&self, event: &Event, warnings: &mut Vec<String>) -> Vec<Arc<str>> {
+        if event.kind.ends_with(".warn") {
+            warnings.push("a rule failed".into());
+        }
+        event.kind.strip_prefix("to.").map(|to| to.split('+').map(Arc::from).collect()).unwrap_or_default()
+    }
+}
+
+/// A journal of an engine's place, with the clock it reads.
+pub(crate) struct Desk {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) bounds: Bounds,
+}
+
+impl Desk {
+    pub(crate) fn new(engine: Box<dyn Engine>, bounds: Bounds) -> Self {
+        let clock = Clock::starting_at(noon());
+        let journal = engine.open(&clock, bounds);
+        Self { engine, clock, journal, bounds }
+    }
+
+    /// Closes and opens again.
+    pub(crate) async fn restart(&mut self) {
+        self.journal.close().await.unwrap();
+        self.journal = self.engine.open(&self.clock, self.bounds);
+    }
+
+    /// Goes on with what is on disk, without closing.
+    pub(crate) fn crash(&mut self) {
+        self.engine = self.engine.crash();
+        self.journal = self.engine.open(&self.clock, self.bounds);
+    }
+
+    pub(crate) async fn record(&self, request: NewRequest) -> Recorded {
+        self.journal.record(request).await.unwrap()
+    }
+
+    /// Records one event that goes to these destinations.
+    pub(crate) async fn event(&self, key: &str, to: &str) -> Uuid {
+        match self.record(request([event(key, &format!("to.{to}"))])).await {
+            Recorded::Accepted(ids) => ids[0],
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn claim(&self, destination: &str) -> Vec<Claimed> {
+        self.journal.claim(destination, 100, self.clock.now()).await.unwrap()
+    }
+
+    pub(crate) async fn settle(&self, claimed: &Claimed, outcome: Outcome) {
+        let settled = Settled { delivery: claimed.delivery, attempt: attempt(&self.clock), outcome };
+        self.journal.settle(vec![settled]).await.unwrap();
+    }
+}
+
+pub(crate) fn noon() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+/// A key that is spread like a hash.
+pub(crate) fn key(text: &str) -> DedupKey {
+    let mut state = 0xcbf2_9ce4_8422_2325_u128;
+    for byte in text.bytes().chain(0..16) {
+        state = (state ^ u128::from(byte)).wrapping_mul(0x0000_0100_0000_01b3_0000_0000_0000_013b);
+    }
+    DedupKey { hash: state.to_be_bytes(), until: None }
+}
+
+/// An event of a type, known by its key.
+pub(crate) fn event(name: &str, kind: &str) -> NewEvent {
+    NewEvent {
+        kind: kind.into(),
+        subject: Some(format!("subject-{name}")),
+        time: Some("2026-11-20T11:59:58.5Z".parse().unwrap()),
+        provider_id: Some(name.into()),
+        key: key(name),
+        data: Data::Json(format!(r#"{{"id":"{name}"}}"#).into()),
+        warnings: Vec::new(),
+        undecoded: None,
+    }
+}
+
+/// A request of the source `esim` that carries events.
+pub(crate) fn request(events: impl IntoIterator<Item = NewEvent>) -> NewRequest {
+    let events: Vec<NewEvent> = events.into_iter().collect();
+    let name = events.first().and_then(|event| event.provider_id.clone()).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.append("x-odd", HeaderValue::from_bytes(b"\xff: ;").unwrap());
+    NewRequest {
+        source: "esim".into(),
+        provider: "eiotclub".into(),
+        provider_version: "1.0.0".into(),
+        request: Incoming {
+            method: "POST".into(),
+            target: "/eiotclub?a=1".into(),
+            headers,
+            body: Bytes::from(format!(r#"{{"id":"{name}","sign":"00ff00ff"}}"#)),
+            peer: Some("192.0.2.7".parse().unwrap()),
+            received: noon(),
+        },
+        events,
+        nonce: None,
+        stale: None,
+        poll_state: None,
+    }
+}
+
+/// A failed attempt.
+pub(crate) fn attempt(clock: &Clock) -> Attempt {
+    let (error, answer) = (Some("503".into()), Some("come again".into()));
+    Attempt { at: clock.now(), took_ms: 12, status: Some(503), error, answer }
+}
+
+pub(crate) fn accepted(recorded: Recorded) -> Vec<Uuid> {
+    match recorded {
+        Recorded::Accepted(ids) => ids,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+/// Runs every case of the contract against new places of an engine.
+macro_rules! contract {
+    ($place:path) => {
+        $crate::journal_contract::contract!(@cases $place,
+            dedup {
+                a_repeat_is_a_duplicate, one_batch_decides_each_of_its_events, a_stale_request_is_refused_unless_it_is_a_repeat,
+                a_nonce_serves_once, a_nonce_may_be_the_same_text_as_a_key, keys_outlive_restart_and_crash,
+                a_key_holds_until_its_time, one_of_many_at_once_is_accepted, keys_beyond_memory_are_known,
+            }
+            delivery {
+                events_go_where_the_plan_says, what_is_claimed_is_as_recorded, claims_are_exclusive_and_oldest_first,
+                in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
+                exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
+                due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once,
+            }
+            keeping {
+                events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,
+                retention_keeps_what_is_open, retention_forgets_keys_but_not_those_with_their_own_time,
+                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_are_found_and_shown,
+                poll_state_changes_with_its_events, numbers_are_right, closed_is_closed,
+            }
+            model { dedup_is_the_model_s, }
+        );
+    };
+    (@cases $place:path, $($area:ident { $($case:ident,)* })*) => {
+        $(mod $area {
+            $(#[test]
+            fn $case() {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                runtime.block_on($crate::journal_contract::$area::$case(&|| $place()));
+            })*
+        })*
+    };
+}
+pub(crate) use contract;
+
+/// Makes new empty places.
+pub(crate) type Places<'a> = &'a (dyn Fn() -> Box<dyn Engine> + Send + Sync);
