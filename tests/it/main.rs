@@ -1,7 +1,7 @@
 //! Every end-to-end test of Hookport, one area a module: real sockets, real plugins, real databases.
 
-mod arrows;
 mod admin;
+mod arrows;
 mod cases;
 mod config;
 #[path = "../crash/mod.rs"]
