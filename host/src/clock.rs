@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 /// A clock; clones show the same time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
+    /// Of the system's time; of 1970 where the clock stands still.
     ahead_ms: Arc<AtomicI64>,
+    stands: bool,
 }
 
 impl Clock {
@@ -19,11 +21,16 @@ impl Clock {
         clock
     }
 
+    /// A clock that shows `time` until it is moved, for what must come out the same on a slow machine.
+    pub fn standing_at(time: Timestamp) -> Self {
+        Self { ahead_ms: Arc::new(AtomicI64::new(time.as_millisecond())), stands: true }
+    }
+
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let system = Timestamp::now();
-        system + SignedDuration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+        let base = if self.stands { Timestamp::UNIX_EPOCH } else { Timestamp::now() };
+        base + SignedDuration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// Moves this clock and its clones.

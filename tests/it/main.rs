@@ -4,6 +4,7 @@
 mod crash;
 
 mod admin;
+mod arrows;
 mod cases;
 mod cli;
 mod config;
@@ -12,5 +13,7 @@ mod journal_contract;
 mod outbound;
 mod plugins;
 mod server;
+mod shipped;
+mod szzkc;
 mod szzkc_mock;
 mod wire;

@@ -177,9 +177,12 @@ fn prove<'s>(source: &'s Source, parsed: &Parsed<'_>, tries: &mut Option<Vec<Try
         }
         applied = true;
         for text in table.texts(&view) {
-            let Ok(text) = std::str::from_utf8(&text) else { continue };
+            let Ok(text) = std::str::from_utf8(&text) else {
+                found = true;
+                continue;
+            };
             let (parts, signatures) = table.signatures(text, &ready.encodings, &ready.layouts);
-            found |= !signatures.is_empty();
+            found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
             let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
             let attempt = Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures };
             if let Some(url) = attempt.matches(tries) {
@@ -205,7 +208,7 @@ fn prove<'s>(source: &'s Source, parsed: &Parsed<'_>, tries: &mut Option<Vec<Try
 
 fn missing(source: &Source) -> String {
     let places: Vec<_> = source.provider.tables.iter().flat_map(|table| &table.from).map(ToString::to_string).collect();
-    format!("no signature that can be read in {}", places.join(", "))
+    format!("no signature in {}", places.join(", "))
 }
 
 /// Whether the asserts of an unsigned provider hold with some secrets.

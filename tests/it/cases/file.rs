@@ -12,8 +12,6 @@ const RULE: &str = "\n---------- ";
 /// One case.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
-    /// Its claim.
-    pub(crate) name: String,
     /// Where it lies.
     pub(crate) path: PathBuf,
     /// Request line, headers, blank line and body, as in the file.
@@ -34,6 +32,8 @@ struct Section {
 pub(crate) struct Outcome {
     /// CloudEvents as JSON, each a subset where expected.
     pub(crate) events: Vec<String>,
+    /// Of the events; a part of each where expected.
+    pub(crate) warnings: Vec<String>,
     /// Whether the event is kept undecoded.
     pub(crate) undecoded: bool,
     /// The reason code.
@@ -61,9 +61,8 @@ impl Case {
         let rest = std::str::from_utf8(rest).map_err(|error| format!("sections: {error}"))?;
         let sections: Vec<Section> = rest.split(RULE).skip(1).map(Section::read).collect();
         let given = sections.iter().find(|section| section.name == "given").map_or("", |section| &section.text);
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let given = given.parse().map_err(|error| format!("given: {error}"))?;
-        Ok(Self { name, path: path.to_owned(), request: request.to_owned(), given, sections })
+        Ok(Self { path: path.to_owned(), request: request.to_owned(), given, sections })
     }
 
     /// The request's bytes on the wire: line ends as HTTP wants them, a length, and the sender's address behind a proxy.
@@ -90,6 +89,7 @@ impl Case {
             match name.as_str() {
                 "given" => {}
                 "event" => outcome.events.push(text.clone()),
+                "warnings" => outcome.warnings = text.lines().map(str::to_owned).collect(),
                 "undecoded" => outcome.undecoded = true,
                 "rejected" => outcome.rejected = Some(text.trim().to_owned()),
                 "ack" => outcome.ack = Some(Answer::read(text)?),
@@ -110,6 +110,9 @@ impl Case {
             sections.push(("given", given.text.clone()));
         }
         sections.extend(outcome.events.iter().map(|event| ("event", event.clone())));
+        if !outcome.warnings.is_empty() {
+            sections.push(("warnings", outcome.warnings.join("\n")));
+        }
         if outcome.undecoded {
             sections.push(("undecoded", String::new()));
         }
