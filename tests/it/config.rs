@@ -30,13 +30,14 @@ fn providers() -> Vec<Description> {
     files(&cases().join("providers")).into_iter().map(read).collect()
 }
 
+fn compile(condition: &str) -> Result<(), String> {
+    hookport::outbound::Condition::compile(condition).map(drop).map_err(|error| error.to_string())
+}
+
 /// What is said about a text, one line each.
 fn said(name: &str, text: &str, providers: &[Description]) -> String {
     let known: Vec<&Description> = providers.iter().collect();
-    let rules = Rules {
-        providers: &known,
-        compile: |text| hookport::outbound::Condition::compile(text).map(drop).map_err(|error| error.to_string()),
-    };
+    let rules = Rules { providers: &known, compile };
     let environment: Environment = BTreeMap::new().into_iter().collect();
     let draft = config::load_text(Path::new(name), text.to_owned(), &environment);
     let lines: Vec<String> = match draft.and_then(|draft| config::resolve(&draft, rules)) {
@@ -66,4 +67,24 @@ fn every_configuration_gets_its_complaints() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The description of a provider of this repository.
+fn description(plugin: &str) -> Description {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(plugin).join("provider.toml");
+    toml::from_str(&std::fs::read_to_string(file).expect("a provider")).expect("a description")
+}
+
+#[test]
+fn the_example_configuration_is_one() {
+    let providers = ["eiotclub", "sgate"].map(description);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/hookport.toml");
+    let secrets = ["EIOTCLUB_SECRET", "SGATE_API_KEY", "SGATE_PUBLIC_KEY", "CRM_SECRET"];
+    let environment = secrets.map(|name| (name.to_owned(), "secret".to_owned())).into_iter().collect();
+    let draft = config::load(&file, &environment).expect("it can be read");
+    let known: Vec<&Description> = providers.iter().collect();
+    match config::resolve(&draft, Rules { providers: &known, compile }) {
+        Ok(config) => assert!(config.warnings.is_empty(), "{:?}", config.warnings),
+        Err(complaints) => panic!("{complaints:#?}"),
+    }
 }

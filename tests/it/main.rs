@@ -1,11 +1,13 @@
 //! Every end-to-end test of Hookport, one area a module: real sockets, real plugins, real databases.
 
+#[path = "../crash/mod.rs"]
+mod crash;
+
 mod admin;
 mod arrows;
 mod cases;
+mod cli;
 mod config;
-#[path = "../crash/mod.rs"]
-mod crash;
 mod journal;
 mod journal_contract;
 mod outbound;

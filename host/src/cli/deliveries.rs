@@ -10,7 +10,7 @@ use super::events::read;
 use super::{Failure, filter, output};
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
-/// Shows where events went, and tries failed deliveries again
+/// Show where events went, and try failed deliveries again
 #[derive(Args)]
 pub(super) struct Deliveries {
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub(super) struct Deliveries {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists deliveries, newest first
+    /// List deliveries, newest first
     #[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries list \
                             --destination crm --since 1h --json")]
     List {
@@ -30,11 +30,11 @@ enum Command {
         /// At most so many [default: 100]
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
         limit: usize,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },
-    /// Makes exhausted or cancelled deliveries due again at once
+    /// Make exhausted or cancelled deliveries due again at once
     #[command(after_help = "Examples:\n  hookport deliveries retry 17 18\n  hookport deliveries retry --destination \
                             crm --since 6h\n  hookport deliveries retry --all")]
     Retry {
@@ -46,7 +46,7 @@ enum Command {
         /// Every failed delivery
         #[arg(long)]
         all: bool,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },

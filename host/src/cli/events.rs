@@ -11,7 +11,7 @@ use super::{Failure, deliveries, filter, json, output, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
 
-/// Shows the events that a running gateway has received
+/// Show the events that a running gateway has received
 #[derive(Args)]
 pub(super) struct Events {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(super) struct Events {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists events, newest first
+    /// List events, newest first
     #[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events list --type 'eiotclub.*' \
                             --state unrouted\n  hookport events list --provider-id 42 --json")]
     List {
@@ -31,26 +31,26 @@ enum Command {
         /// At most so many [default: 100]
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
         limit: usize,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },
-    /// Shows one event with its request and its deliveries
+    /// Show one event with its request and its deliveries
     #[command(after_help = "Examples:\n  hookport events show 0198c5a0-5a7e-7cc3-98c4-dc0c0c07398f")]
     Show {
         /// The event's id
         id: Uuid,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },
-    /// Shows events as they come, until Ctrl-C; goes on after a restart of the gateway
+    /// Show events as they come, until Ctrl-C; goes on after a restart of the gateway
     #[command(after_help = "Examples:\n  hookport events tail\n  hookport events tail --source esim --json | jq \
                             .event.data\n  hookport events tail --since 10m")]
     Tail {
         #[command(flatten)]
         wanted: Wanted,
-        /// Prints one JSON document a line
+        /// Print one JSON document a line
         #[arg(long)]
         json: bool,
     },

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 unusable input (also clap's own).
 
+mod check;
 mod client;
 mod configuration;
 mod deliveries;
@@ -10,6 +11,7 @@ mod failure;
 mod filter;
 mod json;
 mod output;
+mod plugin;
 mod rejections;
 mod serve;
 mod tail;
@@ -34,8 +36,10 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Check(check::Check),
     Verify(verify::Verify),
     Vectors(vectors::Vectors),
+    Plugin(plugin::Plugin),
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
@@ -45,8 +49,10 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Self::Serve(serve) => serve.run(),
+            Self::Check(check) => check.run(),
             Self::Verify(verify) => verify.run(),
             Self::Vectors(vectors) => vectors.run(),
+            Self::Plugin(plugin) => plugin.run(),
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),

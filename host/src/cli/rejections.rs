@@ -11,7 +11,7 @@ use super::{Failure, filter, output};
 use crate::journal::{Rejected, RejectionFilter};
 use crate::reason::Reason;
 
-/// Shows the requests that a running gateway has refused
+/// Show the requests that a running gateway has refused
 #[derive(Args)]
 pub(super) struct Rejections {
     #[command(flatten)]
@@ -22,7 +22,7 @@ pub(super) struct Rejections {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists rejections, newest first
+    /// List rejections, newest first
     #[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections list --reason \
                             signature_mismatch --source esim")]
     List {
@@ -41,18 +41,18 @@ enum Command {
         /// At most so many [default: 100]
         #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
         limit: usize,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },
-    /// Shows one rejection with its request, signatures masked
+    /// Show one rejection with its request, signatures masked
     #[command(
         after_help = "Examples:\n  hookport rejections show 17\n  hookport rejections show 17 --json | jq .detail"
     )]
     Show {
         /// The rejection's number
         id: u64,
-        /// Prints the API's document
+        /// Print the API's document
         #[arg(long)]
         json: bool,
     },

@@ -14,7 +14,7 @@ use toml::de::DeTable;
 use super::environment::Environment;
 use super::expected::{explain, unknown};
 use super::origin::Origin;
-use super::written::{Destination, Written};
+use super::written::{Destination, Poll, Route, Written};
 use crate::provider::complaint::Complaint;
 
 /// The built-in defaults: every key of the sections that need no name.
@@ -39,6 +39,16 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The routes that could be read, each with its place in the file's list, from 0.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &Route)> {
+        self.route_places.iter().map(String::as_str).zip(&self.written.routes)
+    }
+
+    /// The polls that could be read, each with its place in the file's list, from 0.
+    pub fn polls(&self) -> impl Iterator<Item = (&str, &Poll)> {
+        self.poll_places.iter().map(String::as_str).zip(&self.written.polls)
+    }
+
     /// A complaint about a key that is found out later, such as a key that is no key: `sources.esim.secrets.main`.
     pub fn complaint(&self, key: &str, message: impl Into<String>) -> Complaint {
         self.origin.complaint(&key.split('.').map(str::to_owned).collect::<Vec<_>>(), message)

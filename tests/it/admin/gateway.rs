@@ -86,7 +86,7 @@ impl Gateway {
             source: "esim".into(),
             provider: "signed".into(),
             provider_version: "1.0.0".into(),
-            request: request(std::str::from_utf8(&body).expect("text")).into(),
+            request: request(std::str::from_utf8(&body).expect("text")),
             events: vec![event],
             nonce: None,
             stale: None,

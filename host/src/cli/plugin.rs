@@ -1,0 +1,97 @@
+//! `hookport plugin`: what the plugin folders hold, and what a file is.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::configuration::Configuration;
+use super::{Failure, output};
+use crate::admin::shown::PluginShown;
+use crate::gateway::Plugins;
+use crate::plugin;
+
+/// Show plugins
+#[derive(Args)]
+pub(super) struct Plugin {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the providers in the executable's own folder and in those that plugins.dirs names
+    #[command(
+        after_help = "Examples:\n  hookport plugin list\n  hookport plugin list --config /etc/hookport.toml --json"
+    )]
+    List {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what a plugin file is without running any of it; exit 1 if this gateway would refuse it
+    #[command(after_help = "Examples:\n  hookport plugin inspect libhookport_sgate.so\n  hookport plugin inspect \
+                            plugins/acme/provider.toml --json")]
+    Inspect {
+        /// A plugin (.so) or a provider.toml
+        file: PathBuf,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Plugin {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::List { configuration, json } => list(&configuration, json),
+            Command::Inspect { file, json } => inspect(&file, json),
+        }
+    }
+}
+
+fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
+    let draft = configuration.load_if_there()?;
+    let named = draft.map(|draft| draft.written.plugins.dirs).unwrap_or_default();
+    let plugins = Plugins::discover(&Plugins::folders(&named));
+    let shown = plugins.by_id.values().map(|plugin| {
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
+    });
+    let shown: Vec<PluginShown> = shown.collect();
+    if json {
+        let files = |files: &[(PathBuf, String)]| -> Vec<_> {
+            files.iter().map(|(file, reason)| json!({ "file": file, "reason": reason })).collect()
+        };
+        let (refused, skipped) = (files(&plugins.refused), files(&plugins.skipped));
+        return output::line(json!({ "plugins": shown, "refused": refused, "skipped": skipped }));
+    }
+    let mut table = output::table(&["PROVIDER", "NAME", "VERSION", "CODE", "OPERATIONS", "FILE"]);
+    for plugin in &shown {
+        table.add_row([
+            output::cell(&plugin.provider),
+            output::cell(&plugin.name),
+            output::cell(&plugin.version),
+            output::cell(if plugin.native { "native" } else { "none" }),
+            output::cell(if plugin.operations.is_empty() { "-".to_owned() } else { plugin.operations.join(", ") }),
+            output::cell(&plugin.file),
+        ]);
+    }
+    for (_, error) in &plugins.refused {
+        output::say(format_args!("refused: {error}"));
+    }
+    for (file, reason) in &plugins.skipped {
+        output::say(format_args!("skipped: {} {reason}", file.display()));
+    }
+    output::print(&table, "no plugins: put them beside the executable, or name their folder in plugins.dirs")
+}
+
+fn inspect(file: &std::path::Path, json: bool) -> Result<(), Failure> {
+    let inspection = plugin::inspect(file).map_err(Failure::unusable)?;
+    match json {
+        true => output::line(serde_json::to_string(&inspection).map_err(Failure::refused)?)?,
+        false => output::line(inspection.to_string().trim_end())?,
+    }
+    if inspection.refusal.is_some() { Err(Failure::Said) } else { Ok(()) }
+}

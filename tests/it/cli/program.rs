@@ -1,0 +1,203 @@
+//! Runs the built program in a folder of its own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Long enough for a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, built as these tests are, in a folder of its own: plugins beside it would be loaded.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let tests = std::env::current_exe().expect("this program");
+        let folder = tests.ancestors().nth(2).expect("target/PROFILE/deps").to_owned();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "hookport", "--bin", "hookport"]);
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+        assert!(built.success(), "the program cannot be built");
+        let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+        std::fs::create_dir_all(&own).expect("a folder");
+        let program = own.join("hookport");
+        let _there_already = std::fs::remove_file(&program);
+        std::fs::hard_link(folder.join("hookport"), &program).expect("a link within the target folder");
+        program
+    })
+}
+
+/// A folder with the test providers and whatever a test writes.
+pub(super) struct Folder(TempDir);
+
+/// How a command ended.
+pub(super) struct Run {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/config/providers");
+        for name in ["called", "signed", "unsigned"] {
+            let text = std::fs::read_to_string(cases.join(format!("{name}.toml"))).expect("a provider");
+            // A provider that only offers operations needs code; without them it is one that says nothing.
+            let text = text.split("[[operations]]").next().expect("a first part");
+            folder.write(&format!("providers/{name}/provider.toml"), text);
+        }
+        folder
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        std::fs::write(path, text).expect("it can be written");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).current_dir(self.0.path());
+        let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("HOOKPORT_"));
+        for name in ours {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub(super) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(arguments, &[])
+    }
+
+    pub(super) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let output = self.command(arguments).envs(environment.iter().copied()).output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Run { code: output.status.code().expect("a code"), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Starts a command whose lines are read as they come.
+    pub(super) fn start(&self, arguments: &[&str]) -> Lines {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).spawn().expect("it runs");
+        let lines = lines(child.stdout.take().expect("its output"));
+        Lines { child, lines }
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub(super) fn serve(&self) -> Serving {
+        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+        let log = lines(child.stderr.take().expect("its log"));
+        let mut seen = Vec::new();
+        let ready = loop {
+            let Ok(line) = log.recv_timeout(PATIENCE) else { panic!("the gateway is not ready: {seen:#?}") };
+            let fields = serde_json::from_str::<Value>(&line).map(|line| line["fields"].clone()).unwrap_or_default();
+            if fields["message"] == "ready" {
+                break fields;
+            }
+            seen.push(line);
+        };
+        let address = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        Serving { child, address: address("address"), admin: address("admin"), _log: log }
+    }
+
+    pub(super) fn until(&self, holds: impl Fn() -> bool) {
+        self.until_some(|| holds().then_some(()));
+    }
+
+    pub(super) fn until_some<T>(&self, mut found: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match found() {
+                Some(found) => return found,
+                None => assert!(Instant::now() < end, "it did not come about"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A running gateway.
+pub(super) struct Serving {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    _log: Receiver<String>,
+}
+
+impl Serving {
+    pub(super) fn admin(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// Sends a notice as a provider would; gives the answer's status.
+    pub(super) fn post(&self, path: &str, body: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let length = body.len();
+        let head = "content-type: application/json\r\nconnection: close\r\n";
+        write!(stream, "POST {path} HTTP/1.1\r\nhost: gateway\r\n{head}content-length: {length}\r\n\r\n{body}")
+            .expect("it can be sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.unwrap_or_else(|| panic!("not an answer: {answer:?}"))
+    }
+
+    /// SIGTERM; gives the exit code.
+    pub(super) fn stop(mut self) -> Option<i32> {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(killed.success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command that goes on, and its lines.
+pub(super) struct Lines {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Lines {
+    pub(super) fn line(&mut self, patience: Duration) -> Option<String> {
+        self.lines.recv_timeout(patience).ok()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// A port that nobody has now.
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
