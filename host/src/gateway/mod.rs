@@ -233,6 +233,10 @@ struct Seen {
 }
 
 impl Open for Seen {
+    fn opens(&self, event: &Event) -> bool {
+        self.sources.named(&event.source).is_none_or(|source| source.opens())
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
         match self.sources.named(&event.source) {
