@@ -1,8 +1,8 @@
 //! Durable acks: how many a second, how late, at what cost; and a bare append-only log in the same run to compare with.
 //!
-//! `cargo bench -p hookport-tests --bench journal -- [--seconds 5] [--producers 256,64,1] [--stored 0] [--deliver]`
+//! `cargo bench -p hookport-tests --bench journal -- [--seconds 5] [--producers 256,64,1] [--stored 0] [--deliver] [--alone]`
 //! writes below the temporary folder; set `TMPDIR` to choose the disk. `--stored` records so many events first,
-//! `--deliver` claims and settles everything beside.
+//! `--deliver` claims and settles everything beside, `--alone` leaves the log out.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -34,6 +34,7 @@ struct Arguments {
     producers: Vec<usize>,
     stored: usize,
     deliver: bool,
+    alone: bool,
 }
 
 fn main() {
@@ -43,14 +44,16 @@ fn main() {
         "", "acks/s", "p50 ms", "p99", "p99.9", "max", "cpu us", "bytes"
     );
     for producers in &arguments.producers {
-        let log = log(*producers, &arguments);
+        let log = (!arguments.alone).then(|| log(*producers, &arguments));
         let journal = journal(*producers, &arguments);
-        println!("{:<34} {:>8.0}%", "  of the log", 100.0 * journal / log);
+        if let Some(log) = log {
+            println!("{:<34} {:>8.0}%", "  of the log", 100.0 * journal / log);
+        }
     }
 }
 
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { seconds: 5, producers: vec![256, 64, 1], stored: 0, deliver: false };
+    let mut arguments = Arguments { seconds: 5, producers: vec![256, 64, 1], stored: 0, deliver: false, alone: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
@@ -61,6 +64,7 @@ fn arguments() -> Arguments {
             }
             "--stored" => arguments.stored = value().parse().expect("a number"),
             "--deliver" => arguments.deliver = true,
+            "--alone" => arguments.alone = true,
             _ => {}
         }
     }

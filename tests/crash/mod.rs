@@ -4,10 +4,11 @@
 //! at many instants, and the journal is opened on it. With syncs turned down the same test must lose events.
 
 mod child;
+mod full;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -52,12 +53,7 @@ fn the_same_test_sees_the_loss_when_commits_are_not_synced() {
 /// Runs the child and reads what it did.
 fn operations(synced: Synced) -> Vec<Operation> {
     let folder = tempfile::tempdir().unwrap();
-    let (shim, log, data) = (folder.path().join("shim.so"), folder.path().join("log"), folder.path().join("data"));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crash/shim.c");
-    let compiled =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").output();
-    let compiled = compiled.expect("the crash tests need a C compiler called cc");
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let (shim, log, data) = (shim(folder.path()), folder.path().join("log"), folder.path().join("data"));
     std::fs::create_dir(&data).unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["crash::child::records_until_it_is_done", "--exact", "--ignored", "--nocapture"])
@@ -74,6 +70,16 @@ fn operations(synced: Synced) -> Vec<Operation> {
         String::from_utf8_lossy(&child.stderr)
     );
     model::read(&log)
+}
+
+/// Compiles the shim.
+fn shim(into: &Path) -> PathBuf {
+    let (shim, source) = (into.join("shim.so"), Path::new(env!("CARGO_MANIFEST_DIR")).join("crash/shim.c"));
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").output();
+    let compiled = compiled.expect("the crash tests need a C compiler called cc");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    shim
 }
 
 /// Instants spread over the run, and those right after an acknowledgement, when the least may be missing.

@@ -2,10 +2,12 @@
 // failed at any instant. Loaded with LD_PRELOAD; what was durable when is decided by the model, not here.
 //
 // CRASH_FOLDER: the folder. CRASH_LOG: where the record goes, outside of the folder.
+// While CRASH_FULL names a file that is there, writes fail as on a full disk; while CRASH_BROKEN does, syncs fail.
 // A record is: kind, length of the name, number, length of the bytes (4 x u64), the name, the bytes.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -60,6 +62,12 @@ static const char *inside(const char *path) {
     return path[length] == '/' ? path + length + 1 : NULL;
 }
 
+// Whether the file that a variable names is there.
+static int now(const char *variable) {
+    const char *path = getenv(variable);
+    return path && access(path, F_OK) == 0;
+}
+
 static const char *name_of(int fd) { return fd >= 0 && fd < FILES ? names[fd] : NULL; }
 
 static int opened(const char *path, int flags, int fd, int existed) {
@@ -101,6 +109,7 @@ int close(int fd) {
     ssize_t pwrite(int fd, const void *bytes, size_t length, offset_type offset) {    \
         const char *name = name_of(fd);                                               \
         if (!name) return REAL(pwrite)(fd, bytes, length, offset);                    \
+        if (now("CRASH_FULL")) return errno = ENOSPC, -1;                             \
         pthread_mutex_lock(&lock);                                                    \
         ssize_t done = REAL(pwrite)(fd, bytes, length, offset);                       \
         if (done > 0) record(WRITE, name, offset, bytes, done);                       \
@@ -142,6 +151,7 @@ FTRUNCATE(ftruncate64, off64_t)
         uint64_t number = ++syncs;                          \
         record(SYNC_BEGIN, name, number, "", 0);            \
         pthread_mutex_unlock(&lock);                        \
+        if (now("CRASH_BROKEN")) return errno = EIO, -1;    \
         usleep(100 + number * 7919 % 300);                  \
         pthread_mutex_lock(&lock);                          \
         record(SYNC_END, name, number, "", 0);              \

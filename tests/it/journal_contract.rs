@@ -190,7 +190,7 @@ macro_rules! contract {
                 events_go_where_the_plan_says, what_is_claimed_is_as_recorded, claims_are_exclusive_and_oldest_first,
                 in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
                 exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
-                due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once,
+                due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once, a_claim_that_nobody_reads_is_due_again,
             }
             keeping {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,

@@ -244,3 +244,23 @@ pub(crate) async fn settling_twice_counts_once(places: Places<'_>) {
         desk.journal.deliveries(DeliveryFilter { id: Some(claimed[0].delivery), ..Default::default() }).await.unwrap();
     assert_eq!((shown[0].state, shown[0].tries.len()), (DeliveryState::Delivered, 1));
 }
+
+pub(crate) async fn a_claim_that_nobody_reads_is_due_again(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    for n in 0..20 {
+        desk.event(&n.to_string(), "crm").await;
+    }
+    for from in ["memory", "file"] {
+        for _ in 0..50 {
+            drop(desk.journal.claim("crm", 100, desk.clock.now()));
+        }
+        let (mut claimed, mut waited) = (Vec::new(), 0);
+        while claimed.len() < 20 {
+            claimed.extend(desk.claim("crm").await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            waited += 1;
+            assert!(waited < 1_000, "{} of 20 from {from}", claimed.len());
+        }
+        desk.crash();
+    }
+}

@@ -28,7 +28,7 @@ pub trait Journal: Send + Sync + 'static {
     fn reject(&self, rejected: NewRejected);
 
     /// Takes up to `limit` due deliveries of one destination, oldest due first; they are in flight until settled.
-    /// After a crash or restart what was in flight is due again.
+    /// After a crash or restart what was in flight is due again; so is what was claimed when its answer is dropped unread.
     fn claim(&self, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>>;
 
     /// Writes down how attempts ended. Not synced on its own: losing it repeats a delivery, which is allowed.
@@ -359,14 +359,20 @@ pub enum JournalError {
 }
 
 /// An answer of the journal that is on its way.
-#[derive(Debug)]
-pub struct Pending<T>(oneshot::Receiver<Result<T, JournalError>>);
+#[must_use = "the effect is only certain when the answer is there"]
+pub struct Pending<T> {
+    answer: oneshot::Receiver<Result<T, JournalError>>,
+    unread: Option<Unread<T>>,
+}
+
+/// What becomes of an answer that nobody read.
+type Unread<T> = Box<dyn FnOnce(T) + Send>;
 
 impl<T> Pending<T> {
     /// The sending half belongs to the engine; dropping it is [`JournalError::Closed`].
     pub fn new() -> (oneshot::Sender<Result<T, JournalError>>, Self) {
-        let (sender, receiver) = oneshot::channel();
-        (sender, Self(receiver))
+        let (sender, answer) = oneshot::channel();
+        (sender, Self { answer, unread: None })
     }
 
     /// An answer that is already there.
@@ -375,11 +381,32 @@ impl<T> Pending<T> {
         let _ = sender.send(answer);
         pending
     }
+
+    /// What the engine does with an answer that arrived but is dropped unread.
+    pub fn if_unread(self, unread: impl FnOnce(T) + Send + 'static) -> Self {
+        let mut pending = self;
+        pending.unread = Some(Box::new(unread));
+        pending
+    }
 }
 
 impl<T> Future for Pending<T> {
     type Output = Result<T, JournalError>;
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(JournalError::Closed)))
+        let answer = std::task::ready!(Pin::new(&mut self.answer).poll(context));
+        self.unread = None;
+        Poll::Ready(answer.unwrap_or(Err(JournalError::Closed)))
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        // Closed first, so that an answer is either here or known to its sender as not delivered.
+        if let Some(unread) = self.unread.take() {
+            self.answer.close();
+            if let Ok(Ok(answer)) = self.answer.try_recv() {
+                unread(answer);
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ const REST: i64 = 256;
 const RESTART: i64 = 4;
 const FORCED: i64 = 64;
 /// Readers may hold the log open; it is not tried at every group.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) struct Checkpointer {
     wake: Option<SyncSender<()>>,

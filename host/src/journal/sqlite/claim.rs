@@ -18,9 +18,13 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
     if refill && shared.queue.push_chore(queue::Chore::Refill(destination.into())).is_err() {
         shared.due.refill_failed(destination);
     }
+    let unread = {
+        let shared = shared.clone();
+        move |claimed: Vec<Claimed>| shared.due.put_back(claimed.iter().map(|claimed| claimed.delivery as i64))
+    };
     if taken.iter().all(|taken| taken.open.cached.is_some()) {
-        let claimed = taken.iter().filter_map(|taken| from_memory(taken)).collect();
-        return Pending::ready(Ok(claimed));
+        let claimed = taken.iter().filter_map(from_memory).collect();
+        return Pending::ready(Ok(claimed)).if_unread(unread);
     }
     let (answer, pending) = Pending::new();
     let ids: Vec<i64> = taken.iter().map(|taken| taken.delivery).collect();
@@ -39,7 +43,7 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
         move || shared.due.put_back(ids)
     };
     shared.readers.submit_or(answer, from_file, put_back);
-    pending
+    pending.if_unread(unread)
 }
 
 fn from_memory(taken: &Taken) -> Option<Claimed> {

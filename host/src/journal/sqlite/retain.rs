@@ -9,6 +9,9 @@ use super::schema;
 
 /// Events looked at, keys deleted, pages given back in one step.
 const EVENTS: usize = 128;
+/// So many younger events in a row are the end of the old ones: they lie in the order of their arrival, but for a clock
+/// that was once ahead.
+const YOUNGER: usize = 10_000;
 const KEYS: i64 = 2_000;
 const PAGES: i64 = 64;
 
@@ -17,7 +20,8 @@ pub(super) struct Retain {
     before: i64,
     pub(super) answer: Sender<u64>,
     /// The last event looked at: those that must stay are not looked at again.
-    after: (i64, i64),
+    after: i64,
+    younger: usize,
     phase: Phase,
     pub(super) deleted: u64,
 }
@@ -32,7 +36,8 @@ enum Phase {
 
 /// What a step did, for memory once it is committed.
 pub(super) struct Step {
-    after: (i64, i64),
+    after: i64,
+    younger: usize,
     phase: Phase,
     deleted: u64,
     gone_run: Option<i64>,
@@ -41,7 +46,7 @@ pub(super) struct Step {
 
 impl Retain {
     pub(super) fn new(before: jiff::Timestamp, answer: Sender<u64>) -> Self {
-        Self { before: before.as_microsecond(), answer, after: (i64::MIN, 0), phase: Phase::Events, deleted: 0 }
+        Self { before: before.as_microsecond(), answer, after: 0, younger: 0, phase: Phase::Events, deleted: 0 }
     }
 
     pub(super) fn done(&self) -> bool {
@@ -50,8 +55,14 @@ impl Retain {
 
     /// The next step, inside a transaction.
     pub(super) fn step(&self, conn: &Connection, ids: &Ids, keys: &Keys, now: i64) -> rusqlite::Result<Step> {
-        let mut step =
-            Step { after: self.after, phase: self.phase, deleted: 0, gone_run: None, outliving: keys.outliving };
+        let mut step = Step {
+            after: self.after,
+            younger: self.younger,
+            phase: self.phase,
+            deleted: 0,
+            gone_run: None,
+            outliving: keys.outliving,
+        };
         match self.phase {
             Phase::Events => self.events(conn, ids, keys, now, &mut step)?,
             Phase::Keys => self.keys(conn, keys, now, &mut step)?,
@@ -62,7 +73,7 @@ impl Retain {
     }
 
     pub(super) fn committed(&mut self, step: &Step, keys: &mut Keys) {
-        (self.after, self.phase) = (step.after, step.phase);
+        (self.after, self.younger, self.phase) = (step.after, step.younger, step.phase);
         self.deleted += step.deleted;
         keys.outliving = step.outliving;
         keys.forgotten = keys.forgotten.max(self.before);
@@ -75,27 +86,36 @@ impl Retain {
         schema::set_meta(conn, "forgotten", keys.forgotten.max(self.before))?;
         schema::remember_ids(conn, ids)?;
         let mut select = conn.prepare_cached(
-            "SELECT received, id, request, first_delivery, first_delivery + deliveries FROM events \
-             INDEXED BY events_received WHERE (received, id) > (?, ?) AND received < ? ORDER BY received, id LIMIT ?",
+            "SELECT id, received, request, first_delivery, first_delivery + deliveries FROM events WHERE id > ? \
+             ORDER BY id LIMIT ?",
         )?;
         let columns = |row: &rusqlite::Row<'_>| {
-            Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?, (row.get::<_, i64>(3)?, row.get::<_, i64>(4)?)))
+            Ok((
+                row.get(0)?,
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+                (row.get::<_, i64>(3)?, row.get::<_, i64>(4)?),
+            ))
         };
-        let found = select.query_map(params![self.after.0, self.after.1, self.before, EVENTS as i64], columns)?;
-        let found: Vec<_> = found.collect::<Result<_, _>>()?;
+        let found: Vec<_> = select.query_map(params![self.after, EVENTS as i64], columns)?.collect::<Result<_, _>>()?;
         let covered = keys.runs.last().map_or((0, 0), |run| (run.last_event, run.last_request));
-        for (place, request, deliveries) in &found {
-            step.after = *place;
+        for (event, received, request, deliveries) in &found {
+            step.after = *event;
+            if *received >= self.before {
+                step.younger += 1;
+                continue;
+            }
+            step.younger = 0;
             if is_open(conn, *deliveries)? {
                 continue;
             }
-            step.outliving |= keep_keys(conn, place.1, *request, covered, now)?;
-            delete(conn, place.1, *request, *deliveries)?;
+            step.outliving |= keep_keys(conn, *event, *request, covered, now)?;
+            delete(conn, *event, *request, *deliveries)?;
             step.deleted += 1;
         }
         let deleted = schema::meta(conn, "deleted_events")? + step.deleted as i64;
         schema::set_meta(conn, "deleted_events", deleted)?;
-        if found.len() < EVENTS {
+        if found.len() < EVENTS || step.younger >= YOUNGER {
             step.phase = Phase::Keys;
         }
         Ok(())

@@ -28,7 +28,6 @@ CREATE TABLE events (
     kind TEXT NOT NULL, subject TEXT, provider_id TEXT, time INTEGER, warnings TEXT,
     form INTEGER NOT NULL, content TEXT, head INTEGER NOT NULL, tail INTEGER NOT NULL, data BLOB
 );
-CREATE INDEX events_received ON events (received);
 
 -- `state`: 0 pending, 1 retrying, 2 delivered, 3 exhausted, 4 cancelled. What is in flight is known in memory only,
 -- so that it is due again after a crash. `base`: attempts before the last retry by hand.

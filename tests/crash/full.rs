@@ -1,0 +1,85 @@
+//! The disk fills up, or breaks, while events come in: nobody is told that an event is kept, and it goes on by itself.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookport::clock::Clock;
+use hookport::journal::sqlite::{Options, Sqlite, open};
+use hookport::journal::{EventFilter, Journal, JournalError, Outcome, Settled};
+
+use crate::journal_contract::{ByType, accepted, attempt, event, request};
+
+#[test]
+fn a_full_disk_is_an_answer_and_not_the_end() {
+    run("full");
+}
+
+#[test]
+fn a_disk_that_cannot_sync_acknowledges_nothing() {
+    run("broken");
+}
+
+fn run(trouble: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let (shim, data) = (super::shim(folder.path()), folder.path().join("data"));
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["crash::full::goes_on_when_the_trouble_is_over", "--exact", "--ignored", "--nocapture"])
+        .env("LD_PRELOAD", &shim)
+        .env("CRASH_FOLDER", &data)
+        .env("CRASH_LOG", folder.path().join("log"))
+        .env("CRASH_FULL", folder.path().join("full"))
+        .env("CRASH_BROKEN", folder.path().join("broken"))
+        .env("CRASH_TROUBLE", folder.path().join(trouble))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[test]
+#[ignore = "started by the tests above, in a process of its own"]
+fn goes_on_when_the_trouble_is_over() {
+    let Some(folder) = std::env::var_os("CRASH_FOLDER").map(PathBuf::from) else { return };
+    let trouble = PathBuf::from(std::env::var_os("CRASH_TROUBLE").unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let again = || open(Options::new(&folder, Clock::default(), Arc::new(ByType))).unwrap();
+    let journal = again();
+    runtime.block_on(through(&journal, &trouble));
+    runtime.block_on(journal.close()).unwrap();
+    let found = runtime.block_on(again().events(EventFilter::default())).unwrap();
+    let names: String = found.iter().map(|event| event.provider_id.clone().unwrap()).collect();
+    assert_eq!(names, "cba");
+}
+
+async fn through(journal: &Arc<Sqlite>, trouble: &PathBuf) {
+    let record = async |name: &str| journal.record(request([event(name, "to.crm")])).await;
+    accepted(record("a").await.unwrap());
+    let claimed = journal.claim("crm", 9, Clock::default().now()).await.unwrap().remove(0);
+    File::create(trouble).unwrap();
+    for name in ["b", "b", "c"] {
+        let refused = record(name).await.unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            matches!(refused, JournalError::Failed { .. }) && said.contains("journal.db") && said.contains("by itself"),
+            "{said}"
+        );
+    }
+    let settled =
+        Settled { delivery: claimed.delivery, attempt: attempt(&Clock::default()), outcome: Outcome::Delivered };
+    let kept = journal.settle(vec![settled]).await;
+    assert!(journal.claim("crm", 9, Clock::default().now()).await.unwrap().is_empty(), "{kept:?}");
+    assert_eq!(journal.events(EventFilter::default()).await.unwrap().len(), 1, "readers go on");
+    std::fs::remove_file(trouble).unwrap();
+    accepted(record("b").await.unwrap());
+    accepted(record("c").await.unwrap());
+    for _ in 0..1_000 {
+        if journal.stats().await.unwrap().open == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the outcome that could not be written was never written: it would be delivered again");
+}
