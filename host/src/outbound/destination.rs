@@ -137,9 +137,9 @@ async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> A
         return event.clone();
     }
     let (reader, closed) = (opener.clone(), event.clone());
-    let Ok((opened, warnings)) = tokio::task::spawn_blocking(move || reader.open(&closed)).await else {
-        return event.clone();
-    };
+    let opening = tokio::task::spawn_blocking(move || reader.open(&closed)).await;
+    // A panic costs the attempt; sending the event closed would be worse.
+    let (opened, warnings) = opening.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     for warning in warnings {
         tracing::warn!(event = %event.id, source = %event.source, "{warning}");
     }
