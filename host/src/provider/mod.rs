@@ -23,3 +23,6 @@ pub mod template;
 pub mod vectors;
 pub mod verify;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
