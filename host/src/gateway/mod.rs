@@ -22,7 +22,7 @@ use crate::journal::{Journal, sqlite};
 use crate::outbound::{self, Destination, Open, Routes};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
-use crate::provider::verify::Sources;
+use crate::provider::sources::Sources;
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
