@@ -17,6 +17,7 @@ pub mod open;
 pub mod parse;
 pub mod place;
 pub mod redact;
+pub mod sign;
 pub mod signature;
 pub mod source;
 pub mod template;
