@@ -18,6 +18,7 @@ pub mod parse;
 pub mod place;
 pub mod prove;
 pub mod redact;
+pub mod sign;
 pub mod signature;
 pub mod source;
 pub mod sources;
