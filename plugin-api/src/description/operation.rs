@@ -32,9 +32,8 @@ pub struct Operation {
     /// Seconds for one call, unless the plan says otherwise.
     #[serde(default = "ten")]
     pub timeout_s: u64,
-    /// Tries of one call.
-    #[serde(default = "three")]
-    pub attempts: u32,
+    /// Tries of one request; unless said 3, and 1 for a method that may do something twice (POST, PATCH).
+    pub attempts: Option<u32>,
     /// Where the items of the output are, for polls: a JSON pointer.
     pub items: Option<String>,
     /// The event that a poll makes of a changed item.
@@ -43,8 +42,4 @@ pub struct Operation {
 
 fn ten() -> u64 {
     10
-}
-
-fn three() -> u32 {
-    3
 }
