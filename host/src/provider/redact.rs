@@ -1,7 +1,7 @@
 //! `redact`: what no log, rejection or screen may show. Pointers go on inside a string that holds JSON; `*` is any
 //! one step, `**` any number of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -27,13 +27,13 @@ pub fn mask(bytes: &[u8], pointers: &[Vec<String>]) -> Bytes {
 
 fn write(document: &Document<'_>, pointers: &[Vec<String>], out: &mut Vec<u8>) {
     let mut masked = HashSet::new();
-    let mut inside: Vec<(usize, Vec<String>)> = Vec::new();
+    let mut inside: HashMap<usize, Vec<Vec<String>>> = HashMap::new();
     for pointer in pointers {
         find(document.root(), pointer, &mut |value, rest| match rest {
             [] => {
                 masked.insert(value.span().start);
             }
-            rest => inside.push((value.span().start, rest.to_vec())),
+            rest => inside.entry(value.span().start).or_default().push(rest.to_vec()),
         });
     }
     document.root().write(out, &mut |value| {
@@ -41,12 +41,14 @@ fn write(document: &Document<'_>, pointers: &[Vec<String>], out: &mut Vec<u8>) {
         if masked.contains(&start) {
             return Edit::Replace(MASK.to_vec());
         }
-        let rest: Vec<_> = inside.iter().filter(|(at, _)| *at == start).map(|(_, rest)| rest.clone()).collect();
-        if rest.is_empty() || value.kind() != Kind::String { Edit::Keep } else { nested(value, &rest) }
+        match inside.get(&start) {
+            Some(rest) if value.kind() == Kind::String => nested(value, rest),
+            _ => Edit::Keep,
+        }
     });
 }
 
-/// A string whose text is a JSON object or array is masked inside.
+/// A string whose text is JSON is masked inside. Any other text may hold what should be masked, unless it is a plain word.
 fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
     let text = value.text();
     match Document::parse(text.as_bytes()) {
@@ -56,7 +58,10 @@ fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
             write_string(&inner, &mut literal);
             Edit::Replace(literal)
         }
-        _ => Edit::Keep,
+        _ if text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-. ".contains(&byte)) => {
+            Edit::Keep
+        }
+        _ => Edit::Replace(MASK.to_vec()),
     }
 }
 
