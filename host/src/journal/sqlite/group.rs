@@ -16,7 +16,7 @@ use crate::journal::{JournalError, Recorded, Undelivered};
 pub(super) enum Outcome {
     Committed(Undelivered<Recorded>),
     /// Rolled back; the outcomes of attempts are to be tried again.
-    Failed(Vec<Settling>),
+    Failed(Vec<Settling>, JournalError),
 }
 
 /// Commits a group and answers it; not without `ready`, which says that the commit waits for the disk as it must.
@@ -76,7 +76,7 @@ pub(super) fn commit(
                 let _ = answer.send(Err(error.clone()));
             });
             settled.iter().for_each(|settling| settling.postpone(&error));
-            Outcome::Failed(settled)
+            Outcome::Failed(settled, error)
         }
     }
 }

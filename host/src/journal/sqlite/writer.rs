@@ -15,7 +15,7 @@ use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
 use super::settle::Settling;
 use super::{Shared, retry};
-use crate::journal::{Recorded, Undelivered};
+use crate::journal::{JournalError, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
 const REST: u32 = 4;
@@ -135,13 +135,13 @@ impl Writer<'_> {
                     self.write_keys(PIECE.max(keys));
                 }
             }
-            Outcome::Failed(settled) => {
+            Outcome::Failed(settled, error) => {
                 self.postponed = settled;
-                self.unhealthy();
+                self.unhealthy(&error);
             }
         }
-        if self.checkpointer.tend(self.conn).is_err() {
-            self.unhealthy();
+        if let Err(error) = self.checkpointer.tend(self.conn) {
+            self.unhealthy(&self.shared.failed(&error));
         }
     }
 
@@ -217,11 +217,14 @@ impl Writer<'_> {
         let written = self.unsynced(|writer| writer.ingest.keys.write_piece(writer.conn, rows));
         match written {
             Ok(true) => self.ingest.keys.piece_committed(rows, self.shared.limits.filter_bytes),
-            Ok(false) => {}
+            Ok(false) => return false,
             // The keys stay in memory and in their events; the next piece tries again.
-            Err(_) => self.unhealthy(),
+            Err(error) => {
+                self.unhealthy(&self.shared.failed(&error));
+                return false;
+            }
         }
-        matches!(written, Ok(true))
+        true
     }
 
     /// A transaction of its own that nobody's ack waits for.
@@ -245,9 +248,9 @@ impl Writer<'_> {
     }
 
     /// Said once, not for every group.
-    fn unhealthy(&mut self) {
+    fn unhealthy(&mut self, error: &JournalError) {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("the journal {} cannot be written: senders are asked to come again", self.shared.place);
+            tracing::error!(%error, "events cannot be kept now: senders are asked to come again");
         }
     }
 }
