@@ -1,6 +1,6 @@
 //! The program as an operator meets it: exit codes, what goes to which output, and a gateway asked while it runs.
 
-mod program;
+pub(crate) mod program;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod journal;
 mod journal_contract;
+mod operations;
 mod outbound;
 mod plugins;
 mod server;
