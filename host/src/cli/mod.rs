@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod configuration;
 mod deliveries;
+mod demo;
 mod events;
 mod failure;
 mod filter;
@@ -15,6 +16,7 @@ mod output;
 mod plugin;
 mod rejections;
 mod serve;
+mod simulate;
 mod tail;
 mod vectors;
 mod verify;
@@ -38,6 +40,8 @@ struct Arguments {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Demo(demo::Demo),
+    Simulate(simulate::Simulate),
     Verify(verify::Verify),
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
@@ -52,6 +56,8 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Check(check) => check.run(),
+            Self::Demo(demo) => demo.run(),
+            Self::Simulate(simulate) => simulate.run(),
             Self::Verify(verify) => verify.run(),
             Self::Vectors(vectors) => vectors.run(),
             Self::Plugin(plugin) => plugin.run(),

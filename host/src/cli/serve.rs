@@ -54,20 +54,20 @@ pub(super) fn log(log: &Log) -> Result<(), Failure> {
 }
 
 /// The signals that end the gateway.
-struct Ends {
+pub(super) struct Ends {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Ends {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
         })
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         #[cfg(unix)]
         tokio::select! {
             _ = self.terminate.recv() => {}

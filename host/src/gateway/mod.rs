@@ -23,7 +23,7 @@ use crate::operations::{self, Operations};
 use crate::outbound::{self, Destination, Open, Routes};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
-use crate::provider::verify::Sources;
+use crate::provider::sources::Sources;
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -245,6 +245,10 @@ struct Seen {
 }
 
 impl Open for Seen {
+    fn opens(&self, event: &Event) -> bool {
+        self.sources.named(&event.source).is_none_or(|source| source.opens())
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
         match self.sources.named(&event.source) {
