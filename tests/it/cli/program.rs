@@ -69,6 +69,11 @@ impl Folder {
         std::fs::write(path, text).expect("it can be written");
     }
 
+    pub(crate) fn append(&self, name: &str, more: &str) {
+        let text = std::fs::read_to_string(self.0.path().join(name)).expect("it was written");
+        self.write(name, &format!("{text}{more}"));
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.0.path());

@@ -7,12 +7,14 @@ use hookport::clock::Clock;
 use hookport::event::{Data, Event};
 use hookport::journal::EventFilter;
 use jiff::SignedDuration;
+use rand::RngExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::{gateway_at, source};
 use crate::cases::gateway::Running;
+use crate::cli::program::Folder;
 use crate::server::Receiver;
 use crate::szzkc_mock::Szzkc;
 
@@ -24,6 +26,8 @@ const A_AGAIN: &str =
 const B: &str = r#"{"IMEI":"352019040625281","ICCID":"89860423191970454000","Status":1}"#;
 const B_STOPPED: &str = r#"{"IMEI":"352019040625281","ICCID":"89860423191970454000","Status":0}"#;
 
+/// Kills of the gateway.
+const ROUNDS: u64 = 8;
 /// Long enough for a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -220,4 +224,43 @@ async fn an_unreachable_platform_stops_neither_the_gateway_nor_the_poll() {
     let gateway = polled.start("200ms").await;
     until_events(&gateway, 1).await;
     gateway.stop().await;
+}
+
+/// The versions of one item that became events, oldest first.
+fn versions(folder: &Folder, admin: &str) -> Vec<u64> {
+    let run = folder.run(&["events", "list", "--limit", "1000", "--json", "--admin", admin]);
+    let page: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}{}", run.out, run.err));
+    let events = page["events"].as_array().expect("a list").iter().rev();
+    events.map(|event| event["event"]["data"]["Version"].as_u64().expect("a version")).collect()
+}
+
+/// Each version of an item lives through kills at random instants, until there is an event of it.
+fn kill_again_and_again(szzkc: &Szzkc, folder: &Folder) -> Vec<u64> {
+    for version in 1..=ROUNDS {
+        let item = format!(r#"{{"IMEI":"352019040635785","ICCID":"8986","Version":{version}}}"#);
+        szzkc.know(&[Box::leak(item.into_boxed_str())]);
+        let gateway = folder.serve();
+        std::thread::sleep(Duration::from_millis(rand::rng().random_range(0..40)));
+        // Dropped, it is killed.
+        drop(gateway);
+        let gateway = folder.serve();
+        folder.until(|| versions(folder, &gateway.admin()).contains(&version));
+    }
+    let gateway = folder.serve();
+    let polls = szzkc.calls().len() + 3;
+    folder.until(|| szzkc.calls().len() >= polls);
+    versions(folder, &gateway.admin())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_a_poll_and_its_events_neither_loses_nor_doubles_one() {
+    let szzkc = Szzkc::start(&[], Duration::ZERO).await;
+    let folder = super::folder(&szzkc.base_url);
+    folder.append(
+        "hookport.toml",
+        "[[polls]]\nsource = \"fleet\"\noperation = \"query_sim_card_batch\"\nevery = \"30ms\"\n\
+         input = { numbers = [\"352019040635785\"] }\nkey = \"ICCID\"\n",
+    );
+    let killed = tokio::task::spawn_blocking(move || kill_again_and_again(&szzkc, &folder));
+    assert_eq!(killed.await.expect("it holds"), (1..=ROUNDS).collect::<Vec<_>>());
 }
