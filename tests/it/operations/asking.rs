@@ -16,6 +16,9 @@ use super::url;
 use crate::plugins::built;
 use crate::server::Server;
 
+/// A status, headers and a body.
+type Said = (u16, &'static [(&'static str, &'static str)], &'static str);
+
 /// The asking plugin and somebody to ask.
 struct Asked {
     operations: Operations,
@@ -24,8 +27,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// Answers the request of each number, from 1, as `answer` says: a status, headers and a body.
-    async fn start(answer: fn(usize) -> (u16, &'static [(&'static str, &'static str)], &'static str)) -> Self {
+    /// Answers the request of each number, from 1, as `answer` says.
+    async fn start(answer: fn(usize) -> Said) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = requests.clone();
         let server = Server::start(move |request| {
