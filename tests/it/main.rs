@@ -12,6 +12,7 @@ mod edge;
 mod journal;
 mod journal_contract;
 mod kill;
+mod operations;
 mod outbound;
 mod plugins;
 mod process;

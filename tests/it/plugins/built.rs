@@ -52,9 +52,9 @@ const CHANGED: &[Edit] = &[
 ];
 
 /// The built library of a plugin of `tests/plugins`.
-pub(super) fn plugin(name: &str) -> PathBuf {
+pub(crate) fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("ordinary", &["constructor", "odd", "plain", "stranger"], &[]));
+    BUILT.get_or_init(|| build("ordinary", &["asker", "constructor", "odd", "plain", "stranger"], &[]));
     library(name)
 }
 
