@@ -34,7 +34,8 @@ pub(crate) async fn exchange(to: SocketAddr, request: &[u8]) -> Result<Reply, St
     reply(&answer).ok_or_else(|| format!("no HTTP answer: {:?}", String::from_utf8_lossy(&answer)))
 }
 
-fn reply(answer: &[u8]) -> Option<Reply> {
+/// What an answer says; nothing where it is none.
+pub(crate) fn reply(answer: &[u8]) -> Option<Reply> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let mut lines = std::str::from_utf8(&answer[..end]).ok()?.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 unusable input (also clap's own).
 
+mod call;
 mod check;
 mod client;
 mod configuration;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::Verify),
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
+    Call(call::Call),
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
@@ -59,6 +61,7 @@ impl Command {
             Self::Verify(verify) => verify.run(),
             Self::Vectors(vectors) => vectors.run(),
             Self::Plugin(plugin) => plugin.run(),
+            Self::Call(call) => call.run(),
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),

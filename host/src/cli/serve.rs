@@ -43,7 +43,7 @@ impl Serve {
 }
 
 /// Logs go to standard error, in the configured form.
-fn log(log: &Log) -> Result<(), Failure> {
+pub(super) fn log(log: &Log) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {

@@ -1,0 +1,14 @@
+//! The gateway's edge over raw sockets: what senders do, what they do wrong, and what each of them is answered.
+
+mod answers;
+mod busy;
+mod gate;
+mod limits;
+mod line;
+mod protocol;
+mod senders;
+
+use std::time::Duration;
+
+/// Long enough for a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
