@@ -24,7 +24,8 @@ fn the_demo_shows_every_provider_and_ends_well() {
         &["sgate.CUSTOM_STATUS_CHANGE", "rsa-pkcs1-md5", "200", "4 fields opened"],
         &["sgate.SALARY_STATUS_CHANGE", "forged", "401", "refused"],
         &["wallet-openapi.card.status.active", "200 {\"code\":0,\"message\":\"success\"}", "yes"],
-        &["events verified", "1 repeat", "2 forged requests refused"],
+        &["szzkc.SimCardChanged", "asked by the gateway", "yes"],
+        &["11 events stored and delivered", "1 repeat", "2 forged requests refused"],
     ] {
         assert!(line(words), "no line says {words:?}:\n{out}");
     }

@@ -104,8 +104,8 @@ impl Gateway {
     fn events(&self, source: &str) -> Vec<Value> {
         let list = ["events", "list", "--source", source, "--json", "--admin", &self.admin];
         let output = program(self.folder.path()).args(list).output().expect("it runs");
-        let text = String::from_utf8(output.stdout).expect("text");
-        text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+        let page: Value = serde_json::from_slice(&output.stdout).expect("a page");
+        page["events"].as_array().expect("a list").iter().map(|line| line["event"].clone()).collect()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::net::{Answer, Client};
 use crate::provider::complaint::did_you_mean;
 use crate::provider::sign::{PrivateKey, PrivateKeys, Tamper};
 use crate::provider::source::Source;
-use crate::provider::verify::Sources;
+use crate::provider::sources::Sources;
 use crate::request::Incoming;
 
 /// Play a provider: sign one of its samples with the source's own secrets and send it to the running gateway

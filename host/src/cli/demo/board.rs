@@ -112,5 +112,5 @@ impl Row {
 }
 
 fn line([time, provider, event, verified, ack, delivered]: &[String; 6]) -> String {
-    output::plain(format!("{time:<9} {provider:<15} {event:<37} {verified:<20} {ack:<37} {delivered}"))
+    output::plain(format!("{time:<9} {provider:<15} {event:<37} {verified:<22} {ack:<34} {delivered}"))
 }
