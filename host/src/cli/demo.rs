@@ -163,7 +163,6 @@ fn summary(performance: &Performance) -> Result<(), Failure> {
 
 /// Stays open for requests of the person who watches.
 async fn stay(mut board: Board, stage: &mut Stage, ends: &mut Ends) -> Result<(), Failure> {
-    board.freeze();
     let (gateway, admin) = (stage.gateway.address, stage.gateway.admin);
     let path = stage.gateway.sources.named("wallet").and_then(|source| source.path.clone()).unwrap_or_default();
     output::line(format!(

@@ -86,3 +86,34 @@ impl Desk {
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(key: &[u8], id: &str, time: i64, body: &str) -> Request<Bytes> {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap();
+        let mac = mac.chain_update(format!("{id}.{time}.{body}")).finalize().into_bytes();
+        let request = Request::builder().header("webhook-id", id).header("webhook-timestamp", time);
+        let signature = format!("v1,{} v1,{}", STANDARD.encode([0; 32]), STANDARD.encode(mac));
+        request.header("webhook-signature", signature).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_signed_with_the_secret_now_and_for_this_event_is_believed() {
+        let (sender, mut arrivals) = unbounded_channel();
+        let clock = Clock::default();
+        let (key, now) = ([7; 32], clock.now().as_second());
+        let desk = Desk { key, clock, sender };
+        for (request, believed) in [
+            (signed(&key, "e1", now, r#"{"id":"e1"}"#), true),
+            (signed(&[8; 32], "e1", now, r#"{"id":"e1"}"#), false),
+            (signed(&key, "e2", now, r#"{"id":"e1"}"#), false),
+            (signed(&key, "e1", now - 301, r#"{"id":"e1"}"#), false),
+            (Request::new(Bytes::from_static(br#"{"id":"e1"}"#)), false),
+        ] {
+            assert_eq!(desk.take(&request).status().is_success(), believed, "{request:?}");
+            assert_eq!(arrivals.try_recv().unwrap().wrong.is_none(), believed, "{request:?}");
+        }
+    }
+}
