@@ -18,6 +18,11 @@ pub(crate) fn library(provider: &str) -> PathBuf {
     folder().join(format!("libhookport_{}.so", provider.replace('-', "_")))
 }
 
+/// The program, with all of them beside it.
+pub(crate) fn program() -> PathBuf {
+    folder().join("hookport")
+}
+
 /// The folder of all of them.
 pub(crate) fn folder() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -35,6 +40,7 @@ fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--offline", "--quiet"]).current_dir(root());
     cargo.env("CARGO_TARGET_DIR", profile.parent().expect("the target folder"));
+    cargo.args(["-p", "hookport"]);
     cargo.args(PROVIDERS.iter().flat_map(|provider| ["-p".to_owned(), format!("hookport-{provider}")]));
     if !cfg!(debug_assertions) {
         cargo.arg("--release");

@@ -1,8 +1,10 @@
 //! `hookport demo`: one command to see it work. A gateway, a receiver, and the shipped providers played by the simulator.
 
 mod board;
+mod platform;
 mod receiver;
 mod scenes;
+mod server;
 mod stage;
 
 use std::time::Duration;
@@ -64,6 +66,7 @@ impl Demo {
     async fn show(&self, stage: &mut Stage) -> Result<(Board, Result<(), Failure>), Failure> {
         let (end, client, mut board) = (Instant::now() + DEADLINE, Client::new(true), Board::new());
         let mut performance = Performance::default();
+        performance.polls(stage, &mut board)?;
         for scene in SCENES {
             let played = timeout_at(end, performance.play(scene, stage, &client, &mut board)).await;
             played.map_err(|_| Failure::refused(format!("no answer of the gateway within {DEADLINE:?}")))??;
@@ -152,15 +155,14 @@ fn summary(performance: &Performance) -> Result<(), Failure> {
         return Err(Failure::refused(wrong.join("\nhookport: ")));
     }
     output::line(format!(
-        "\n{} events verified, stored, acknowledged in the providers' own words and delivered; {again} repeat acknowledged \
-         again and delivered once; {refused} forged requests refused.",
+        "\n{} events stored and delivered, each request acknowledged in its provider's own words; {again} repeat \
+         acknowledged and not delivered again; {refused} forged requests refused.",
         expected.len()
     ))
 }
 
 /// Stays open for requests of the person who watches.
 async fn stay(mut board: Board, stage: &mut Stage, ends: &mut Ends) -> Result<(), Failure> {
-    board.freeze();
     let (gateway, admin) = (stage.gateway.address, stage.gateway.admin);
     let path = stage.gateway.sources.named("wallet").and_then(|source| source.path.clone()).unwrap_or_default();
     output::line(format!(

@@ -1,12 +1,13 @@
-//! The table of the demo: redrawn in place on a terminal, elsewhere a plain line for each row that is settled.
+//! The table of the demo: a line for each row once it is settled, and on a terminal below them those that are still open.
 
 use std::io::IsTerminal;
-
-use comfy_table::{Cell, Color, Table};
 
 use crate::cli::{Failure, output};
 
 const HEAD: [&str; 6] = ["time", "provider", "event", "verified by", "ack", "delivered"];
+
+/// Lines that are drawn over must not wrap, and a terminal is seldom narrower.
+const NARROW: usize = 79;
 
 /// How far a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +34,9 @@ pub(super) struct Row {
 pub(super) struct Board {
     pub(super) rows: Vec<Row>,
     live: bool,
-    /// Lines on the terminal that the next drawing goes over.
+    /// Lines of open rows on the terminal, which the next showing goes over.
     drawn: usize,
-    /// Rows that were printed where nothing can be redrawn.
+    /// Which rows are settled and printed for good.
     printed: Vec<bool>,
 }
 
@@ -58,59 +59,66 @@ impl Board {
 
     /// Says how a row ended.
     pub(super) fn settle(&mut self, row: usize, standing: Standing, delivered: &str) -> Result<(), Failure> {
+        let told = self.rows[row].standing == standing && self.rows[row].delivered == delivered;
         self.rows[row].standing = standing;
         self.rows[row].delivered = delivered.to_owned();
+        self.printed[row] &= told;
         self.show()
     }
 
-    /// From now on rows are lines below everything else.
-    pub(super) fn freeze(&mut self) {
-        self.live = false;
-        self.printed = vec![true; self.rows.len()];
-    }
-
     fn show(&mut self) -> Result<(), Failure> {
-        if self.live {
-            return self.draw();
-        }
+        let mut lines = Vec::new();
         if self.printed.is_empty() {
-            output::line(line(&HEAD.map(str::to_owned)))?;
+            lines.push(line(&HEAD.map(str::to_owned)));
         }
         self.printed.resize(self.rows.len(), false);
         for (row, printed) in self.rows.iter().zip(&mut self.printed) {
             if row.standing != Standing::Open && !*printed {
                 *printed = true;
-                output::line(line(&row.all()))?;
+                lines.push(row.line(self.live));
             }
         }
-        Ok(())
-    }
-
-    fn draw(&mut self) -> Result<(), Failure> {
-        let mut table: Table = output::table(&HEAD);
-        for row in &self.rows {
-            let color = match row.standing {
-                Standing::Open => Color::Yellow,
-                Standing::Good => Color::Green,
-                Standing::Bad => Color::Red,
-            };
-            let cells = row.cells.iter().map(output::cell);
-            table.add_row(cells.chain([Cell::new(output::plain(&row.delivered)).fg(color)]));
-        }
-        let text = table.trim_fmt();
         let over = if self.drawn > 0 { format!("\u{1b}[{}A\u{1b}[J", self.drawn) } else { String::new() };
-        self.drawn = text.lines().count();
-        output::line(format!("{over}{text}"))
+        self.drawn = 0;
+        if self.live {
+            let open = self.rows.iter().filter(|row| row.standing == Standing::Open);
+            let open: Vec<String> = open.map(|row| row.line(false).chars().take(NARROW).collect()).collect();
+            self.drawn = open.len();
+            lines.extend(open);
+        }
+        match lines.is_empty() && over.is_empty() {
+            true => Ok(()),
+            false => output::line(format_args!("{over}{}", lines.join("\n"))),
+        }
     }
 }
 
 impl Row {
-    fn all(&self) -> [String; 6] {
+    fn line(&self, colours: bool) -> String {
         let [time, provider, event, verified, ack] = self.cells.clone();
-        [time, provider, event, verified, ack, self.delivered.clone()]
+        let line = line(&[time, provider, event, verified, ack, String::new()]);
+        let delivered = output::plain(&self.delivered);
+        match (colours, self.standing) {
+            (true, Standing::Good) => format!("{line}\u{1b}[32m{delivered}\u{1b}[0m"),
+            (true, Standing::Bad) => format!("{line}\u{1b}[31m{delivered}\u{1b}[0m"),
+            _ => line + &delivered,
+        }
     }
 }
 
 fn line([time, provider, event, verified, ack, delivered]: &[String; 6]) -> String {
-    output::plain(format!("{time:<9} {provider:<15} {event:<37} {verified:<20} {ack:<37} {delivered}"))
+    output::plain(format!("{time:<9} {provider:<15} {event:<37} {verified:<22} {ack:<34} {delivered}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_providers_words_cannot_steer_the_terminal() {
+        let cells = ["\u{1b}[2J", "b", "c", "d", "e\n"].map(str::to_owned);
+        let row = Row { cells, delivered: "\u{1b}[3J".into(), standing: Standing::Good };
+        assert!(!row.line(false).contains(['\u{1b}', '\n']));
+        assert_eq!(row.line(true).matches('\u{1b}').count(), 2);
+    }
 }

@@ -1,6 +1,5 @@
 //! The demo's destination: takes events, and believes none whose Standard Webhooks signature does not hold.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,18 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper::{Request, StatusCode};
 use serde_json::Value;
 use sha2::Sha256;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::server::{Answer, plain, serve};
 use crate::clock::Clock;
 
 /// How far a signed time may be off, in seconds, as the specification's own libraries have it.
@@ -44,20 +38,9 @@ pub(super) struct Receiver {
 impl Receiver {
     /// Listens on a free loopback port; the key is that of the secret.
     pub(super) async fn start(key: [u8; 32], clock: Clock) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
         let (sender, arrivals) = unbounded_channel();
         let desk = Arc::new(Desk { key, clock, sender });
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let desk = desk.clone();
-                let service = service_fn(move |request| take(desk.clone(), request));
-                // A peer that goes away is the peer's business.
-                tokio::spawn(async move {
-                    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
+        let address = serve(move |request| desk.take(&request)).await?;
         Ok(Self { address, arrivals })
     }
 }
@@ -68,25 +51,16 @@ struct Desk {
     sender: UnboundedSender<Arrived>,
 }
 
-async fn take(desk: Arc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let mut response = Response::new(Full::default());
-    let Ok(body) = body.collect().await.map(|body| body.to_bytes()) else {
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        return Ok(response);
-    };
-    let wrong = desk.check(&head.headers, &body).err();
-    if wrong.is_some() {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
-    }
-    let id = text(&head.headers, "webhook-id").to_owned();
-    let event = serde_json::from_slice(&body).unwrap_or_default();
-    // The demo has ended when nobody listens.
-    let _ = desk.sender.send(Arrived { id, event, wrong });
-    Ok(response)
-}
-
 impl Desk {
+    fn take(&self, request: &Request<Bytes>) -> Answer {
+        let wrong = self.check(request.headers(), request.body()).err();
+        let id = text(request.headers(), "webhook-id").to_owned();
+        let event = serde_json::from_slice(request.body()).unwrap_or_default();
+        // The demo has ended when nobody listens.
+        let _ = self.sender.send(Arrived { id, event, wrong });
+        plain(if wrong.is_none() { StatusCode::OK } else { StatusCode::UNAUTHORIZED }, Bytes::new())
+    }
+
     /// `v1,<base64 HMAC-SHA256>` of `id.timestamp.body`.
     fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), &'static str> {
         let (id, time) = (text(headers, "webhook-id"), text(headers, "webhook-timestamp"));
@@ -111,4 +85,35 @@ impl Desk {
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(key: &[u8], id: &str, time: i64, body: &str) -> Request<Bytes> {
+        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap();
+        let mac = mac.chain_update(format!("{id}.{time}.{body}")).finalize().into_bytes();
+        let request = Request::builder().header("webhook-id", id).header("webhook-timestamp", time);
+        let signature = format!("v1,{} v1,{}", STANDARD.encode([0; 32]), STANDARD.encode(mac));
+        request.header("webhook-signature", signature).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_signed_with_the_secret_now_and_for_this_event_is_believed() {
+        let (sender, mut arrivals) = unbounded_channel();
+        let clock = Clock::default();
+        let (key, now) = ([7; 32], clock.now().as_second());
+        let desk = Desk { key, clock, sender };
+        for (request, believed) in [
+            (signed(&key, "e1", now, r#"{"id":"e1"}"#), true),
+            (signed(&[8; 32], "e1", now, r#"{"id":"e1"}"#), false),
+            (signed(&key, "e2", now, r#"{"id":"e1"}"#), false),
+            (signed(&key, "e1", now - 301, r#"{"id":"e1"}"#), false),
+            (Request::new(Bytes::from_static(br#"{"id":"e1"}"#)), false),
+        ] {
+            assert_eq!(desk.take(&request).status().is_success(), believed, "{request:?}");
+            assert_eq!(arrivals.try_recv().unwrap().wrong.is_none(), believed, "{request:?}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What is played, in order: samples that came with the providers, a repeated request and forged ones.
 
 use super::board::{Board, Row, Standing};
+use super::platform;
 use super::stage::Stage;
 use crate::case::Case;
 use crate::cli::Failure;
@@ -80,6 +81,20 @@ pub(super) struct Performance {
 }
 
 impl Performance {
+    /// Expects what the gateway asks for by itself.
+    pub(super) fn polls(&mut self, stage: &Stage, board: &mut Board) -> Result<(), Failure> {
+        let time = stage.clock.now().strftime("%H:%M:%S").to_string();
+        for iccid in platform::iccids() {
+            let cells = [&time, "szzkc", "szzkc.SimCardChanged", "asked by the gateway", "-"].map(str::to_owned);
+            let row = board.add(Row { cells, delivered: "...".into(), standing: Standing::Open })?;
+            let known_by = ("/subject", iccid.to_owned());
+            let expected =
+                Expected { source: "sim-fleet".into(), known_by, opened: Vec::new(), row, arrived: Vec::new() };
+            self.expected.push(expected);
+        }
+        Ok(())
+    }
+
     /// Plays one scene.
     pub(super) async fn play(
         &mut self,

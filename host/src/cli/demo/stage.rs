@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
+use super::platform;
 use super::receiver::Receiver;
 use crate::cli::Failure;
 use crate::clock::Clock;
@@ -40,11 +41,13 @@ impl Stage {
         let clock = Clock::default();
         let secret: [u8; 32] = rand::random();
         let receiver = Receiver::start(secret, clock.clone()).await.map_err(Failure::refused)?;
+        let platform = platform::start().await.map_err(Failure::refused)?;
         let (mut variables, keys) = keys().map_err(Failure::refused)?;
         variables.extend(
             [
                 ("RECEIVER_SECRET", format!("whsec_{}", STANDARD.encode(secret))),
                 ("HOOKPORT__DESTINATIONS__RECEIVER__URL", format!("http://{}/events", receiver.address)),
+                ("HOOKPORT__SOURCES__SIM-FLEET__SETTINGS__BASE_URL", format!("http://{platform}")),
                 ("HOOKPORT__JOURNAL__PATH", folder.path().display().to_string()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),

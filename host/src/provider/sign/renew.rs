@@ -88,7 +88,7 @@ fn reshaped(text: &str, seed: &str, place: &Place) -> String {
 /// White space behind a document, which changes its hash and nothing that it says.
 fn blank(seed: &str) -> [u8; 32] {
     let digest = Sha256::digest(seed);
-    std::array::from_fn(|bit| if digest[bit / 8] >> (bit % 8) & 1 == 1 { b'\t' } else { b' ' })
+    std::array::from_fn(|bit| if (digest[bit / 8] >> (bit % 8)) & 1 == 1 { b'\t' } else { b' ' })
 }
 
 #[cfg(test)]
