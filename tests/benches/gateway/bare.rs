@@ -26,7 +26,7 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn start() -> Self {
-        let runtime = runtime();
+        let runtime = runtime("bare");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         let taken = Arc::new(AtomicUsize::new(0));
@@ -61,7 +61,7 @@ async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
     response
 }
 
-/// As many threads as `hookport serve` has.
-pub(crate) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
+/// As many threads as `hookport serve` has; their name tells them apart in a profile.
+pub(crate) fn runtime(name: &str) -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build().expect("a runtime")
 }

@@ -36,7 +36,7 @@ impl Running {
     /// Everything goes to a destination with these lines, or to one that takes the first event and never answers: then an event costs all
     /// that it costs in the journal, and nobody delivers.
     pub(crate) fn start(destination: &str) -> Self {
-        let (folder, runtime) = (folder(), runtime());
+        let (folder, runtime) = (folder(), runtime("gateway"));
         let silent = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let nobody = silent.local_addr().expect("an address");
         let never = format!("url = \"http://{nobody}/\"\nconcurrency = 1\ntimeout = \"10m\"");
