@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod inbound;
 pub mod journal;
 pub mod net;
+pub mod operations;
 pub mod outbound;
 pub mod plugin;
 pub mod provider;

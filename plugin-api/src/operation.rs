@@ -51,7 +51,7 @@ pub struct RequestPlan {
     pub method: String,
     /// Absolute.
     pub url: String,
-    /// Names and values.
+    /// Names and values. In a value the host puts a secret of the source in place of `${secret:NAME}`.
     pub headers: Vec<(String, String)>,
     /// As it goes out.
     pub body: Vec<u8>,

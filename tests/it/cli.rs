@@ -99,7 +99,8 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert_eq!(document["plugins"].as_array().map(Vec::len), Some(3));
     assert_eq!(document["refused"].as_array().map(Vec::len), Some(2), "the file and the folder that is not there");
     assert_eq!(folder.run(&["plugin", "inspect", "providers/signed/provider.toml"]).code, 0);
-    assert_eq!(folder.run(&["plugin", "inspect", "hookport.toml"]).code, 2);
+    assert_eq!(folder.run(&["plugin", "inspect", "hookport.toml"]).code, 1, "it says why this is refused");
+    assert_eq!(folder.run(&["plugin", "inspect", "nowhere.so"]).code, 2);
 }
 
 #[test]

@@ -38,6 +38,10 @@ async fn until(what: &str, mut is_true: impl FnMut() -> bool) {
 struct AsItIs;
 
 impl Open for AsItIs {
+    fn opens(&self, _: &Event) -> bool {
+        false
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         match &event.data {
             Data::Json(json) => (json.clone(), Vec::new()),

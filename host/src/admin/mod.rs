@@ -1,4 +1,5 @@
-//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; only `retry` changes anything.
+//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again,
+//! and an operation calls a provider.
 //!
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
 
@@ -8,6 +9,7 @@ mod failure;
 mod gateway;
 mod guard;
 mod health;
+mod operations;
 mod rejections;
 pub mod shown;
 
@@ -27,6 +29,7 @@ pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 use self::shown::{PluginShown, SourceShown};
 use crate::journal::Journal;
+use crate::operations::Operations;
 
 /// So many `tail`s may wait at once.
 const TAILS: usize = 64;
@@ -42,6 +45,8 @@ pub trait Redact: Send + Sync + 'static {
 pub struct State {
     /// Where everything is.
     pub journal: Arc<dyn Journal>,
+    /// What can be called.
+    pub operations: Arc<Operations>,
     /// Masks data.
     pub redact: Arc<dyn Redact>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
@@ -89,6 +94,7 @@ fn router(shared: Shared) -> Router {
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))
         .route("/v1/sources", get(gateway::sources))
+        .route("/v1/sources/{source}/operations/{operation}", post(operations::call))
         .route("/v1/stats", get(gateway::stats))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))

@@ -2,10 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 unusable input (also clap's own).
 
+mod call;
 mod check;
 mod client;
 mod configuration;
 mod deliveries;
+mod demo;
 mod events;
 mod failure;
 mod filter;
@@ -14,6 +16,7 @@ mod output;
 mod plugin;
 mod rejections;
 mod serve;
+mod simulate;
 mod tail;
 mod vectors;
 mod verify;
@@ -37,9 +40,12 @@ struct Arguments {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Demo(demo::Demo),
+    Simulate(simulate::Simulate),
     Verify(verify::Verify),
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
+    Call(call::Call),
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
@@ -50,9 +56,12 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Check(check) => check.run(),
+            Self::Demo(demo) => demo.run(),
+            Self::Simulate(simulate) => simulate.run(),
             Self::Verify(verify) => verify.run(),
             Self::Vectors(vectors) => vectors.run(),
             Self::Plugin(plugin) => plugin.run(),
+            Self::Call(call) => call.run(),
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),

@@ -43,7 +43,7 @@ impl Serve {
 }
 
 /// Logs go to standard error, in the configured form.
-fn log(log: &Log) -> Result<(), Failure> {
+pub(super) fn log(log: &Log) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log.format {
@@ -54,20 +54,20 @@ fn log(log: &Log) -> Result<(), Failure> {
 }
 
 /// The signals that end the gateway.
-struct Ends {
+pub(super) struct Ends {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Ends {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
             terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
         })
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         #[cfg(unix)]
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -9,6 +9,9 @@ use figment::{Error, Metadata, Profile, Provider};
 /// Before every override; `__` separates its keys.
 const PREFIX: &str = "HOOKPORT__";
 
+/// The last key of a secret that is text, whatever it looks like.
+const FORMS: [&str; 3] = ["env", "file", "value"];
+
 /// Variables by name.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
@@ -56,7 +59,10 @@ impl Provider for Environment {
         let mut figment = figment::Figment::new();
         for (_, path, text) in self.overrides() {
             // A secret that looks like a number is still text.
-            let value = if is_secret(&path) { Value::from(text) } else { text.parse().unwrap_or_else(|e| match e {}) };
+            let value = match is_secret(&path) && path.last().is_some_and(|form| FORMS.contains(&form.as_str())) {
+                true => Value::from(text),
+                false => text.parse().unwrap_or_else(|never| match never {}),
+            };
             figment = figment.merge(Serialized::default(&path.join("."), value));
         }
         figment.data()

@@ -19,10 +19,11 @@ use crate::config::Config;
 use crate::event::{Data, Event};
 use crate::inbound::{Decoder, Inbound, Limits, Listener};
 use crate::journal::{Journal, sqlite};
+use crate::operations::{self, Operations};
 use crate::outbound::{self, Destination, Open, Routes};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
-use crate::provider::verify::Sources;
+use crate::provider::sources::Sources;
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -67,6 +68,7 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     delivering: JoinHandle<()>,
+    polling: JoinHandle<()>,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -87,20 +89,22 @@ impl Gateway {
         let inbound = Inbound::new(sources.clone(), decoders(plugins), journal.clone(), clock.clone(), limits(&config));
         let listening = tokio::spawn(Listener::new(socket, Arc::new(inbound)).run(stopped.clone(), DRAIN));
         let delivering = outbound::run(journal.clone(), destinations, seen.clone(), clock.clone(), stopped.clone());
-        let state = state(&config, plugins, journal.clone(), seen, readiness.clone());
+        let operations = Arc::new(operations(&sources, plugins, &clock));
+        let polling = operations::poll(&config.polls, &operations, &journal, &clock, &stopped);
+        let state = state(&config, plugins, journal.clone(), operations, seen, readiness.clone());
         let mut ended = stopped.clone();
         let serving =
             tokio::spawn(admin::serve(admin_socket, state, async move { drop(ended.wait_for(|stop| *stop).await) }));
         tokio::spawn(retain(journal.clone(), clock, config.journal.retention, stopped));
         readiness.set(Phase::Running);
-        Ok(Self { address, admin, journal, sources, readiness, stop, listening, delivering, serving })
+        Ok(Self { address, admin, journal, sources, readiness, stop, listening, delivering, polling, serving })
     }
 
     /// Takes nothing new, finishes what is under way within seconds, and closes the journal.
     pub async fn stop(self) {
         self.readiness.set(Phase::Draining);
         self.stop.send_replace(true);
-        let _ = tokio::join!(self.listening, self.delivering);
+        let _ = tokio::join!(self.listening, self.delivering, self.polling);
         let _ = tokio::time::timeout(Duration::from_secs(1), self.serving).await;
         if let Err(error) = self.journal.close().await {
             tracing::error!("{error}");
@@ -162,6 +166,12 @@ pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Compla
     }
 }
 
+/// What can be called, through which code.
+pub fn operations(sources: &Sources, plugins: &Plugins, clock: &Clock) -> Operations {
+    let native = |provider: &str| plugins.by_id.get(provider)?.native.clone();
+    Operations::new(sources.iter(), native, clock)
+}
+
 fn decoders(plugins: &Plugins) -> std::collections::HashMap<Arc<str>, Decoder> {
     let native = plugins.by_id.values().filter_map(|plugin| {
         let native = plugin.native.clone()?;
@@ -184,6 +194,7 @@ fn state(
     config: &Config,
     plugins: &Plugins,
     journal: Arc<dyn Journal>,
+    operations: Arc<Operations>,
     redact: Arc<dyn Redact>,
     readiness: Readiness,
 ) -> admin::State {
@@ -196,6 +207,7 @@ fn state(
     });
     admin::State {
         journal,
+        operations,
         redact,
         token: config.admin.token.clone(),
         plugins: shown.collect(),
@@ -233,6 +245,10 @@ struct Seen {
 }
 
 impl Open for Seen {
+    fn opens(&self, event: &Event) -> bool {
+        self.sources.named(&event.source).is_none_or(|source| source.opens())
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
         match self.sources.named(&event.source) {

@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::source::Source;
-use crate::provider::verify::{Sources, Verified, verify};
+use crate::provider::sources::Sources;
+use crate::provider::verify::{Verified, verify};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 

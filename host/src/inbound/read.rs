@@ -119,19 +119,21 @@ impl Inbound {
         let response = match (rejection.reason, &source) {
             (Reason::Method, Some(source)) => answer::not_allowed(source.methods()),
             (Reason::TooLarge, _) => answer::host(StatusCode::PAYLOAD_TOO_LARGE),
-            (Reason::Timeout, _) => answer::closing(answer::host(StatusCode::REQUEST_TIMEOUT)),
+            (Reason::Timeout, _) => answer::host(StatusCode::REQUEST_TIMEOUT),
             (reason, Some(source)) => answer::ack(source.ack(answer::outcome(reason), &head.request, self.clock.now())),
             (_, None) => answer::host(StatusCode::NOT_FOUND),
         };
         let expects = head.request.headers.contains_key(EXPECT);
         let unread = !body.is_end_stream();
         self.keep(source.as_ref(), &rejection, &head.request);
+        // On HTTP/2 only the stream ends.
+        let response = if unread && head.version < Version::HTTP_2 { answer::closing(response) } else { response };
         if rejection.reason == Reason::Timeout || !unread || expects {
             return response;
         }
         let patience = self.limits.request_timeout;
         tokio::spawn(async move { timeout(patience, discard(body)).await });
-        if head.version == Version::HTTP_11 { answer::closing(response) } else { response }
+        response
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
+mod pending;
 pub mod sqlite;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use uuid::Uuid;
+
+pub use self::pending::{Answer, Pending};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
 use crate::reason::{Reason, Rejection};
@@ -356,57 +356,4 @@ pub enum JournalError {
         /// The engine's words, and how to mend it.
         message: String,
     },
-}
-
-/// An answer of the journal that is on its way.
-#[must_use = "the effect is only certain when the answer is there"]
-pub struct Pending<T> {
-    answer: oneshot::Receiver<Result<T, JournalError>>,
-    unread: Option<Unread<T>>,
-}
-
-/// What becomes of an answer that nobody read.
-type Unread<T> = Box<dyn FnOnce(T) + Send>;
-
-impl<T> Pending<T> {
-    /// The sending half belongs to the engine; dropping it is [`JournalError::Closed`].
-    pub fn new() -> (oneshot::Sender<Result<T, JournalError>>, Self) {
-        let (sender, answer) = oneshot::channel();
-        (sender, Self { answer, unread: None })
-    }
-
-    /// An answer that is already there.
-    pub fn ready(answer: Result<T, JournalError>) -> Self {
-        let (sender, pending) = Self::new();
-        let _ = sender.send(answer);
-        pending
-    }
-
-    /// What the engine does with an answer that arrived but is dropped unread.
-    pub fn if_unread(self, unread: impl FnOnce(T) + Send + 'static) -> Self {
-        let mut pending = self;
-        pending.unread = Some(Box::new(unread));
-        pending
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, JournalError>;
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = std::task::ready!(Pin::new(&mut self.answer).poll(context));
-        self.unread = None;
-        Poll::Ready(answer.unwrap_or(Err(JournalError::Closed)))
-    }
-}
-
-impl<T> Drop for Pending<T> {
-    fn drop(&mut self) {
-        // Closed first, so that an answer is either here or known to its sender as not delivered.
-        if let Some(unread) = self.unread.take() {
-            self.answer.close();
-            if let Ok(Ok(answer)) = self.answer.try_recv() {
-                unread(answer);
-            }
-        }
-    }
 }

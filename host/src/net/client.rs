@@ -17,7 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions};
 use tokio::time::{Instant, timeout_at};
 
-use super::guard::Guard;
+use super::guard::{self, Guard};
 
 /// Kept no longer than most servers keep it, so that a request seldom meets a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(30);
@@ -50,6 +50,9 @@ pub enum SendError {
     /// It took too long.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// An address that may not be connected to.
+    #[error("{0}")]
+    Refused(String),
     /// Name, address, connection, TLS or protocol.
     #[error("{0}")]
     Connection(String),
@@ -92,6 +95,7 @@ impl Client {
         let end = Instant::now() + limit;
         let response = match timeout_at(end, self.inner.request(request)).await {
             Err(_) => return Err(SendError::Timeout(limit)),
+            Ok(Err(error)) if guard::refused(&error) => return Err(SendError::Refused(words(&error))),
             Ok(Err(error)) => return Err(SendError::Connection(words(&error))),
             Ok(Ok(response)) => response,
         };

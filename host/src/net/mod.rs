@@ -5,5 +5,7 @@
 pub mod address;
 pub mod client;
 mod guard;
+mod retry_after;
 
 pub use client::{Answer, Client, SendError};
+pub use retry_after::retry_after;

@@ -99,12 +99,12 @@ impl Destination {
     }
 
     /// Delivers a batch; one reply for each delivery, in order.
-    pub(super) async fn deliver(&self, batch: &[Claimed], opener: &dyn Open, now: Timestamp) -> Vec<Reply> {
+    pub(super) async fn deliver(&self, batch: &[Claimed], opener: &Arc<dyn Open>, now: Timestamp) -> Vec<Reply> {
         match &self.kind {
             Kind::Http(endpoint) => {
                 let mut replies = Vec::with_capacity(batch.len());
                 for claimed in batch {
-                    let event = opened(&claimed.event, endpoint.format(), opener);
+                    let event = opened(&claimed.event, endpoint.format(), opener).await;
                     replies.push(endpoint.deliver(&event, &claimed.request, now).await);
                 }
                 replies
@@ -115,11 +115,12 @@ impl Destination {
 }
 
 /// An event that cannot be written fails alone; the others share one fate.
-async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &dyn Open) -> Vec<Reply> {
-    let prepared: Vec<_> = batch
-        .iter()
-        .map(|claimed| payload::line(format, &opened(&claimed.event, format, opener), &claimed.request))
-        .collect();
+async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &Arc<dyn Open>) -> Vec<Reply> {
+    let mut prepared = Vec::with_capacity(batch.len());
+    for claimed in batch {
+        let event = opened(&claimed.event, format, opener).await;
+        prepared.push(payload::line(format, &event, &claimed.request));
+    }
     let written = lines.write(prepared.iter().filter_map(|line| line.as_ref().ok().cloned()).collect()).await;
     let reply = |line: &Result<_, serde_json::Error>| match line {
         Ok(_) => written.clone(),
@@ -128,13 +129,17 @@ async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &
     prepared.iter().map(reply).collect()
 }
 
-/// The event with its encrypted fields in plain text, which exists only for as long as it is sent.
-fn opened(event: &Arc<Event>, format: Format, opener: &dyn Open) -> Arc<Event> {
+/// The event with its encrypted fields in plain text, which exists only for as long as it is sent. Decryption takes
+/// milliseconds, so it leaves the async thread.
+async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> Arc<Event> {
     let Data::Json(data) = &event.data else { return event.clone() };
-    if format == Format::Raw {
+    if format == Format::Raw || !opener.opens(event) {
         return event.clone();
     }
-    let (opened, warnings) = opener.open(event);
+    let (reader, closed) = (opener.clone(), event.clone());
+    let opening = tokio::task::spawn_blocking(move || reader.open(&closed)).await;
+    // A panic costs the attempt; sending the event closed would be worse.
+    let (opened, warnings) = opening.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     for warning in warnings {
         tracing::warn!(event = %event.id, source = %event.source, "{warning}");
     }

@@ -13,12 +13,12 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::destination::DestinationError;
-use super::judge::{Reply, retry_after};
+use super::judge::Reply;
 use super::payload;
 use super::sign::Signer;
 use crate::config::resolved::{Format, Http};
 use crate::event::Event;
-use crate::net::{Answer, Client};
+use crate::net::{Answer, Client, retry_after};
 use crate::request::Incoming;
 
 /// The start of an answer that an attempt keeps.

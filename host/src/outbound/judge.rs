@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hyper::header::{HeaderMap, RETRY_AFTER};
 use jiff::{SignedDuration, Timestamp};
 
 use super::retry;
@@ -53,16 +52,6 @@ pub(super) fn judge(
         Some(wait) => Outcome::Retry(later(now, pause.map_or(wait, |pause| pause.min(LONGEST_PAUSE)))),
     };
     (outcome, Some(error))
-}
-
-/// How long an answer asks to wait, in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
 fn redirect(status: u16, location: Option<&str>) -> String {
@@ -153,23 +142,5 @@ mod tests {
         assert_eq!(judged(&asks(503, u64::MAX), 1).0, retry_in(24 * 3600));
         assert_eq!(judged(&asks(500, 120), 1).0, retry_in(5));
         assert!(matches!(judged(&asks(429, 120), 3).0, Outcome::Exhausted(_)));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        for (text, expected) in [
-            ("120", Some(120)),
-            (" 7 ", Some(7)),
-            ("Fri, 02 Jan 2026 03:05:05 GMT", Some(60)),
-            ("Thu, 01 Jan 2026 03:05:05 GMT", Some(0)),
-            ("99999999999999999999999", Some(u64::MAX)),
-            ("", None),
-            ("-5", None),
-            ("soon", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-            assert_eq!(retry_after(&headers, now()), expected.map(Duration::from_secs), "{text:?}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now()), None);
     }
 }

@@ -33,6 +33,9 @@ use crate::journal::Journal;
 
 /// Reads what only the source can read, at delivery.
 pub trait Open: Send + Sync + 'static {
+    /// Whether there is anything to open or to mask in the event's data.
+    fn opens(&self, event: &Event) -> bool;
+
     /// The event's JSON data with its encrypted fields opened and its masks applied, and what could not be opened.
     fn open(&self, event: &Event) -> (Bytes, Vec<String>);
 }

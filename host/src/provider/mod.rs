@@ -16,10 +16,16 @@ pub mod named;
 pub mod open;
 pub mod parse;
 pub mod place;
+pub mod prove;
 pub mod redact;
+pub mod sign;
 pub mod signature;
 pub mod source;
+pub mod sources;
 pub mod template;
 pub mod vectors;
 pub mod verify;
 pub mod view;
+
+#[cfg(test)]
+mod tests;

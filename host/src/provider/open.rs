@@ -48,6 +48,15 @@ pub fn private_der(pem: &str) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 impl Source {
+    /// Whether there is anything to open or to mask in this source's events.
+    pub fn opens(&self) -> bool {
+        self.masks() || !self.opening.values().all(Vec::is_empty)
+    }
+
+    fn masks(&self) -> bool {
+        self.setting("mask_event") == Some("true")
+    }
+
     /// An event's data as a destination gets it: declared fields opened, and masked where the source says so.
     pub fn open(&self, data: &Bytes) -> (Bytes, Vec<String>) {
         let mut warnings = Vec::new();
@@ -55,8 +64,7 @@ impl Source {
             true => data.clone(),
             false => self.opened(data, &mut warnings).unwrap_or_else(|| data.clone()),
         };
-        let masked = self.setting("mask_event") == Some("true");
-        (if masked { mask(&opened, &self.provider.redacted) } else { opened }, warnings)
+        (if self.masks() { mask(&opened, &self.provider.redacted) } else { opened }, warnings)
     }
 
     /// Data or a body as a person may see it: what the description redacts is masked.

@@ -20,7 +20,11 @@ pub fn parse(text: &str, file: &str, grammar: Grammar) -> Result<Description, Ve
     let mut unknown = Vec::new();
     let read = toml::Deserializer::parse(text)
         .and_then(|toml| serde_ignored::deserialize(toml, |path| unknown.push(path.to_string().replace(".?", ""))));
-    let description: Description = read.map_err(|error| vec![places.toml(&error)])?;
+    let description: Description = match read {
+        Ok(description) => description,
+        // A key that is missing is often one that is misspelt.
+        Err(error) => return Err([vec![places.toml(&error)], places.all_unknown(&unknown, grammar)].concat()),
+    };
     let refused = unknown.iter().filter(|key| grammar == Grammar::Strict || description.must_understand.contains(key));
     let complaints: Vec<_> = refused.map(|key| places.unknown(key, grammar)).collect();
     if complaints.is_empty() { Ok(description) } else { Err(complaints) }
@@ -48,6 +52,11 @@ impl<'t> Places<'t> {
     fn toml(&self, error: &toml::de::Error) -> Complaint {
         let line = error.span().map(|span| self.line_at(span.start));
         Complaint { file: self.file.to_owned(), line, key: String::new(), message: error.message().to_owned() }
+    }
+
+    fn all_unknown(&self, keys: &[String], grammar: Grammar) -> Vec<Complaint> {
+        let strict = keys.iter().filter(|_| grammar == Grammar::Strict);
+        strict.map(|key| self.unknown(key, grammar)).collect()
     }
 
     fn unknown(&self, key: &str, grammar: Grammar) -> Complaint {

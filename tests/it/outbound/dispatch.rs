@@ -81,6 +81,10 @@ async fn a_journal_that_fails_is_asked_again_and_nothing_is_lost() {
 struct Fragile(AtomicBool);
 
 impl Open for Fragile {
+    fn opens(&self, _: &Event) -> bool {
+        true
+    }
+
     fn open(&self, _: &Event) -> (Bytes, Vec<String>) {
         assert!(self.0.swap(true, Ordering::SeqCst), "the first one breaks");
         (Bytes::from_static(b"{}"), Vec::new())

@@ -145,6 +145,10 @@ async fn a_retry_keeps_the_id_and_is_signed_at_its_own_time() {
 struct Opener;
 
 impl Open for Opener {
+    fn opens(&self, _: &Event) -> bool {
+        true
+    }
+
     fn open(&self, _: &Event) -> (Bytes, Vec<String>) {
         (Bytes::from_static(br#"{"card":"opened"}"#), vec!["one field could not be opened".into()])
     }

@@ -89,7 +89,15 @@ impl Check<'_> {
             && let Some(description) = self.description(&source.provider)
         {
             let known = || description.operations.iter().map(|operation| operation.id.as_str());
-            if !known().any(|id| id == poll.operation) {
+            let found = description.operations.iter().find(|operation| operation.id == poll.operation);
+            if found.is_some_and(|operation| operation.items.is_none() || operation.changed_event.is_none()) {
+                let message = format!(
+                    "\"{}\" cannot be polled: its description names no `items` and `changed_event`",
+                    poll.operation
+                );
+                self.complain(&["polls", at, "operation"], message);
+            }
+            if found.is_none() {
                 let (provider, operation) = (&source.provider, &poll.operation);
                 let message = match known().next() {
                     None => format!("\"{provider}\" has no operations"),

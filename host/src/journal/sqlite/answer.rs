@@ -1,12 +1,9 @@
 //! How the engine's failures are said: what, where and how to mend it.
 
 use rusqlite::ErrorCode;
-use tokio::sync::oneshot;
 
+pub(super) use crate::journal::Answer as Sender;
 use crate::journal::JournalError;
-
-/// The engine's half of a [`Pending`](crate::journal::Pending).
-pub(super) type Sender<T> = oneshot::Sender<Result<T, JournalError>>;
 
 /// SQLite's error in the journal's words.
 pub(super) fn failed(place: &str, error: &rusqlite::Error) -> JournalError {

@@ -32,7 +32,7 @@ pub(super) fn commit(
     let mut records = records.into_iter();
     let (ids, shelved, dropped) = (ingest.ids, *shelf, rejected.len() as u64);
     let now = shared.clock.now();
-    let mut answers: Vec<(Sender<Recorded>, Recorded)> = Vec::with_capacity(records.len());
+    let mut answers: Vec<(Sender<Recorded>, Result<Recorded, JournalError>)> = Vec::with_capacity(records.len());
     let mut waiting: Vec<Sender<Recorded>> = Vec::new();
     let mut planned = Planned::new();
 
@@ -41,7 +41,7 @@ pub(super) fn commit(
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for Record { prepared, answer } in records.by_ref() {
             match ingest.record(prepared, now, shelf, &shared.due, &mut planned) {
-                Ok(recorded) => answers.push((answer, recorded)),
+                Ok(recorded) => answers.push((answer, Ok(recorded))),
                 Err(error) => {
                     waiting.push(answer);
                     return Err(error);
@@ -59,9 +59,7 @@ pub(super) fn commit(
             shared.due.add(planned);
             shared.due.landed(settled.iter().map(Settling::landing).collect());
             shared.rejections.store(shelf.count, Ordering::Relaxed);
-            for (answer, recorded) in answers {
-                let _ = answer.send(Ok(recorded));
-            }
+            Sender::send_all(answers);
             Outcome::Committed
         }
         Err(error) => {
@@ -70,9 +68,9 @@ pub(super) fn commit(
             *shelf = shelved;
             shared.dropped.fetch_add(dropped, Ordering::Relaxed);
             let error = shared.failed(&error);
-            let senders =
-                answers.into_iter().map(|(answer, _)| answer).chain(waiting).chain(records.map(|record| record.answer));
-            refuse(senders, &error);
+            let unanswered = answers.into_iter().map(|(answer, _)| answer).chain(waiting);
+            let unanswered = unanswered.chain(records.map(|record| record.answer));
+            Sender::send_all(unanswered.map(|answer| (answer, Err(error.clone()))).collect());
             settled.iter().for_each(|settling| settling.postpone(&error));
             Outcome::Failed(settled)
         }
@@ -83,11 +81,5 @@ pub(super) fn commit(
 pub(super) fn roll_back(conn: &Connection) {
     if !conn.is_autocommit() {
         let _ = conn.execute_batch("ROLLBACK");
-    }
-}
-
-fn refuse(senders: impl Iterator<Item = Sender<Recorded>>, error: &JournalError) {
-    for sender in senders {
-        let _ = sender.send(Err(error.clone()));
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Flight {
 pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Vec<Settled> {
     let begun = attempts.clock.now();
     let started = Instant::now();
-    let replies = attempts.destination.deliver(&batch, &*attempts.opener, begun).await;
+    let replies = attempts.destination.deliver(&batch, &attempts.opener, begun).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms)).collect()
 }

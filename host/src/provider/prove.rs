@@ -1,0 +1,176 @@
+//! The proof: a request's signatures against every table that applies, with every secret, URL and text it may have.
+
+use std::borrow::Cow;
+
+use super::algorithm::Scheme;
+use super::signature::Table;
+use super::source::{Ready, Source};
+use super::view::{Parsed, PublicUrl, View};
+use crate::reason::{Reason, Rejection};
+
+/// One comparison that was made, for people who look for a mismatch.
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// The table.
+    pub table: usize,
+    /// The text that was signed.
+    pub message: Vec<u8>,
+    /// What the signature would have to be, where that can be computed.
+    pub expected: Option<Vec<u8>>,
+    /// What was received, decoded.
+    pub received: Vec<u8>,
+    /// Whether they matched.
+    pub matched: bool,
+}
+
+/// What proved a request.
+pub(super) struct Proof<'s> {
+    pub(super) by: Option<usize>,
+    /// A signature, not a shared token or nothing.
+    pub(super) real: bool,
+    pub(super) url: Option<&'s PublicUrl>,
+    pub(super) sig: Vec<(String, String)>,
+}
+
+/// Tries the tables in order; the first match accepts.
+pub(super) fn prove<'s>(
+    source: &'s Source,
+    parsed: &Parsed<'_>,
+    tries: &mut Option<Vec<Try>>,
+) -> Result<Proof<'s>, Rejection> {
+    if source.provider.unsigned().is_some() {
+        return match asserted(source, parsed) {
+            true => Ok(Proof { by: None, real: false, url: None, sig: Vec::new() }),
+            false => Err(Rejection::new(Reason::SignatureMismatch, "an assert of the description does not hold")),
+        };
+    }
+    let (mut applied, mut closed, mut found) = (false, None, false);
+    for (index, (table, ready)) in source.provider.tables.iter().zip(&source.ready).enumerate() {
+        let view = source.view(parsed);
+        if table.when.as_ref().is_some_and(|when| when.holds(&view).is_err()) {
+            continue;
+        }
+        if ready.keys.is_empty() {
+            closed = Some(index);
+            continue;
+        }
+        applied = true;
+        for text in table.texts(&view) {
+            let Ok(text) = std::str::from_utf8(&text) else {
+                found = true;
+                continue;
+            };
+            let (parts, signatures) = table.signatures(text, &ready.encodings, &ready.layouts);
+            found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
+            let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+            let attempt = Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures };
+            if let Some(url) = attempt.matches(tries) {
+                let sig = sig.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+                return Ok(Proof { by: Some(index), real: table.algorithm.name != "static", url, sig });
+            }
+        }
+    }
+    Err(match (applied, closed, found) {
+        (true, _, true) => {
+            Rejection::new(Reason::SignatureMismatch, "no signature matches any signed text with any secret")
+        }
+        (true, _, false) => Rejection::new(Reason::SignatureMissing, missing(source)),
+        (false, Some(index), _) => {
+            Rejection::new(Reason::Algorithm, format!("verify.{index} is closed: its key is not configured"))
+        }
+        (false, None, _) => Rejection::new(
+            Reason::Algorithm,
+            "no table of [[verify]] applies to what the request says of its algorithm",
+        ),
+    })
+}
+
+fn missing(source: &Source) -> String {
+    let places: Vec<_> = source.provider.tables.iter().flat_map(|table| &table.from).map(ToString::to_string).collect();
+    format!("no signature in {}", places.join(", "))
+}
+
+/// Whether the asserts of an unsigned provider hold with some secrets.
+fn asserted(source: &Source, parsed: &Parsed<'_>) -> bool {
+    let places =
+        source.provider.asserts.iter().flat_map(|(left, right)| [left, right]).flat_map(|template| template.places());
+    let names = source.secrets_in(source.provider.reach(places));
+    source.combinations(&names).iter().any(|way| {
+        let secrets = source.chosen(way);
+        holds(source, &View { secrets: &secrets, ..source.view(parsed) })
+    })
+}
+
+fn holds(source: &Source, view: &View<'_>) -> bool {
+    use subtle::ConstantTimeEq;
+    source.provider.asserts.iter().all(|(left, right)| match (left.render(view), right.render(view)) {
+        (Ok(left), Ok(right)) => left.ct_eq(&right).into(),
+        _ => false,
+    })
+}
+
+/// One text that may hold a signature, against every key, secret, form of the URL and message.
+struct Attempt<'a, 's> {
+    source: &'s Source,
+    parsed: &'a Parsed<'a>,
+    index: usize,
+    table: &'s Table,
+    ready: &'s Ready,
+    sig: &'a [(&'a str, &'a str)],
+    signatures: &'a [Vec<u8>],
+}
+
+impl<'s> Attempt<'_, 's> {
+    /// The form of the URL that matched.
+    fn matches(&self, tries: &mut Option<Vec<Try>>) -> Option<Option<&'s PublicUrl>> {
+        let urls = match (self.source.urls.as_slice(), self.ready.reads_url) {
+            ([], _) => vec![None],
+            ([first, ..], false) => vec![Some(first)],
+            (urls, true) => urls.iter().map(Some).collect(),
+        };
+        let ways = self.source.combinations(&self.ready.secrets);
+        for key in &self.ready.keys {
+            let keyed = self.source.chosen(&key.chosen);
+            for way in &ways {
+                let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
+                for url in &urls {
+                    let view = View { secrets: &secrets, url: *url, sig: self.sig, ..self.source.view(self.parsed) };
+                    if self.signed(&view, key.scheme.as_ref(), tries) && holds(self.source, &view) {
+                        return Some(*url);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn signed(&self, view: &View<'_>, scheme: &dyn Scheme, tries: &mut Option<Vec<Try>>) -> bool {
+        let nothing = [Cow::Borrowed(&b""[..])];
+        let messages: Vec<_> = match self.table.messages.as_slice() {
+            [] => nothing.to_vec(),
+            templates => templates.iter().filter_map(|template| template.borrow(view).ok()).collect(),
+        };
+        for (index, message) in messages.iter().enumerate() {
+            if messages[..index].contains(message) {
+                continue;
+            }
+            for received in self.signatures {
+                let matched = scheme.verify(message, received);
+                if let Some(tries) = tries {
+                    let expected = scheme.expected(message);
+                    tries.push(Try {
+                        table: self.index,
+                        message: message.to_vec(),
+                        expected,
+                        received: received.clone(),
+                        matched,
+                    });
+                }
+                if matched {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

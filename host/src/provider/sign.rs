@@ -1,0 +1,254 @@
+//! Signing: a declared scheme run backwards, which makes of a sample the request that the provider would send now.
+//!
+//! What is made here, [`verify`] accepts; that is checked before it is given out. Sending it is the simulator's.
+
+mod edit;
+mod key;
+mod layout;
+mod renew;
+mod seal;
+mod stamp;
+mod tamper;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use self::key::PrivateKey;
+pub use self::renew::renew;
+pub use self::seal::seal;
+pub use self::tamper::Tamper;
+use super::algorithm::KeyKind;
+use super::place::Place;
+use super::signature::{Layout, Table};
+use super::source::{Ready, Source};
+use super::template::{Lookup, Template};
+use super::verify::verify;
+use super::view::{Parsed, View};
+use crate::reason::{Reason, Rejection};
+use crate::request::Incoming;
+
+/// Private keys, by the name of the public key of the source that each belongs to.
+pub type PrivateKeys = BTreeMap<String, PrivateKey>;
+
+/// A request as its provider would send it.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// What is sent.
+    pub request: Incoming,
+    /// The table that it was signed by; none where the provider does not sign.
+    pub by: Option<usize>,
+    mark: Option<Mark>,
+}
+
+/// Where a signature stands.
+#[derive(Debug, Clone)]
+struct Mark {
+    place: Place,
+    /// The whole text of the place.
+    text: String,
+    /// The part of it that is the signature.
+    signature: String,
+}
+
+/// Why a sample cannot be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The sample asks for an algorithm that no table has, or whose key is not configured.
+    #[error("no table of [[verify]] applies to the sample, or the key of the one that does is not configured")]
+    NoTable,
+    /// The scheme is asymmetric.
+    #[error("verify.{table} is asymmetric: the private key that belongs to {name} is needed")]
+    NoKey {
+        /// The table.
+        table: usize,
+        /// The public key's name.
+        name: String,
+    },
+    /// A private key cannot make this signature.
+    #[error("verify.{table} cannot be signed: {why}")]
+    Key {
+        /// The table.
+        table: usize,
+        /// Why.
+        why: String,
+    },
+    /// The sample lacks what the signed text needs.
+    #[error("verify.{table} cannot be signed: {why} in the sample")]
+    Lacking {
+        /// The table.
+        table: usize,
+        /// What.
+        why: String,
+    },
+    /// Nothing can be written there.
+    #[error("{place} cannot be set: {why}")]
+    Fixed {
+        /// The place.
+        place: Place,
+        /// Why.
+        why: String,
+    },
+    /// The signature is made and not accepted.
+    #[error("the source does not accept what is signed so ({0}: {1}); does the private key belong to the public one?")]
+    NotAccepted(Reason, String),
+    /// There is nothing of that kind to tamper with.
+    #[error("{0}")]
+    NothingToTamper(&'static str),
+}
+
+/// Signs a sample for a source: its path, its secrets, its clock. Ids stay; [`renew`] makes new ones.
+pub fn sign(source: &Source, sample: &Incoming, keys: &PrivateKeys, now: Timestamp) -> Result<Signed, SignError> {
+    let mut request = sample.clone();
+    if let Some(path) = &source.path {
+        request.target = match request.query() {
+            "" => path.clone(),
+            query => format!("{path}?{query}"),
+        };
+    }
+    if source.provider.unsigned().is_some() || source.provider.tables.is_empty() {
+        agree(source, &mut request)?;
+        return Ok(Signed { request, by: None, mark: None });
+    }
+    let (index, table, ready) = table(source, &request)?;
+    let mut named = layout::named(source, table, &request);
+    stamp::stamp(source, &mut request, &mut named, now)?;
+    agree(source, &mut request)?;
+    let signature = Step { source, index, table, ready, named: &named }.signature(&request, keys)?;
+    let place = layout::place(source, table, &request);
+    let signature = layout::cased(source, table, &request, signature);
+    let text = layout::compose(table, &named, &signature);
+    edit::put(&mut request, &place, &text)?;
+    accepted(source, &request, now)?;
+    Ok(Signed { request, by: Some(index), mark: Some(Mark { place, text, signature }) })
+}
+
+/// The first table that applies and has a key.
+fn table<'s>(source: &'s Source, request: &Incoming) -> Result<(usize, &'s Table, &'s Ready), SignError> {
+    let parsed = Parsed::new(request, source.provider.reads);
+    let view = source.view(&parsed);
+    let mut tables = source.provider.tables.iter().zip(&source.ready).enumerate();
+    let applies = |table: &Table| table.when.as_ref().is_none_or(|when| when.holds(&view).is_ok());
+    let found = tables.find(|(_, (table, ready))| applies(table) && !ready.keys.is_empty());
+    found.map(|(index, (table, ready))| (index, table, ready)).ok_or(SignError::NoTable)
+}
+
+/// Makes every assert hold whose one side is a single place of the request.
+fn agree(source: &Source, request: &mut Incoming) -> Result<(), SignError> {
+    for assert in &source.provider.description.assert {
+        for (to, from) in [(&assert.left, &assert.right), (&assert.right, &assert.left)] {
+            let Some(place) = alone(to).filter(edit::writable) else { continue };
+            let parsed = Parsed::new(request, source.provider.reads);
+            let names = source.secrets_in(
+                source.provider.reach(
+                    source
+                        .provider
+                        .asserts
+                        .iter()
+                        .flat_map(|(left, right)| [left, right].into_iter().flat_map(Template::places)),
+                ),
+            );
+            let ways = source.combinations(&names);
+            let secrets = ways.first().map(|way| source.chosen(way)).unwrap_or_default();
+            let view = View { secrets: &secrets, ..source.view(&parsed) };
+            let text = Template::compile(from).ok().and_then(|template| template.render(&view).ok());
+            let Some(text) = text.and_then(|text| String::from_utf8(text).ok()) else { continue };
+            if view.bytes(&place).as_deref() != Some(text.as_bytes()) {
+                edit::put(request, &place, &text)?;
+            }
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The place of a template that is one place and nothing else.
+fn alone(template: &str) -> Option<Place> {
+    let inner = template.strip_prefix("${")?.strip_suffix('}')?;
+    inner.parse().ok()
+}
+
+/// Everything that a signature is made with.
+struct Step<'s> {
+    source: &'s Source,
+    index: usize,
+    table: &'s Table,
+    ready: &'s Ready,
+    named: &'s [(String, String)],
+}
+
+impl Step<'_> {
+    /// The encoded signature of the first text that this request has.
+    fn signature(&self, request: &Incoming, keys: &PrivateKeys) -> Result<String, SignError> {
+        let parsed = Parsed::new(request, self.source.provider.reads);
+        let key = &self.ready.keys[0];
+        let ways = self.source.combinations(&self.ready.secrets);
+        let way = ways.first().map(Vec::as_slice).unwrap_or_default();
+        let secrets = [self.source.chosen(&key.chosen), self.source.chosen(way)].concat();
+        let sig: Vec<_> = self.named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let view = View { secrets: &secrets, sig: &sig, ..self.source.view(&parsed) };
+        let message = self.message(&view)?;
+        let bytes = match self.table.algorithm.key {
+            KeyKind::Public => self.asymmetric(&view, keys, &message)?,
+            KeyKind::None | KeyKind::Shared => {
+                let why = || format!("{} makes no signature", self.table.algorithm.name);
+                key.scheme.expected(&message).ok_or_else(|| SignError::Key { table: self.index, why: why() })?
+            }
+        };
+        Ok(self.ready.encodings[0].encode(&bytes))
+    }
+
+    fn message(&self, view: &View<'_>) -> Result<Vec<u8>, SignError> {
+        let mut unfit = None;
+        for template in &self.table.messages {
+            match template.render(view) {
+                Ok(message) => return Ok(message),
+                Err(error) => unfit = unfit.or(Some(error)),
+            }
+        }
+        match unfit {
+            None => Ok(Vec::new()),
+            Some(error) => Err(SignError::Lacking { table: self.index, why: error.to_string() }),
+        }
+    }
+
+    fn asymmetric(&self, view: &View<'_>, keys: &PrivateKeys, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let names = self.source.secrets_in(self.source.provider.reach(self.table.key.1.places()));
+        let name = names.first().cloned().unwrap_or_else(|| "main".into());
+        let key = keys.get(&name).ok_or(SignError::NoKey { table: self.index, name })?;
+        let user_id = self.table.user_ids.first().and_then(|template| template.render(view).ok());
+        let user_id = user_id.map(|text| String::from_utf8_lossy(&text).into_owned());
+        let layout = self.ready.layouts.first().copied().unwrap_or(Layout::Der);
+        let made = key.sign(self.table.algorithm.name, user_id.as_deref(), layout, message);
+        made.map_err(|why| SignError::Key { table: self.index, why })
+    }
+}
+
+/// Whatever else is wrong with a sample is the sample's own; the proof must hold.
+fn accepted(source: &Source, request: &Incoming, now: Timestamp) -> Result<(), SignError> {
+    use Reason::{Algorithm, SignatureMismatch, SignatureMissing, TimestampExpired, TimestampFuture, TimestampMissing};
+    let rejection = match verify(source, &Arc::new(request.clone()), now) {
+        Ok(verified) => verified.stale,
+        Err(rejection) => Some(rejection),
+    };
+    match rejection {
+        Some(Rejection { reason, detail })
+            if matches!(
+                reason,
+                Algorithm
+                    | SignatureMismatch
+                    | SignatureMissing
+                    | TimestampExpired
+                    | TimestampFuture
+                    | TimestampMissing
+            ) =>
+        {
+            Err(SignError::NotAccepted(reason, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

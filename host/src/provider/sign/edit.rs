@@ -1,0 +1,122 @@
+//! Putting a text at a place of a request; every other byte of it stays.
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::super::filter::form_decode;
+use super::super::json::{Document, Kind, write_string};
+use super::super::place::Place;
+use super::SignError;
+use crate::request::Incoming;
+
+/// What RFC 3986 leaves alone.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Whether a request has such a place.
+pub(super) fn writable(place: &Place) -> bool {
+    matches!(place, Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))
+}
+
+/// Replaces what is at the place, or adds it. A JSON number stays one where the text is a number.
+pub(super) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(), SignError> {
+    let fixed = |why: String| SignError::Fixed { place: place.clone(), why };
+    match place {
+        Place::Header(name) => {
+            let value = HeaderValue::from_bytes(text.as_bytes());
+            request.headers.insert(name, value.map_err(|_| fixed("the text is no header's value".into()))?);
+        }
+        Place::Query(name) => {
+            request.target = match request.target.split_once('?') {
+                Some((path, query)) => format!("{path}?{}", field(query, name, text)),
+                None => format!("{}?{}", request.target, field("", name, text)),
+            };
+        }
+        Place::Form(name) => {
+            let body = std::str::from_utf8(&request.body).map_err(|_| fixed("the body is no form".into()))?;
+            request.body = field(body, name, text).into();
+        }
+        Place::Json(steps) => request.body = member(&request.body, steps, text).map_err(fixed)?,
+        _ => return Err(fixed("it is no header, no field and no parameter".into())),
+    }
+    Ok(())
+}
+
+/// `name=value` in place of the pairs of that name, or behind all pairs.
+fn field(pairs: &str, name: &str, text: &str) -> String {
+    let encode = |text| utf8_percent_encode(text, UNRESERVED);
+    let mut pair = Some(format!("{}={}", encode(name), encode(text)));
+    let mut out = Vec::new();
+    for old in pairs.split('&').filter(|old| !old.is_empty()) {
+        let named = form_decode(old.split('=').next().unwrap_or_default().as_bytes()) == name.as_bytes();
+        match named {
+            true => out.extend(pair.take()),
+            false => out.push(old.to_owned()),
+        }
+    }
+    out.extend(pair);
+    out.join("&")
+}
+
+fn member(body: &Bytes, steps: &[String], text: &str) -> Result<Bytes, String> {
+    let document = Document::parse(body).map_err(|error| format!("the body is {error}"))?;
+    let root = document.root();
+    let literal = |name: &str| {
+        let mut literal = Vec::new();
+        write_string(name.as_bytes(), &mut literal);
+        literal
+    };
+    let (span, new) = match (root.at(steps), steps.split_last()) {
+        (Some(value), _) if value.kind() == Kind::Number && is_number(text) => (value.span(), text.as_bytes().to_vec()),
+        (Some(value), _) => (value.span(), literal(text)),
+        (None, Some((name, parents))) => {
+            let parent = root.at(parents).filter(|parent| parent.kind() == Kind::Object);
+            let parent = parent.ok_or("the body has no object to hold it")?;
+            let (at, comma) = (parent.span().end - 1, if parent.is_empty() { &b""[..] } else { b"," });
+            (at..at, [comma, &literal(name), b":", &literal(text)].concat())
+        }
+        (None, None) => return Err("the body is empty".into()),
+    };
+    Ok([&body[..span.start], &new, &body[span.end..]].concat().into())
+}
+
+fn is_number(text: &str) -> bool {
+    Document::parse(text.as_bytes()).is_ok_and(|document| document.root().kind() == Kind::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(target: &str, body: &str, place: &str, text: &str) -> (String, String) {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let mut request = Incoming { target: target.into(), body, ..Incoming::nothing() };
+        put(&mut request, &place.parse().unwrap(), text).unwrap();
+        (request.target, String::from_utf8(request.body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn every_other_byte_of_a_document_stays() {
+        let body = |body, place, text| edited("/", body, place, text).1;
+        assert_eq!(body("{ \"t\" : 1e2 ,\"s\":\"\\/\"}\n", "json:/t", "17"), "{ \"t\" : 17 ,\"s\":\"\\/\"}\n");
+        assert_eq!(body("{\"t\":\"1\", \"t2\":1}", "json:/t", "17"), "{\"t\":\"17\", \"t2\":1}");
+        assert_eq!(body("{\"a\":{}}", "json:/a/b", "x\""), "{\"a\":{\"b\":\"x\\\"\"}}");
+        assert_eq!(body("{\"a\":[1,2] }", "json:/b", "x"), "{\"a\":[1,2] ,\"b\":\"x\"}");
+    }
+
+    #[test]
+    fn a_parameter_is_replaced_where_it_stands_and_a_new_one_comes_last() {
+        assert_eq!(edited("/p?a=1&s%69g=x&b=%20", "", "query:sig", "+/=").0, "/p?a=1&sig=%2B%2F%3D&b=%20");
+        assert_eq!(edited("/p", "", "query:sig", "1").0, "/p?sig=1");
+        assert_eq!(edited("/", "a=1&sign=x&sign=y", "form:sign", "z").1, "a=1&sign=z");
+    }
+
+    #[test]
+    fn what_cannot_be_set_says_so() {
+        let mut request = Incoming { body: Bytes::from_static(b"[1]"), ..Incoming::nothing() };
+        for place in ["body", "url", "secret", "json:/a/b"] {
+            assert!(put(&mut request, &place.parse().unwrap(), "x").is_err(), "{place}");
+        }
+        assert_eq!(&request.body[..], b"[1]");
+    }
+}

@@ -1,0 +1,86 @@
+//! A signature among what stands beside it: `t=1,v1=...`, `v1,... v1,...`, or alone. Its place keeps what the sample has.
+
+use std::borrow::Cow;
+
+use hookport_plugin_api::description::Parse;
+
+use super::super::place::Place;
+use super::super::signature::Table;
+use super::super::source::Source;
+use super::super::template::Lookup;
+use super::super::view::Parsed;
+use super::edit;
+use crate::request::Incoming;
+
+/// Where the sample has a signature; else the first place that can have one.
+pub(super) fn place(source: &Source, table: &Table, request: &Incoming) -> Place {
+    let parsed = Parsed::new(request, source.provider.reads);
+    let view = source.view(&parsed);
+    let filled = |place: &&Place| view.bytes(place).is_some_and(|text| !text.is_empty());
+    let found = table.from.iter().find(filled).or(table.from.iter().find(|place| edit::writable(place)));
+    found.unwrap_or(&table.from[0]).clone()
+}
+
+/// The named parts beside the signature, `${sig:name}`, as the sample has them.
+pub(super) fn named(source: &Source, table: &Table, request: &Incoming) -> Vec<(String, String)> {
+    let text = current(source, table, request);
+    let (parts, _) = table.signatures(&text, &[], &[]);
+    let first = first(table);
+    let beside = |name: &str| match table.split.parse {
+        Parse::Positional => name.parse().is_ok_and(|index: usize| index < first),
+        _ => Some(name) != pick(table).as_deref(),
+    };
+    let named = parts.named.into_iter().filter(|(name, _)| beside(name));
+    named.map(|(name, value)| (name.into_owned(), value.to_owned())).collect()
+}
+
+/// The whole text of the signature's place.
+pub(super) fn compose(table: &Table, named: &[(String, String)], signature: &str) -> String {
+    let split = &table.split;
+    let signature = format!("{}{signature}", table.prefix.as_deref().unwrap_or_default());
+    match split.parse {
+        Parse::Raw | Parse::List => signature,
+        Parse::Positional => {
+            let before = named.iter().map(|(_, value)| value.as_str());
+            before.chain([signature.as_str()]).collect::<Vec<_>>().join(&split.sep)
+        }
+        Parse::Kv | Parse::Tagged | Parse::Pairs => {
+            let name = pick(table).unwrap_or_default();
+            let pairs = named.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let pairs = pairs.chain([(name.as_ref(), signature.as_str())]);
+            pairs.map(|(name, value)| format!("{name}{}{value}", split.kv)).collect::<Vec<_>>().join(&split.sep)
+        }
+    }
+}
+
+/// In capitals where the sample's is: hexadecimal digits are taken in any case, and look as the provider writes them.
+pub(super) fn cased(source: &Source, table: &Table, request: &Incoming, signature: String) -> String {
+    let text = current(source, table, request);
+    let capitals = table.split.parse == Parse::Raw
+        && text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_lowercase());
+    let hexadecimal = signature.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if capitals && hexadecimal { signature.to_ascii_uppercase() } else { signature }
+}
+
+fn current(source: &Source, table: &Table, request: &Incoming) -> String {
+    let parsed = Parsed::new(request, source.provider.reads);
+    let view = source.view(&parsed);
+    let texts = table.texts(&view);
+    texts.first().map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default()
+}
+
+/// The name that the signature goes under; a scheme that takes any gets the one that most senders use.
+fn pick(table: &Table) -> Option<Cow<'_, str>> {
+    match table.split.parse {
+        Parse::Kv | Parse::Tagged | Parse::Pairs => {
+            Some(table.split.pick.as_deref().map_or(Cow::Borrowed("v1"), Cow::Borrowed))
+        }
+        _ => None,
+    }
+}
+
+/// Before which the parts of a positional text are no signatures.
+fn first(table: &Table) -> usize {
+    table.split.pick.as_ref().and_then(|pick| pick.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,213 @@
+//! Whole descriptions against whole requests: what the engine's rules come to when they meet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::compile::Provider;
+use super::parse::{Grammar, Places, parse};
+use super::source::{Source, SourceParts};
+use super::verify::{Verified, verify};
+use super::view::PublicUrl;
+use crate::reason::Reason;
+use crate::request::Incoming;
+
+/// HMAC over a time and the body, as many senders have it.
+const SIGNED: &str = r#"
+[provider]
+id = "acme"
+content = "json"
+[route]
+path = "/acme"
+[secrets.main]
+about = "the secret"
+[[verify]]
+from = "header:acme-signature"
+parse = "kv"
+pick = "v1"
+encoding = "hex"
+alg = "hmac-sha256"
+message = "${sig:t}.${body}"
+[timestamp]
+from = "sig:t"
+format = "unix_s"
+tolerance_s = 300
+[event]
+type = "json:/type"
+id = "json:/id"
+"#;
+
+/// Plain digest over sorted fields.
+const FIELDS: &str = r#"
+[provider]
+id = "fields"
+content = "json"
+[route]
+path = "/fields"
+[secrets.main]
+about = "the secret"
+[let.all]
+collect = "json"
+exclude = ["sign"]
+[[verify]]
+from = "json:/sign"
+encoding = "hex"
+alg = "sha256"
+message = "${let:all}&secret=${secret:main}"
+"#;
+
+fn source(text: &str, secrets: &[&str], urls: &[&str]) -> Source {
+    let description = parse(text, "test", Grammar::Strict).unwrap();
+    let provider =
+        Provider::compile(description, &Places::new(text, "test")).map_err(|wrong| format!("{wrong:?}")).unwrap();
+    let parts = SourceParts {
+        secrets: [("main".to_owned(), secrets.iter().map(|text| (*text).into()).collect())].into(),
+        public_urls: urls.iter().map(|url| PublicUrl::parse(url).unwrap()).collect(),
+        ..SourceParts::default()
+    };
+    Source::build("test", Arc::new(provider), parts).unwrap()
+}
+
+fn request(headers: &[(&str, &str)], body: impl Into<Bytes>) -> Arc<Incoming> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    let (method, target) = ("POST".to_owned(), "/acme?a=1".to_owned());
+    Arc::new(Incoming { method, target, headers: map, body: body.into(), peer: None, received: Timestamp::UNIX_EPOCH })
+}
+
+fn hmac(secret: &str, message: &[u8]) -> String {
+    let key = super::algorithm::KeyText { form: "utf8", text: secret.as_bytes(), user_id: "" };
+    let scheme = (super::algorithm::named("hmac-sha256").unwrap().prepare)(&key).unwrap();
+    hex::encode(scheme.expected(message).unwrap())
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn signed(secret: &str, second: i64, body: &str) -> Arc<Incoming> {
+    let header = format!("t={second},v0=00,v1=dead,v1={}", hmac(secret, format!("{second}.{body}").as_bytes()));
+    request(&[("acme-signature", &header)], body.to_owned())
+}
+
+fn reason(result: Result<Verified, crate::reason::Rejection>) -> Option<Reason> {
+    match result {
+        Ok(verified) => verified.stale.map(|rejection| rejection.reason),
+        Err(rejection) => Some(rejection.reason),
+    }
+}
+
+#[test]
+fn any_listed_secret_and_any_candidate_may_verify() {
+    let source = source(SIGNED, &["new", "old"], &[]);
+    for secret in ["new", "old"] {
+        assert_eq!(reason(verify(&source, &signed(secret, 1000, "{}"), at(1000))), None, "{secret}");
+    }
+    assert_eq!(reason(verify(&source, &signed("other", 1000, "{}"), at(1000))), Some(Reason::SignatureMismatch));
+}
+
+#[test]
+fn an_authentic_request_out_of_time_is_marked_and_not_refused() {
+    let source = source(SIGNED, &["s"], &[]);
+    assert_eq!(reason(verify(&source, &signed("s", 1000, "{}"), at(1300))), None);
+    assert_eq!(reason(verify(&source, &signed("s", 1000, "{}"), at(1301))), Some(Reason::TimestampExpired));
+    assert_eq!(reason(verify(&source, &signed("s", 1000, "{}"), at(699))), Some(Reason::TimestampFuture));
+}
+
+#[test]
+fn a_tolerance_of_zero_is_not_enforced() {
+    let mut source = source(SIGNED, &["s"], &[]);
+    source.tolerance = Duration::ZERO;
+    assert_eq!(reason(verify(&source, &signed("s", 1000, "{}"), at(9_000_000))), None);
+}
+
+#[test]
+fn what_does_not_parse_is_malformed_whoever_sent_it_and_marked_where_it_is_authentic() {
+    let source = source(SIGNED, &["s"], &[]);
+    let forged = request(&[("acme-signature", "t=1000,v1=00")], "not json");
+    assert_eq!(reason(verify(&source, &forged, at(1000))), Some(Reason::Malformed));
+    let verified = verify(&source, &signed("s", 1000, "not json"), at(1000)).unwrap();
+    assert!(verified.malformed.is_some() && verified.document.is_none());
+}
+
+#[test]
+fn a_key_that_comes_twice_is_malformed_where_the_signature_is_over_fields_alone() {
+    let twice = r#"{"a":1,"a":2,"sign":"00"}"#;
+    assert_eq!(reason(verify(&source(FIELDS, &["s"], &[]), &request(&[], twice), at(0))), Some(Reason::Malformed));
+    assert_eq!(reason(verify(&source(SIGNED, &["s"], &[]), &signed("s", 1000, twice), at(1000))), None);
+}
+
+#[test]
+fn the_url_that_is_signed_is_the_configured_one_in_any_of_its_forms() {
+    let text = SIGNED.replace("${sig:t}.${body}", "${sig:t}.${url}.${url.target}.${url.path}");
+    let source = source(&text, &["s"], &["https://a.example:443", "https://b.example/in"]);
+    for (signed, expected) in [
+        ("1000.https://a.example:443/acme?a=1./acme?a=1./acme", None),
+        ("1000.https://b.example/in/acme?a=1./in/acme?a=1./in/acme", None),
+        ("1000.https://evil.example/acme?a=1./acme?a=1./acme", Some(Reason::SignatureMismatch)),
+    ] {
+        let header = format!("t=1000,v1={}", hmac("s", signed.as_bytes()));
+        let request = request(&[("acme-signature", &header), ("host", "evil.example")], "{}");
+        assert_eq!(reason(verify(&source, &request, at(1000))), expected, "{signed}");
+    }
+}
+
+#[test]
+fn a_description_that_proves_nothing_by_omission_is_refused() {
+    let complaints = |text: &str| {
+        let description = parse(text, "p", Grammar::Strict).unwrap();
+        let wrong = Provider::compile(description, &Places::new(text, "p")).err().unwrap_or_default();
+        wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let head = "[provider]\nid = \"x\"\n[route]\npath = \"/x\"\n";
+    assert!(complaints(head).contains("verify: missing"));
+    assert!(complaints(&format!("{head}[[verify]]\nalg = \"none\"\n")).contains("needs a reason"));
+    let both = format!(
+        "{head}[secrets.main]\nabout = \"s\"\n[[verify]]\nalg = \"none\"\nreason = \"r\"\n[[verify]]\nfrom = \"header:s\"\nalg = \"sha256\"\nmessage = \"${{secret}}\"\n"
+    );
+    assert!(complaints(&both).contains("beside other tables"));
+    let unsigned_time = SIGNED.replace("message = \"${sig:t}.${body}\"", "message = \"${body}\"");
+    assert!(complaints(&unsigned_time).contains("an unsigned time proves nothing"));
+    assert!(complaints(&SIGNED.replace("${sig:t}.", "${sig:t}.${let:nope}")).contains("let:nope is not declared"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever comes, it is judged without a panic, and nothing is accepted that was not signed.
+    #[test]
+    fn nothing_hostile_is_accepted(
+        header in "[ -~]{0,60}",
+        body in prop_oneof![any::<Vec<u8>>(), r#"[\[\]{}:,"a-z0-9\\ ]{0,40}"#.prop_map(String::into_bytes)],
+        second in any::<i32>(),
+    ) {
+        for text in [SIGNED, FIELDS] {
+            let source = source(text, &["s3cret"], &["https://x.example"]);
+            let request = request(&[("acme-signature", header.trim())], body.clone());
+            prop_assert!(verify(&source, &request, at(second.into())).is_err());
+        }
+    }
+
+    /// A byte changed anywhere in what is signed is noticed.
+    #[test]
+    fn a_changed_byte_is_noticed(place in any::<prop::sample::Index>(), bit in 0u8..7) {
+        let source = source(SIGNED, &["s"], &[]);
+        let request = signed("s", 1000, r#"{"id":"evt_1","type":"paid","amount":10.00}"#);
+        let mut body = request.body.to_vec();
+        body[place.index(request.body.len())] ^= 1 << bit;
+        let changed = Arc::new(Incoming { body: body.into(), ..Incoming::clone(&request) });
+        prop_assert!(verify(&source, &changed, at(1000)).is_err());
+    }
+
+    #[test]
+    fn a_description_of_any_text_is_read_without_a_panic(text in "[\\[\\]a-z=\"'{}$.:\n ]{0,80}") {
+        let _ = parse(&text, "p", Grammar::Strict);
+        let _ = parse(&format!("{SIGNED}\n{text}"), "p", Grammar::Newer);
+    }
+}

@@ -1,0 +1,54 @@
+//! `[timestamp]`, `[replay]` and `[event]`: when a request was made, and what it tells.
+
+use serde::Deserialize;
+
+use super::many::Many;
+
+/// `[timestamp]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Time {
+    /// A source.
+    pub from: String,
+    /// `unix_s`, `unix_ms`, `rfc3339`, `http_date` or a strptime pattern.
+    #[serde(default)]
+    pub format: Many<String>,
+    /// Seconds that it may be off; 0 is not enforced.
+    #[serde(default = "one_day")]
+    pub tolerance_s: u64,
+}
+
+fn one_day() -> u64 {
+    86_400
+}
+
+/// `[replay]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Replay {
+    /// A source, remembered as long as the timestamp may be off.
+    pub nonce: String,
+}
+
+/// `[event]`: each a source, a template, or a list of which the first present counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct EventRule {
+    /// The provider's name of the event.
+    #[serde(default, rename = "type")]
+    pub kind: Many<String>,
+    /// The dedup key.
+    #[serde(default)]
+    pub id: Many<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub subject: Many<String>,
+    /// When it happened.
+    #[serde(default)]
+    pub time: Many<String>,
+    /// How `time` is written.
+    #[serde(default)]
+    pub format: Many<String>,
+    /// What the signature binds; `body` unless said.
+    pub covers: Option<String>,
+    /// Seconds that the hash of a body without id is remembered.
+    #[serde(default = "one_day")]
+    pub hash_hold_s: u64,
+}

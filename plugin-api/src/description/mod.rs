@@ -1,0 +1,310 @@
+//! The provider description: what a provider is, as data. One grammar for plugins and for code-free providers.
+//!
+//! These types say what may be written; whether it makes sense is the host's to check, and the host alone executes it.
+
+mod ack;
+mod event;
+mod lets;
+mod many;
+mod operation;
+mod proof;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::ack::{Ack, AckSign, Acks};
+pub use self::event::{EventRule, Replay, Time};
+pub use self::lets::{Collect, CollectFrom, Conditional, Encode, Let, Order, Sort};
+pub use self::many::Many;
+pub use self::operation::{Open, Operation};
+pub use self::proof::{Assert, Equal, Equals, Key, Parse, Verify, When};
+
+/// A whole `provider.toml`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Description {
+    /// Who it is.
+    pub provider: Identity,
+    /// Where it calls; absent for a provider that is only called.
+    pub route: Option<Route>,
+    /// What its headers must look like.
+    #[serde(default)]
+    pub headers: Vec<HeaderRule>,
+    /// The keys it needs, by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretSlot>,
+    /// What an operator may choose, by name.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Setting>,
+    /// Named byte strings for templates.
+    #[serde(default, rename = "let")]
+    pub lets: BTreeMap<String, Let>,
+    /// How a request proves itself: alternatives, the first match accepts.
+    #[serde(default)]
+    pub verify: Many<Verify>,
+    /// Equalities that must hold besides the signature.
+    #[serde(default)]
+    pub assert: Vec<Assert>,
+    /// Where the signed time is.
+    pub timestamp: Option<Time>,
+    /// Which nonce may come only once.
+    pub replay: Option<Replay>,
+    /// What an event is called, and by which key a repeat is known.
+    #[serde(default)]
+    pub event: EventRule,
+    /// Answers, by outcome.
+    #[serde(default)]
+    pub ack: Acks,
+    /// Encrypted fields, decrypted when an event is delivered.
+    #[serde(default)]
+    pub open: Vec<Open>,
+    /// JSON pointers into `data` that no log, rejection or screen may show.
+    #[serde(default)]
+    pub redact: Vec<String>,
+    /// Calls that the gateway makes to the provider.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+    /// Keys of a newer grammar that a host may not ignore.
+    #[serde(default)]
+    pub must_understand: Vec<String>,
+}
+
+/// `[provider]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Identity {
+    /// Lower-case letters, digits and `-`; also the prefix of every event type.
+    pub id: String,
+    /// As people write it.
+    #[serde(default)]
+    pub name: String,
+    /// The description's own version.
+    #[serde(default)]
+    pub version: String,
+    /// The vendor's documentation.
+    pub docs: Option<String>,
+    /// What a body is.
+    #[serde(default)]
+    pub content: Content,
+}
+
+/// What a body is, and so what "does not parse" means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// A JSON document.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// Anything.
+    #[default]
+    Raw,
+}
+
+/// `[route]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Route {
+    /// Upper case.
+    #[serde(default = "post")]
+    pub methods: Vec<String>,
+    /// The default path of a source.
+    pub path: String,
+}
+
+fn post() -> Vec<String> {
+    vec!["POST".into()]
+}
+
+/// One of `[[headers]]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct HeaderRule {
+    /// Case does not matter.
+    pub name: String,
+    /// Whether a request without it is refused.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// A regular expression that must match the whole value.
+    pub pattern: Option<String>,
+    /// Characters at most.
+    pub max_len: Option<usize>,
+    /// The only values, compared without case.
+    pub one_of: Option<Vec<String>>,
+    /// A media type; parameters and case are ignored.
+    pub media_type: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[secrets.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SecretSlot {
+    /// What it is and where an operator finds it.
+    pub about: String,
+    /// What its text is.
+    #[serde(default)]
+    pub kind: SecretKind,
+    /// Whether a source without it is refused by `check`.
+    #[serde(default = "yes")]
+    pub required: bool,
+}
+
+/// What a secret's text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretKind {
+    /// Shared text.
+    #[default]
+    Text,
+    /// The provider's public key.
+    PublicKey,
+    /// Our own private key.
+    PrivateKey,
+}
+
+/// `[settings.NAME]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Setting {
+    /// What it changes.
+    pub about: String,
+    /// What it holds.
+    #[serde(default, rename = "type")]
+    pub kind: SettingKind,
+    /// The only values.
+    #[serde(default)]
+    pub choices: Vec<String>,
+    /// The value when the operator names none; without it the operator must.
+    pub default: Option<SettingValue>,
+}
+
+/// What a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SettingKind {
+    /// Text.
+    #[default]
+    String,
+    /// True or false.
+    Bool,
+    /// A whole number.
+    Int,
+}
+
+/// A setting's value, as written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text.
+    String(String),
+}
+
+impl fmt::Display for SettingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::String(value) => value.fmt(f),
+        }
+    }
+}
+
+/// Every key of the grammar, for a reader that suggests the one that was meant.
+pub const KEYS: &[&str] = &[
+    "about",
+    "accepted",
+    "ack",
+    "alg",
+    "assert",
+    "attempts",
+    "block",
+    "bool",
+    "changed_event",
+    "choices",
+    "collect",
+    "content",
+    "covers",
+    "default",
+    "docs",
+    "duplicate",
+    "empty",
+    "encode",
+    "encoding",
+    "equals",
+    "event",
+    "exclude",
+    "field",
+    "form",
+    "format",
+    "from",
+    "hash_hold_s",
+    "headers",
+    "id",
+    "include_prefix",
+    "input",
+    "items",
+    "join",
+    "json",
+    "key",
+    "kind",
+    "kv",
+    "left",
+    "let",
+    "malformed",
+    "max_len",
+    "media_type",
+    "message",
+    "method",
+    "methods",
+    "must_understand",
+    "name",
+    "nonce",
+    "now",
+    "one_of",
+    "open",
+    "operations",
+    "order",
+    "output",
+    "pair",
+    "parse",
+    "path",
+    "pattern",
+    "pick",
+    "prefix",
+    "present",
+    "provider",
+    "reason",
+    "redact",
+    "rejected",
+    "replay",
+    "required",
+    "right",
+    "route",
+    "secrets",
+    "sep",
+    "settings",
+    "sign",
+    "skip_empty",
+    "sort",
+    "status",
+    "subject",
+    "template",
+    "text",
+    "time",
+    "timeout_s",
+    "timestamp",
+    "tolerance_s",
+    "type",
+    "unavailable",
+    "unique",
+    "user_id",
+    "value",
+    "verify",
+    "version",
+    "when",
+    "xml",
+];
