@@ -48,7 +48,8 @@ fn write(document: &Document<'_>, pointers: &[Vec<String>], out: &mut Vec<u8>) {
     });
 }
 
-/// A string whose text is JSON is masked inside. Any other text may hold what should be masked, unless it is a plain word.
+/// A string whose text is JSON is masked inside. One that only begins as JSON, or that names what should be masked, is
+/// masked whole.
 fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
     let text = value.text();
     match Document::parse(text.as_bytes()) {
@@ -58,10 +59,11 @@ fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
             write_string(&inner, &mut literal);
             Edit::Replace(literal)
         }
-        _ if text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-. ".contains(&byte)) => {
-            Edit::Keep
+        _ if text.trim_start().starts_with(['{', '[', '"']) => Edit::Replace(MASK.to_vec()),
+        _ if pointers.iter().filter_map(|pointer| pointer.last()).any(|name| text.contains(name.as_str())) => {
+            Edit::Replace(MASK.to_vec())
         }
-        _ => Edit::Replace(MASK.to_vec()),
+        _ => Edit::Keep,
     }
 }
 
@@ -101,6 +103,22 @@ mod tests {
         assert_eq!(mask(text.as_bytes(), &pointers), masked);
         let text = r#"{"a":"{\"cvv\":\"345\",\"n\":1.0}"}"#;
         assert_eq!(mask(text.as_bytes(), &pointers), r#"{"a":"{\"cvv\":\"***\",\"n\":1.0}"}"#);
+    }
+
+    #[test]
+    fn a_text_that_is_broken_json_or_names_what_is_hidden_is_masked_whole() {
+        let pointers = [pointer("/a/**/cvv").unwrap()];
+        for text in [r#"{"a":"{\"cvv\":\"345\""}"#, r#"{"a":"cvv=345"}"#, r#"{"a":{"b":"[\"cvv\", 345"}}"#] {
+            let masked = mask(text.as_bytes(), &pointers);
+            assert!(!String::from_utf8_lossy(&masked).contains("345"), "{text}");
+        }
+        assert_eq!(mask(br#"{"a":{"b":"2025-03-03"}}"#, &pointers), &br#"{"a":{"b":"2025-03-03"}}"#[..]);
+    }
+
+    #[test]
+    fn many_strings_take_no_more_than_their_length() {
+        let text = format!("{{\"a\":[{}\"\"]}}", "\"\",".repeat(200_000));
+        assert_eq!(mask(text.as_bytes(), &[pointer("/a/**/cvv").unwrap()]).len(), text.len());
     }
 
     #[test]
