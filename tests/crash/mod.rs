@@ -56,7 +56,7 @@ fn operations(synced: Synced) -> Vec<Operation> {
     let (shim, log, data) = (shim(folder.path()), folder.path().join("log"), folder.path().join("data"));
     std::fs::create_dir(&data).unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["crash::child::records_until_it_is_done", "--exact", "--ignored", "--nocapture"])
+        .args(["crash::child::what_many_producers_record_is_acknowledged_each", "--exact", "--nocapture"])
         .env("LD_PRELOAD", &shim)
         .env("CRASH_FOLDER", &data)
         .env("CRASH_LOG", &log)

@@ -19,6 +19,7 @@ pub(crate) fn library(provider: &str) -> PathBuf {
 }
 
 /// The program, with all of them beside it.
+#[allow(dead_code, reason = "the benchmark starts it in its own way")]
 pub(crate) fn program() -> PathBuf {
     folder().join("hookport")
 }

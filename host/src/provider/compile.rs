@@ -298,8 +298,8 @@ impl Check<'_> {
             let message = format!("{place} is not part of every signed message: an unsigned time proves nothing");
             self.add("timestamp.from", message);
         }
-        let nonces = provider.nonce.iter().flat_map(Template::places);
-        if let Some(place) = nonces.filter(|place| !signed(place)).next() {
+        let mut nonces = provider.nonce.iter().flat_map(Template::places);
+        if let Some(place) = nonces.find(|place| !signed(place)) {
             let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
             self.add("replay.nonce", message);
         }
