@@ -59,7 +59,9 @@ async fn through(journal: &Arc<Sqlite>, trouble: Option<&Path>) {
     let record = async |name: &str| journal.record(request([event(name, "to.crm")])).await;
     accepted(record("a").await.unwrap());
     let claimed = journal.claim("crm", 9, Clock::default().now()).await.unwrap().remove(0);
-    trouble.map(|trouble| File::create(trouble).unwrap());
+    if let Some(trouble) = trouble {
+        File::create(trouble).unwrap();
+    }
     let refused = if trouble.is_some() { &["b", "b", "c"][..] } else { &[] };
     for name in refused {
         let refused = record(name).await.unwrap_err();
@@ -74,7 +76,9 @@ async fn through(journal: &Arc<Sqlite>, trouble: Option<&Path>) {
     let kept = journal.settle(vec![settled]).await;
     assert!(journal.claim("crm", 9, Clock::default().now()).await.unwrap().is_empty(), "{kept:?}");
     assert_eq!(journal.events(EventFilter::default()).await.unwrap().len(), 1, "readers go on");
-    trouble.map(|trouble| std::fs::remove_file(trouble).unwrap());
+    if let Some(trouble) = trouble {
+        std::fs::remove_file(trouble).unwrap();
+    }
     accepted(record("b").await.unwrap());
     accepted(record("c").await.unwrap());
     for _ in 0..1_000 {
