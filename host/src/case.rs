@@ -80,8 +80,9 @@ fn read(text: &[u8]) -> Result<Incoming, String> {
             .map_err(|_| format!("line {number}: not a header's value"))?;
         headers.append(name, value);
     }
-    let target = match target.find("://") {
-        Some(scheme) => target[scheme + 3..].find('/').map_or("/", |path| &target[scheme + 3 + path..]),
+    // An absolute URL names its host; what stands in a relative one's query is none of our business.
+    let target = match target.split_once("://").filter(|_| !target.starts_with('/')) {
+        Some((_, rest)) => rest.find(['/', '?']).map_or("/", |path| &rest[path..]),
         None => target,
     };
     let (method, target, body) = (method.to_ascii_uppercase(), target.to_owned(), rest.to_vec().into());
@@ -128,6 +129,8 @@ mod tests {
     fn a_file_without_sections_is_all_request() {
         let case = Case::parse(b"GET https://x.example/p?q=1\n\nbody\n").unwrap();
         assert_eq!((case.request.target.as_str(), &case.request.body[..]), ("/p?q=1", &b"body\n"[..]));
+        let case = Case::parse(b"GET /p?u=https://x.example/q&s=1\n\n").unwrap();
+        assert_eq!(case.request.target, "/p?u=https://x.example/q&s=1");
         assert!(Case::parse(b"nonsense\n").is_err());
         assert!(Case::parse(b"GET /\nno colon\n\n").is_err());
     }

@@ -75,7 +75,7 @@ fn arguments() -> Arguments {
 fn journal(producers: usize, arguments: &Arguments) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options::new(folder.path().join("data"), Clock::default(), Arc::new(ToCrm("crm".into())));
-    let journal: Arc<dyn Journal> = open(options).expect("a journal");
+    let journal: Arc<dyn Journal> = open(options.clone()).expect("a journal");
     let runtime = runtime();
     if arguments.stored > 0 {
         let begun = Instant::now();
@@ -100,6 +100,9 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
     let log = std::fs::metadata(folder.path().join("data/journal.db-wal")).map_or(0, |file| file.len());
     println!("  the write-ahead log is {} KiB", log / 1024);
     runtime.block_on(journal.close()).expect("closed");
+    let begun = Instant::now();
+    let _again = open(options).expect("a journal");
+    println!("  opened again in {:.0} ms", begun.elapsed().as_secs_f64() * 1_000.0);
     rate
 }
 

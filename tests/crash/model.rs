@@ -66,8 +66,16 @@ struct Disk {
     /// The entries as the process sees them, and as the disk holds them.
     entries: BTreeMap<String, usize>,
     durable: BTreeMap<String, usize>,
-    /// Syncs that are under way: the file (none for the folder), and the first operation that they do not cover.
-    syncs: BTreeMap<u64, (Option<usize>, usize, BTreeMap<String, usize>)>,
+    syncs: BTreeMap<u64, Sync>,
+}
+
+/// A sync that is under way.
+struct Sync {
+    /// None for the folder.
+    file: Option<usize>,
+    /// The first operation that it does not cover.
+    before: usize,
+    entries: BTreeMap<String, usize>,
 }
 
 /// The files after a crash that came right before operation `at`.
@@ -98,12 +106,12 @@ impl Disk {
                 self.files[number].since.push((n, operation.clone()));
             }
             Operation::SyncBegin { file, number } => {
-                let of = (!file.is_empty()).then(|| self.number(file));
-                self.syncs.insert(*number, (of, n, self.entries.clone()));
+                let file = (!file.is_empty()).then(|| self.number(file));
+                self.syncs.insert(*number, Sync { file, before: n, entries: self.entries.clone() });
             }
             Operation::SyncEnd { number } => match self.syncs.remove(number).unwrap() {
-                (None, _, entries) => self.durable = entries,
-                (Some(file), before, _) => self.files[file].sync(before),
+                Sync { file: None, entries, .. } => self.durable = entries,
+                Sync { file: Some(file), before, .. } => self.files[file].sync(before),
             },
             Operation::Create { file } => {
                 self.files.push(File::default());

@@ -3,7 +3,7 @@
 
 pub(crate) mod document;
 mod file;
-mod gateway;
+pub(crate) mod gateway;
 mod run;
 mod setup;
 mod vectors;

@@ -13,6 +13,7 @@ mod edge;
 mod journal;
 mod journal_contract;
 mod kill;
+mod operations;
 mod outbound;
 mod plugins;
 mod process;

@@ -1,7 +1,7 @@
 //! Plugins as files and as code: what is refused and with which words, what is told without running it, and that nothing a
 //! plugin does in its functions but crash reaches the gateway.
 
-mod built;
+pub(crate) mod built;
 mod calls;
 mod copies;
 mod faults;

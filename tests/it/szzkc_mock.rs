@@ -17,8 +17,11 @@ pub(crate) struct Szzkc {
     /// What `base_url` is set to.
     pub(crate) base_url: String,
     calls: Arc<Mutex<Vec<Call>>>,
+    items: Items,
     _server: Server,
 }
+
+type Items = Arc<Mutex<Vec<&'static str>>>;
 
 /// One call that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +34,15 @@ impl Szzkc {
     /// Starts one that knows these items, as JSON texts; an instant query takes `slow`.
     pub(crate) async fn start(items: &[&'static str], slow: Duration) -> Self {
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let (items, kept) = (items.to_vec(), calls.clone());
-        let server = Server::start(move |request| answer(request, items.clone(), kept.clone(), slow)).await;
-        Self { base_url: format!("http://{}", server.address), calls, _server: server }
+        let (items, kept) = (Arc::new(Mutex::new(items.to_vec())), calls.clone());
+        let known = items.clone();
+        let server = Server::start(move |request| answer(request, known.clone(), kept.clone(), slow)).await;
+        Self { base_url: format!("http://{}", server.address), calls, items, _server: server }
+    }
+
+    /// Knows these items from now on.
+    pub(crate) fn know(&self, items: &[&'static str]) {
+        *self.items.lock().expect("no test panics while it holds this") = items.to_vec();
     }
 
     /// The calls so far.
@@ -44,7 +53,7 @@ impl Szzkc {
 
 async fn answer(
     request: Request<Bytes>,
-    items: Vec<&'static str>,
+    items: Items,
     calls: Arc<Mutex<Vec<Call>>>,
     slow: Duration,
 ) -> Response<Full<Bytes>> {
@@ -69,6 +78,7 @@ async fn answer(
     if imeis != 0 && imeis != numbers.len() {
         return failed("不支持IMEI和ICCID混合查询");
     }
+    let items = items.lock().expect("no test panics while it holds this").clone();
     let found: Vec<_> = items.into_iter().filter(|item| numbers.iter().any(|number| is_of(item, number))).collect();
     if found.is_empty() {
         return failed("未查询到任何数据");

@@ -19,7 +19,7 @@ use crate::operations::{CallError, Output};
 pub(super) struct Call {
     /// A source of the configuration
     source: String,
-    /// One of its provider's operations (hookport plugin list shows them)
+    /// One of its provider's operations (hookport plugin inspect shows them)
     operation: String,
     /// The input as JSON; @FILE reads a file, - reads standard input
     #[arg(value_name = "JSON")]

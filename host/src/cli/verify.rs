@@ -10,7 +10,7 @@ use clap::Args;
 use hookport_plugin_api::description::{SettingKind, SettingValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::{ContextV7, Uuid};
 
 use super::{Failure, output};
@@ -80,8 +80,10 @@ impl Verify {
         let now = self.at.unwrap_or_else(|| Clock::default().now());
         let judged = judge(&source, &plugin, &request, now);
         match self.json {
-            true => output::line(json_of(&judged))?,
-            false => show(&source, &plugin, &judged)?,
+            true => {
+                output::line(serde_json::to_string(&Output::of(&source, &request, &judged)).map_err(Failure::refused)?)?
+            }
+            false => show(&source, &plugin, &request, &judged)?,
         }
         if judged.reason.is_none() { Ok(()) } else { Err(Failure::Said) }
     }
@@ -114,8 +116,9 @@ impl Verify {
             parts.settings.insert(name.to_owned(), value);
         }
         for url in &self.urls {
-            // The whole URL of the request, or what stands in front of its path.
-            let base = url.strip_suffix(request.target.as_str()).filter(|base| base.contains("://")).unwrap_or(url);
+            // The whole URL of the request, with or without its query, or what stands in front of its path.
+            let whole = url.strip_suffix(request.target.as_str()).or_else(|| url.strip_suffix(request.path()));
+            let base = whole.filter(|base| base.contains("://") && !base.ends_with('/')).unwrap_or(url);
             parts
                 .public_urls
                 .push(PublicUrl::parse(base).map_err(|error| Failure::unusable(format!("--url: {error}")))?);
@@ -197,25 +200,57 @@ fn shown(judged: &Judged) -> Option<&Try> {
     judged.tries.iter().find(|attempt| attempt.matched).or(judged.tries.first())
 }
 
-fn json_of(judged: &Judged) -> Value {
-    let headers: BTreeMap<_, _> = judged
-        .ack
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
-        .collect();
-    json!({
-        "accepted": judged.reason.is_none(),
-        "reason": judged.reason.as_ref().map(|rejection| rejection.reason),
-        "detail": judged.reason.as_ref().map(|rejection| &rejection.detail),
-        "verified_by": judged.verified_by,
-        "signed_text_base64": shown(judged).map(|attempt| STANDARD.encode(&attempt.message)),
-        "events": judged.events,
-        "ack": { "status": judged.ack.status, "headers": headers, "body": String::from_utf8_lossy(&judged.ack.body) },
-    })
+/// The result for programs; written straight, so that numbers and the order of keys stay as they are.
+#[derive(Serialize)]
+struct Output {
+    accepted: bool,
+    reason: Option<Reason>,
+    verified_by: Option<usize>,
+    signed_text_base64: Option<String>,
+    events: Vec<Event>,
+    ack: AckOutput,
 }
 
-fn show(source: &Source, plugin: &Plugin, judged: &Judged) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct AckOutput {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Output {
+    fn of(source: &Source, request: &Incoming, judged: &Judged) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let ack = &judged.ack;
+        let signed = shown(judged).filter(|attempt| presentable(source, request, attempt));
+        Self {
+            accepted: judged.reason.is_none(),
+            reason: judged.reason.as_ref().map(|rejection| rejection.reason),
+            verified_by: judged.verified_by,
+            signed_text_base64: signed.map(|attempt| STANDARD.encode(&attempt.message)),
+            events: judged.events.iter().map(|event| event.redacted(|data| source.redact(data))).collect(),
+            ack: AckOutput {
+                status: ack.status,
+                headers: ack.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+                body: text(&ack.body),
+            },
+        }
+    }
+}
+
+/// Whether a comparison may be shown: not a token, which signs nothing and is the secret, and not a text that holds a body
+/// of which the provider's description hides parts.
+fn presentable(source: &Source, request: &Incoming, attempt: &Try) -> bool {
+    let hidden = source.redact(&request.body) != request.body;
+    let table = &source.provider.description.verify[attempt.table];
+    table.alg != "static" && !(hidden && holds(&attempt.message, &request.body))
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
+}
+
+fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged: &Judged) -> Result<(), Failure> {
     let field = |name: &str, text: &str| output::line(format!("{name:<12} {}", output::plain(text)));
     field("provider", &format!("{} {} ({})", source.provider.id, source.provider.version, plugin.file.display()))?;
     if let Some(reason) = source.provider.unsigned() {
@@ -224,18 +259,17 @@ fn show(source: &Source, plugin: &Plugin, judged: &Judged) -> Result<(), Failure
     if let Some(attempt) = shown(judged) {
         let table = &source.provider.description.verify[attempt.table];
         field("scheme", &format!("verify.{} {}", attempt.table, table.alg))?;
-        field("signed text", &String::from_utf8_lossy(&source.without_secrets(&attempt.message)))?;
-        if let Some(expected) = &attempt.expected {
-            field("expected", &hex::encode(expected))?;
+        if presentable(source, request, attempt) {
+            field("signed text", &String::from_utf8_lossy(&source.without_secrets(&attempt.message)))?;
+            field("expected", &attempt.expected.as_ref().map_or("needs the private key".into(), hex::encode))?;
+            field("received", &hex::encode(&attempt.received))?;
+        } else {
+            field("signed text", "not shown: it is a token, or holds what the provider's description hides")?;
         }
-        field("received", &hex::encode(&attempt.received))?;
         field("signature", if attempt.matched { "matches" } else { "does not match" })?;
     }
     if judged.tries.len() > 1 {
-        field(
-            "tried",
-            &format!("{} combinations of signatures, secrets, URLs and texts; the first is shown", judged.tries.len()),
-        )?;
+        field("tried", &format!("{} combinations of secrets, URLs and texts; the first is shown", judged.tries.len()))?;
     }
     for event in &judged.events {
         let redacted = event.redacted(|data| source.redact(data));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use self::pending::{Answer, Pending};
+pub use self::pending::{Answer, Pending, Undelivered};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
 use crate::reason::{Reason, Rejection};

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
@@ -10,6 +11,9 @@ use super::JournalError;
 
 /// So many waiters are woken by one of them. Few, so that one that is slow to run delays few others.
 const CHAIN: usize = 16;
+
+/// Answers that the first of their readers passes on, or else the engine.
+type Others<T> = Arc<Mutex<Vec<(Answer<T>, Result<T, JournalError>)>>>;
 
 /// An answer of the journal that is on its way.
 #[must_use = "the effect is only certain when the answer is there"]
@@ -24,8 +28,12 @@ pub struct Answer<T>(oneshot::Sender<Letter<T>>);
 /// An answer, and those that whoever reads it passes on.
 struct Letter<T> {
     answer: Result<T, JournalError>,
-    others: Vec<(Answer<T>, Result<T, JournalError>)>,
+    others: Option<Others<T>>,
 }
+
+/// What [`Answer::send_all`] left to the readers. The engine delivers what they did not soon: a reader may wait for others
+/// before it looks at its own answer.
+pub struct Undelivered<T>(Vec<Others<T>>);
 
 /// What becomes of an answer that nobody read.
 type Unread<T> = Box<dyn FnOnce(T) + Send>;
@@ -54,26 +62,53 @@ impl<T> Pending<T> {
 impl<T> Answer<T> {
     /// Answers; gives the answer back where nobody waits for it.
     pub fn send(self, answer: Result<T, JournalError>) -> Result<(), Result<T, JournalError>> {
-        self.0.send(Letter { answer, others: Vec::new() }).map_err(|letter| letter.answer)
+        self.0.send(Letter { answer, others: None }).map_err(|letter| letter.answer)
     }
 
     /// Answers many at once. Waking a task of another thread costs a system call or two, so the engine wakes a few, and
-    /// each of those wakes its neighbours from inside the runtime.
-    pub fn send_all(mut answers: Vec<(Self, Result<T, JournalError>)>) {
-        while let Some((first, answer)) = answers.pop() {
-            let others = answers.split_off(answers.len().saturating_sub(CHAIN - 1));
+    /// each of those wakes its neighbours from inside the runtime. What is returned must be delivered soon.
+    pub fn send_all(answers: Vec<(Self, Result<T, JournalError>)>) -> Undelivered<T> {
+        let mut undelivered = Undelivered(Vec::with_capacity(answers.len().div_ceil(CHAIN)));
+        let mut answers = answers.into_iter();
+        while let Some((first, answer)) = answers.next() {
+            let others: Vec<_> = answers.by_ref().take(CHAIN - 1).collect();
+            let others = (!others.is_empty()).then(|| Arc::new(Mutex::new(others)));
+            undelivered.0.extend(others.clone());
             if let Err(letter) = first.0.send(Letter { answer, others }) {
                 let _ = letter.pass_on();
             }
         }
+        undelivered
+    }
+}
+
+impl<T> Undelivered<T> {
+    /// Nothing was sent.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether there was anything to leave; the readers may have passed it on since.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Delivers what no reader did.
+    pub fn deliver(self) {
+        self.0.iter().for_each(pass_on);
+    }
+}
+
+fn pass_on<T>(others: &Others<T>) {
+    let others = std::mem::take(&mut *others.lock().unwrap_or_else(PoisonError::into_inner));
+    for (other, answer) in others {
+        let _ = other.send(answer);
     }
 }
 
 impl<T> Letter<T> {
     fn pass_on(self) -> Result<T, JournalError> {
-        for (other, answer) in self.others {
-            let _ = other.send(answer);
-        }
+        self.others.iter().for_each(pass_on);
         self.answer
     }
 }
@@ -102,24 +137,44 @@ impl<T> Drop for Pending<T> {
 mod tests {
     use super::*;
 
+    type Halves = (Vec<(Answer<usize>, Result<usize, JournalError>)>, Vec<Pending<usize>>);
+
+    fn fifty() -> Halves {
+        let (answers, waiting): (Vec<_>, Vec<_>) = (0..50).map(|_| Pending::new()).unzip();
+        (answers.into_iter().enumerate().map(|(n, answer)| (answer, Ok(n))).collect(), waiting)
+    }
+
     #[tokio::test]
-    async fn everybody_gets_their_own_answer_whoever_goes_away() {
+    async fn everybody_gets_their_own_answer_from_the_readers_whoever_goes_away() {
         for gone in 0..50 {
-            let (answers, mut waiting): (Vec<_>, Vec<_>) = (0..50).map(|_| Pending::<usize>::new()).unzip();
+            let (answers, mut waiting) = fifty();
             if gone % 2 == 0 {
                 drop(waiting.remove(gone));
             }
-            Answer::send_all(answers.into_iter().enumerate().map(|(n, answer)| (answer, Ok(n))).collect());
+            let undelivered = Answer::send_all(answers);
             if gone % 2 == 1 {
                 drop(waiting.remove(gone));
             }
+            let tasks: Vec<_> = waiting.into_iter().map(tokio::spawn).collect();
             let mut read = Vec::new();
-            let tasks: Vec<_> = waiting.into_iter().map(|pending| tokio::spawn(pending)).collect();
             for task in tasks {
                 read.push(task.await.unwrap().unwrap());
             }
             assert_eq!(read, (0..50).filter(|n| *n != gone).collect::<Vec<_>>());
+            undelivered.deliver();
         }
+    }
+
+    #[tokio::test]
+    async fn the_engine_delivers_what_no_reader_passes_on() {
+        let (answers, mut waiting) = fifty();
+        let undelivered = Answer::send_all(answers);
+        let last = waiting.pop().unwrap();
+        let reader = tokio::spawn(last);
+        tokio::task::yield_now().await;
+        assert!(!reader.is_finished(), "the one that would wake it waits for it");
+        undelivered.deliver();
+        assert_eq!(reader.await.unwrap().unwrap(), 49);
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ const REQUESTS: usize = 2_000;
 /// Bytes of the answers of one call.
 const BYTES: usize = 64 << 20;
 /// Tries where the description does not say how many.
-pub(crate) const TRIES: u32 = 3;
+const TRIES: u32 = 3;
 
 /// What can be called, by source.
 #[derive(Default)]

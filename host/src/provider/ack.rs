@@ -14,6 +14,10 @@ use super::place::Place;
 use super::template::{Lookup, Template};
 use super::view::View;
 
+/// Headers that frame the answer.
+const FRAMING: &[&str] =
+    &["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "trailer", "te"];
+
 /// What became of a request, as its sender is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -216,7 +220,11 @@ impl Sign {
 
 fn headers(written: &std::collections::BTreeMap<String, String>) -> Result<Vec<(HeaderName, Template)>, String> {
     let compile = |(name, text): (&String, &String)| {
-        let name = name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?;
+        let name: HeaderName =
+            name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?;
+        if FRAMING.contains(&name.as_str()) {
+            return Err(format!("the header {name} is the host's to send"));
+        }
         Ok((name, Template::compile(text)?))
     };
     written.iter().map(compile).collect()

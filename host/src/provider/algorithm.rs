@@ -8,7 +8,7 @@ use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
 use rsa::{Pkcs1v15Sign, RsaPublicKey};
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use sm2::dsa::signature::Verifier;
 use sm3::Sm3;
 use subtle::ConstantTimeEq;
@@ -76,7 +76,7 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// Every form of a key.
-pub const KEY_FORMS: &[&str] = &["utf8", "hex", "base64", "whsec", "pem", "spki_base64", "sm2"];
+pub const KEY_FORMS: &[&str] = &["utf8", "hex", "base64", "whsec", "sha1", "md5", "pem", "spki_base64", "sm2"];
 
 impl KeyText<'_> {
     /// The bytes of a shared key.
@@ -86,9 +86,14 @@ impl KeyText<'_> {
             "utf8" => Some(self.text.to_vec()),
             "hex" => hex::decode(trimmed).ok(),
             "base64" => lenient_base64(trimmed, &alphabet::STANDARD),
+            // Braintree's key is the digest of the one that it shows.
+            "sha1" => Some(Sha1::digest(self.text).to_vec()),
+            "md5" => Some(Md5::digest(self.text).to_vec()),
             "whsec" => lenient_base64(trimmed.strip_prefix(b"whsec_").unwrap_or(trimmed), &alphabet::STANDARD),
             form => {
-                return Err(format!("the key form {form:?} is not one for a shared key: utf8, hex, base64 or whsec"));
+                return Err(format!(
+                    "the key form {form:?} is not one for a shared key: utf8, hex, base64, whsec, sha1 or md5"
+                ));
             }
         };
         bytes.map(Zeroizing::new).ok_or_else(|| format!("the key is not written as {}", self.form))
@@ -258,6 +263,7 @@ register! {
     "hmac-md5" Shared false keyed::<Md5>;
     "hmac-sha1" Shared false keyed::<Sha1>;
     "hmac-sha256" Shared false keyed::<Sha256>;
+    "hmac-sha384" Shared false keyed::<Sha384>;
     "hmac-sha512" Shared false keyed::<Sha512>;
     "static" Shared false fixed;
     "rsa-pkcs1-md5" Public true |key| rsa::<Md5>(key, MD5_PREFIX);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hookport_plugin_api::description::{Content, Description};
+use hookport_plugin_api::description::{CollectFrom, Content, Description, Verify};
 
 use super::ack::Answers;
+use super::algorithm::KeyKind;
 use super::complaint::{Complaint, did_you_mean};
 use super::headers::HeaderCheck;
 use super::identity::Identity;
@@ -68,6 +69,11 @@ impl Provider {
             let from = check.one("timestamp.from", time.from.parse())?;
             Some((from, check.list("timestamp.format", &time.format, |text| Format::compile(text))))
         });
+        if let Some(covers) =
+            description.event.covers.as_deref().filter(|covers| !["body", "fields", "none"].contains(covers))
+        {
+            check.add("event.covers", format!("{covers:?} is not one of body, fields, none"));
+        }
         let nonce = description.replay.as_ref().map(|replay| Template::place_or_template(&replay.nonce));
         let nonce = nonce.and_then(|template| check.one("replay.nonce", template));
         let identity =
@@ -81,7 +87,11 @@ impl Provider {
             version: description.provider.version.as_str().into(),
             content: description.provider.content,
             headers,
-            signed_fields: tables.iter().flat_map(|table| &table.from).filter_map(json_steps).collect(),
+            signed_fields: tables
+                .iter()
+                .flat_map(|table| &table.from)
+                .filter_map(|from| json_steps(&from.place))
+                .collect(),
             reads: Reads { json: description.provider.content == Content::Json, ..Reads::default() },
             answer_reads: Reads::default(),
             reads_fields: tables.iter().any(|table| reads_fields(table, &lets)),
@@ -140,12 +150,19 @@ fn not_a_pointer(text: &str) -> String {
 }
 
 fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
-    let places = reach(table.messages.iter().flat_map(Template::places).chain(&table.from), lets);
+    let places =
+        reach(table.messages.iter().flat_map(Template::places).chain(table.from.iter().map(|from| &from.place)), lets);
     places.iter().any(|place| match place {
         Place::Json(_) => true,
-        Place::Let(name) => lets.get(name).is_some_and(|named| named.collects(&Place::Json(vec![String::new()]))),
+        Place::Let(name) => lets.get(name).and_then(Named::collected_from) == Some(CollectFrom::Json),
         _ => false,
     })
+}
+
+/// Whether a table says more than why it proves nothing.
+fn proves(table: &Verify) -> bool {
+    let texts = [&table.from, &table.message, &table.encoding].iter().any(|list| !list.is_empty());
+    texts || table.when.is_some() || table.key.is_some() || table.pick.is_some() || table.prefix.is_some()
 }
 
 struct Check<'c> {
@@ -214,6 +231,12 @@ impl Check<'_> {
                         "alg = \"none\" beside other tables would accept what they refuse",
                     );
                 }
+                ("none", _) if proves(table) => {
+                    self.add(
+                        &format!("verify.{index}"),
+                        "alg = \"none\" takes nothing but its reason: it would not be looked at",
+                    );
+                }
                 ("none", _) => {}
                 _ => match Table::compile(table) {
                     Ok(table) => tables.push(table),
@@ -268,13 +291,29 @@ impl Check<'_> {
                 self.add(&format!("open.{index}.key"), format!("{:?} is not declared under [secrets]", opened.key));
             }
         }
-        if let Some((place, _)) = &provider.timestamp
-            && (provider.unsigned().is_some() || !provider.tables.iter().all(|table| provider.covers(table, place)))
-        {
-            self.add(
-                "timestamp.from",
-                format!("{place} is not part of every signed message: an unsigned time proves nothing"),
-            );
+        let signed = |place: &Place| {
+            provider.unsigned().is_none() && provider.tables.iter().all(|table| provider.covers(table, place))
+        };
+        if let Some((place, _)) = provider.timestamp.as_ref().filter(|(place, _)| !signed(place)) {
+            let message = format!("{place} is not part of every signed message: an unsigned time proves nothing");
+            self.add("timestamp.from", message);
+        }
+        let nonces = provider.nonce.iter().flat_map(Template::places);
+        if let Some(place) = nonces.filter(|place| !signed(place)).next() {
+            let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
+            self.add("replay.nonce", message);
+        }
+        for (index, table) in provider.tables.iter().enumerate() {
+            let secret = |message: &Template| {
+                provider.reach(message.places()).iter().any(|place| matches!(place, Place::Secret(_)))
+            };
+            if table.algorithm.key == KeyKind::None && !table.messages.iter().all(secret) {
+                let message = format!(
+                    "{} has no key, so a secret must be part of its text: anybody can compute it",
+                    table.algorithm.name
+                );
+                self.add(&format!("verify.{index}.message"), message);
+            }
         }
     }
 }
@@ -300,7 +339,7 @@ impl Provider {
                 .chain([&table.key.1]);
             let places = templates
                 .flat_map(Template::places)
-                .chain(&table.from)
+                .chain(table.from.iter().map(|from| &from.place))
                 .chain(table.when.iter().flat_map(|when| when.places()));
             all.extend(places.map(|place| (format!("verify.{index}"), place)));
         }
@@ -318,14 +357,16 @@ impl Provider {
 
     /// Whether every message of the table contains the place.
     fn covers(&self, table: &Table, wanted: &Place) -> bool {
-        table.messages.iter().all(|message| {
-            self.reach(message.places()).into_iter().any(|place| match (place, wanted) {
-                (place, wanted) if place == wanted => true,
-                (Place::Body, Place::Json(_) | Place::Form(_)) => true,
-                (Place::Url | Place::UrlTarget, Place::Query(_)) => true,
-                (Place::Let(name), wanted) => self.lets.get(name).is_some_and(|named| named.collects(wanted)),
-                _ => false,
+        // A token signs nothing.
+        table.algorithm.name != "static"
+            && table.messages.iter().all(|message| {
+                self.reach(message.places()).into_iter().any(|place| match (place, wanted) {
+                    (place, wanted) if place == wanted => true,
+                    (Place::Body, Place::Json(_) | Place::Form(_)) => true,
+                    (Place::Url | Place::UrlTarget, Place::Query(_)) => true,
+                    (Place::Let(name), wanted) => self.lets.get(name).is_some_and(|named| named.collects(wanted)),
+                    _ => false,
+                })
             })
-        })
     }
 }

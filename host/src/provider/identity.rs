@@ -10,6 +10,7 @@ use super::moment::{self, Format};
 use super::place::Place;
 use super::template::{Lookup, Template};
 use crate::event::DedupKey;
+use crate::request::Incoming;
 
 /// The compiled rule.
 #[derive(Default)]
@@ -58,12 +59,15 @@ impl Identity {
         [&self.kind, &self.id, &self.subject, &self.time].into_iter().flatten().flat_map(Template::places).collect()
     }
 
-    /// Applies it; without an id the hash of the body is the key, and holds for a day unless said.
-    pub fn declare(&self, source: &str, lookup: &dyn Lookup, body: &[u8], now: Timestamp) -> Declared {
+    /// Applies it; without an id the hash of the body is the key, and holds for a day unless said. A request without a
+    /// body says what it says in its target.
+    pub fn declare(&self, source: &str, lookup: &dyn Lookup, request: &Incoming, now: Timestamp) -> Declared {
         let id = first(&self.id, lookup);
+        let until = Some(later(now, self.hash_hold));
         let key = match &id {
             Some(id) => dedup_key(source, "id", id.as_bytes(), None),
-            None => dedup_key(source, "body", body, Some(now + self.hash_hold)),
+            None if request.body.is_empty() => dedup_key(source, "target", request.target.as_bytes(), until),
+            None => dedup_key(source, "body", &request.body, until),
         };
         Declared {
             kind: first(&self.kind, lookup).unwrap_or_else(|| "event".into()),
@@ -75,10 +79,15 @@ impl Identity {
     }
 }
 
-/// The first template whose places are there and that is not empty.
+/// A time so much later; the end of time where there is none.
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The first template whose places are there and not empty, but for those that may be missing, and that is not empty.
 fn first(templates: &[Template], lookup: &dyn Lookup) -> Option<String> {
     let filled = |template: &&Template| {
-        template.places().iter().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
+        template.required().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
     };
     let texts = templates.iter().filter(filled).filter_map(|template| template.render(lookup).ok());
     texts.filter_map(|bytes| String::from_utf8(bytes).ok()).find(|text| !text.is_empty())

@@ -178,20 +178,30 @@ impl Lookup for Pair<'_> {
     }
 }
 
-/// Refuses a `let` that reads itself through others, and names the ring.
+/// How many readings of others one `let` may come to.
+const MAX_READINGS: usize = 1000;
+
+/// Refuses a `let` that reads itself through others, and one that reads them without end.
 pub fn acyclic(lets: &BTreeMap<String, Named>) -> Result<(), String> {
-    fn visit<'l>(name: &'l str, lets: &'l BTreeMap<String, Named>, way: &mut Vec<&'l str>) -> Result<(), String> {
-        if way.contains(&name) {
-            return Err(format!("{} -> {name}: a let may not read itself", way.join(" -> ")));
-        }
-        way.push(name);
+    type Costs<'l> = BTreeMap<&'l str, Option<usize>>;
+    fn cost<'l>(name: &'l str, lets: &'l BTreeMap<String, Named>, known: &mut Costs<'l>) -> Result<usize, String> {
+        match known.get(name) {
+            Some(Some(cost)) => return Ok(*cost),
+            Some(None) => return Err(format!("let:{name} reads itself")),
+            None => known.insert(name, None),
+        };
+        let mut total = 1;
         for place in lets.get(name).map(Named::places).unwrap_or_default() {
             if let Place::Let(next) = place {
-                visit(next, lets, way)?;
+                total += cost(next, lets, known)?;
             }
         }
-        way.pop();
-        Ok(())
+        if total > MAX_READINGS {
+            return Err(format!("let:{name} comes to more than {MAX_READINGS} readings of others"));
+        }
+        known.insert(name, Some(total));
+        Ok(total)
     }
-    lets.keys().try_for_each(|name| visit(name, lets, &mut Vec::new()))
+    let mut known = Costs::new();
+    lets.keys().try_for_each(|name| cost(name, lets, &mut known).map(drop))
 }

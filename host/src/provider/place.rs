@@ -70,6 +70,7 @@ impl FromStr for Place {
             ("url.target", None) => Self::UrlTarget,
             ("url.path", None) => Self::UrlPath,
             ("secret", None) => Self::Secret("main".into()),
+            ("header", Some(name)) if name.contains('|') => return Err(format!("{name:?} is not a header's name")),
             ("header", Some(name)) => {
                 Self::Header(name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?)
             }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use subtle::ConstantTimeEq;
+
 use super::algorithm::Scheme;
 use super::signature::Table;
 use super::source::{Ready, Source};
@@ -86,7 +88,8 @@ pub(super) fn prove<'s>(
 }
 
 fn missing(source: &Source) -> String {
-    let places: Vec<_> = source.provider.tables.iter().flat_map(|table| &table.from).map(ToString::to_string).collect();
+    let places: Vec<_> =
+        source.provider.tables.iter().flat_map(|table| &table.from).map(|from| from.place.to_string()).collect();
     format!("no signature in {}", places.join(", "))
 }
 
@@ -102,7 +105,6 @@ fn asserted(source: &Source, parsed: &Parsed<'_>) -> bool {
 }
 
 fn holds(source: &Source, view: &View<'_>) -> bool {
-    use subtle::ConstantTimeEq;
     source.provider.asserts.iter().all(|(left, right)| match (left.render(view), right.render(view)) {
         (Ok(left), Ok(right)) => left.ct_eq(&right).into(),
         _ => false,
@@ -144,6 +146,17 @@ impl<'s> Attempt<'_, 's> {
         None
     }
 
+    /// The candidate that is the message's signature. What can be computed is computed once, however many there are.
+    fn matching(&self, scheme: &dyn Scheme, message: &[u8]) -> Option<&Vec<u8>> {
+        let several = self.signatures.len() > 1;
+        match (self.signatures, several.then(|| scheme.expected(message)).flatten()) {
+            ([_, _, ..], Some(expected)) => {
+                self.signatures.iter().find(|received| expected.as_slice().ct_eq(received.as_slice()).into())
+            }
+            (signatures, _) => signatures.iter().find(|received| scheme.verify(message, received)),
+        }
+    }
+
     fn signed(&self, view: &View<'_>, scheme: &dyn Scheme, tries: &mut Option<Vec<Try>>) -> bool {
         let nothing = [Cow::Borrowed(&b""[..])];
         let messages: Vec<_> = match self.table.messages.as_slice() {
@@ -154,21 +167,15 @@ impl<'s> Attempt<'_, 's> {
             if messages[..index].contains(message) {
                 continue;
             }
-            for received in self.signatures {
-                let matched = scheme.verify(message, received);
-                if let Some(tries) = tries {
-                    let expected = scheme.expected(message);
-                    tries.push(Try {
-                        table: self.index,
-                        message: message.to_vec(),
-                        expected,
-                        received: received.clone(),
-                        matched,
-                    });
-                }
-                if matched {
-                    return true;
-                }
+            let matched = self.matching(scheme, message);
+            if let Some(tries) = tries {
+                let expected = scheme.expected(message);
+                let received = matched.or(self.signatures.first()).cloned().unwrap_or_default();
+                let (table, message, matched) = (self.index, message.to_vec(), matched.is_some());
+                tries.push(Try { table, message, expected, received, matched });
+            }
+            if matched.is_some() {
+                return true;
             }
         }
         false

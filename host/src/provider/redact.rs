@@ -1,7 +1,7 @@
 //! `redact`: what no log, rejection or screen may show. Pointers go on inside a string that holds JSON; `*` is any
 //! one step, `**` any number of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -27,13 +27,13 @@ pub fn mask(bytes: &[u8], pointers: &[Vec<String>]) -> Bytes {
 
 fn write(document: &Document<'_>, pointers: &[Vec<String>], out: &mut Vec<u8>) {
     let mut masked = HashSet::new();
-    let mut inside: Vec<(usize, Vec<String>)> = Vec::new();
+    let mut inside: HashMap<usize, Vec<Vec<String>>> = HashMap::new();
     for pointer in pointers {
         find(document.root(), pointer, &mut |value, rest| match rest {
             [] => {
                 masked.insert(value.span().start);
             }
-            rest => inside.push((value.span().start, rest.to_vec())),
+            rest => inside.entry(value.span().start).or_default().push(rest.to_vec()),
         });
     }
     document.root().write(out, &mut |value| {
@@ -41,12 +41,15 @@ fn write(document: &Document<'_>, pointers: &[Vec<String>], out: &mut Vec<u8>) {
         if masked.contains(&start) {
             return Edit::Replace(MASK.to_vec());
         }
-        let rest: Vec<_> = inside.iter().filter(|(at, _)| *at == start).map(|(_, rest)| rest.clone()).collect();
-        if rest.is_empty() || value.kind() != Kind::String { Edit::Keep } else { nested(value, &rest) }
+        match inside.get(&start) {
+            Some(rest) if value.kind() == Kind::String => nested(value, rest),
+            _ => Edit::Keep,
+        }
     });
 }
 
-/// A string whose text is a JSON object or array is masked inside.
+/// A string whose text is JSON is masked inside. One that only begins as JSON, or that names what should be masked, is
+/// masked whole.
 fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
     let text = value.text();
     match Document::parse(text.as_bytes()) {
@@ -55,6 +58,10 @@ fn nested(value: Value<'_>, pointers: &[Vec<String>]) -> Edit {
             write(&document, pointers, &mut inner);
             write_string(&inner, &mut literal);
             Edit::Replace(literal)
+        }
+        _ if text.trim_start().starts_with(['{', '[', '"']) => Edit::Replace(MASK.to_vec()),
+        _ if pointers.iter().filter_map(|pointer| pointer.last()).any(|name| text.contains(name.as_str())) => {
+            Edit::Replace(MASK.to_vec())
         }
         _ => Edit::Keep,
     }
@@ -96,6 +103,22 @@ mod tests {
         assert_eq!(mask(text.as_bytes(), &pointers), masked);
         let text = r#"{"a":"{\"cvv\":\"345\",\"n\":1.0}"}"#;
         assert_eq!(mask(text.as_bytes(), &pointers), r#"{"a":"{\"cvv\":\"***\",\"n\":1.0}"}"#);
+    }
+
+    #[test]
+    fn a_text_that_is_broken_json_or_names_what_is_hidden_is_masked_whole() {
+        let pointers = [pointer("/a/**/cvv").unwrap()];
+        for text in [r#"{"a":"{\"cvv\":\"345\""}"#, r#"{"a":"cvv=345"}"#, r#"{"a":{"b":"[\"cvv\", 345"}}"#] {
+            let masked = mask(text.as_bytes(), &pointers);
+            assert!(!String::from_utf8_lossy(&masked).contains("345"), "{text}");
+        }
+        assert_eq!(mask(br#"{"a":{"b":"2025-03-03"}}"#, &pointers), &br#"{"a":{"b":"2025-03-03"}}"#[..]);
+    }
+
+    #[test]
+    fn many_strings_take_no_more_than_their_length() {
+        let text = format!("{{\"a\":[{}\"\"]}}", "\"\",".repeat(200_000));
+        assert_eq!(mask(text.as_bytes(), &[pointer("/a/**/cvv").unwrap()]).len(), text.len());
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! One of `[[verify]]`, compiled: where the signature is, how it is split and written, and which texts it may sign.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use base64::alphabet;
 use hookport_plugin_api::description::{Parse, Verify};
 
 use super::algorithm::{self, Algorithm, KEY_FORMS, KeyKind};
 use super::condition::Condition;
-use super::filter::lenient_base64;
+use super::filter::{Filter, lenient_base64};
 use super::place::Place;
 use super::template::{Lookup, Template};
+use super::view::View;
+
+/// Signatures that are looked at in one text; a sender that rolls its keys sends a handful.
+const MAX_SIGNATURES: usize = 32;
 
 /// A compiled table; `alg = "none"` has none.
 pub struct Table {
     /// Applies only where this holds.
     pub when: Option<Condition>,
     /// Where the signature is.
-    pub from: Vec<Place>,
+    pub from: Vec<Where>,
     /// How it is split.
     pub split: Split,
     /// Required before it, and removed.
@@ -33,6 +38,24 @@ pub struct Table {
     pub forms: Vec<Template>,
     /// SM2: the user id; may read settings.
     pub user_ids: Vec<Template>,
+}
+
+/// A place, and the filters that its text goes through before it is split: `header:signature|urldecode`.
+pub struct Where {
+    /// The place.
+    pub place: Place,
+    filters: Vec<Filter>,
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut pieces = text.split('|');
+        let place = pieces.next().unwrap_or_default().parse()?;
+        let filters = pieces.map(|name| Filter::named(name).ok_or_else(|| format!("{name:?} is not a filter")));
+        Ok(Self { place, filters: filters.collect::<Result<_, _>>()? })
+    }
 }
 
 /// How a signature's text is split into parts.
@@ -133,13 +156,26 @@ impl Table {
             [] => vec![bytes],
             forms => forms.iter().filter_map(|form| form.plain(&bytes)).collect(),
         });
-        let signatures = laid_out.collect();
+        let signatures = laid_out.take(MAX_SIGNATURES).collect();
         (parts, signatures)
     }
 
-    /// The texts in the request that hold signatures.
-    pub fn texts<'v>(&self, lookup: &'v dyn Lookup) -> Vec<Cow<'v, [u8]>> {
-        self.from.iter().filter_map(|place| lookup.bytes(place)).filter(|text| !text.is_empty()).collect()
+    /// The texts in the request that hold signatures; a header that comes twice holds two.
+    pub fn texts<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
+        let mut texts = Vec::with_capacity(1);
+        for Where { place, filters } in &self.from {
+            let found: Vec<Cow<'v, [u8]>> = match place {
+                Place::Header(name) => {
+                    view.parsed.request.headers.get_all(name).iter().map(|value| value.as_bytes().into()).collect()
+                }
+                place => view.bytes(place).into_iter().collect(),
+            };
+            let filtered = found
+                .into_iter()
+                .filter_map(|text| filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
+            texts.extend(filtered.filter(|text| !text.is_empty()));
+        }
+        texts
     }
 }
 

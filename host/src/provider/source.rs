@@ -189,12 +189,9 @@ impl Source {
                 })
                 .collect()
         };
-        let encodings = resolve(
-            &texts(&table.encodings)?,
-            &[Encoding::Hex],
-            Encoding::named,
-            "encoding: hex, base64, base64url, utf8",
-        )?;
+        let encoding = if table.algorithm.name == "static" { &[Encoding::Utf8][..] } else { &[Encoding::Hex] };
+        let encodings =
+            resolve(&texts(&table.encodings)?, encoding, Encoding::named, "encoding: hex, base64, base64url, utf8")?;
         let sm2 = table.algorithm.name == "sm2-sm3";
         let layouts = if sm2 { &[Layout::Der, Layout::Raw][..] } else { &[] };
         let layouts = resolve(&texts(&table.forms)?, layouts, Layout::named, "form: der, raw")?;
@@ -204,7 +201,14 @@ impl Source {
         let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
         let read = table.messages.iter().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
         let places = self.provider.reach(read.flat_map(Template::places));
-        let secrets = self.secrets_in(places.clone()).into_iter().filter(|name| !key_secrets.contains(name)).collect();
+        let secrets = self
+            .secrets_in(places.clone())
+            .into_iter()
+            // One that is not configured is missing from the text, and takes its group with it.
+            .filter(|name| {
+                !key_secrets.contains(name) && self.secrets.get(name).is_some_and(|values| !values.is_empty())
+            })
+            .collect();
         let mut keys = Vec::new();
         for chosen in self.combinations(&key_secrets) {
             let secrets = self.chosen(&chosen);

@@ -9,6 +9,9 @@ use std::fmt;
 use super::filter::{FILTERS, Filter};
 use super::place::Place;
 
+/// Groups inside groups.
+const MAX_GROUPS: usize = 16;
+
 /// A compiled template.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -49,7 +52,7 @@ impl fmt::Display for Unfit {
 impl Template {
     /// Compiles a template.
     pub fn compile(text: &str) -> Result<Self, String> {
-        let (template, rest) = Self::parts(text, false)?;
+        let (template, rest) = Self::parts(text, 0)?;
         debug_assert!(rest.is_empty(), "an outermost template ends with its text");
         Ok(template)
     }
@@ -62,7 +65,11 @@ impl Template {
         Self::compile(&format!("${{{text}}}"))
     }
 
-    fn parts(text: &str, inside: bool) -> Result<(Self, &str), String> {
+    fn parts(text: &str, depth: usize) -> Result<(Self, &str), String> {
+        if depth > MAX_GROUPS {
+            return Err(format!("`$(` inside `$(` more than {MAX_GROUPS} times"));
+        }
+        let inside = depth > 0;
         let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), text);
         while let Some(character) = rest.chars().next() {
             if let Some(body) = rest.strip_prefix("${") {
@@ -72,7 +79,7 @@ impl Template {
                 rest = &body[end + 1..];
             } else if let Some(body) = rest.strip_prefix("$(") {
                 flush(&mut literal, &mut parts);
-                let (group, after) = Self::parts(body, true)?;
+                let (group, after) = Self::parts(body, depth + 1)?;
                 parts.push(Part::Group(group));
                 rest = after;
             } else if inside && character == ')' {
@@ -125,7 +132,7 @@ impl Template {
                     (None, None) => return Err(Unfit::Missing(place.clone())),
                 },
                 Part::Group(group) => {
-                    if group.direct_places().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty())) {
+                    if group.required().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty())) {
                         group.render_into(lookup, out)?;
                     }
                 }
@@ -144,7 +151,8 @@ impl Template {
         }
     }
 
-    fn direct_places(&self) -> impl Iterator<Item = &Place> {
+    /// The places without which it is nothing: not those with a `?` or in a group.
+    pub fn required(&self) -> impl Iterator<Item = &Place> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value { place, fallback: None, .. } => Some(place),
             _ => None,

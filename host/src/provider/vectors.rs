@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hookport_plugin_api::description::SettingValue;
+use hookport_plugin_api::description::{Many, SettingValue};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::source::{Source, SourceParts};
 use super::template::Lookup;
 use super::verify::verify;
 use super::view::{Parsed, PublicUrl};
+use crate::reason::Rejection;
 use crate::request::Incoming;
 
 /// One vector, as written.
@@ -27,9 +28,10 @@ pub struct Vector {
     pub provider: String,
     /// A description's tables.
     pub scheme: Map<String, Value>,
-    secret: Option<String>,
     #[serde(default)]
-    secrets: BTreeMap<String, String>,
+    secret: Many<String>,
+    #[serde(default)]
+    secrets: BTreeMap<String, Many<String>>,
     public_key: Option<String>,
     #[serde(default)]
     config: BTreeMap<String, SettingValue>,
@@ -44,6 +46,7 @@ pub struct Vector {
 struct Written {
     #[serde(default = "post")]
     method: String,
+    #[serde(default)]
     url: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -75,42 +78,45 @@ pub fn run(vector: &Vector, now: Timestamp) -> Ran {
 
 fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), String> {
     let wanted = vector.expected.as_ref().is_none_or(|expected| expected == "valid" || expected == &json!(true));
-    let source = source(vector, vector.key_text())?;
+    let source = source(vector, vector.keys())?;
     let request = vector.request.read()?;
     let at = signed_time(&source, &request).unwrap_or(now);
-    match (verify(&source, &Arc::new(request), at), wanted) {
-        (Err(rejection), true) => return Err(format!("refused: {}: {}", rejection.reason, rejection.detail)),
-        (Ok(verified), true) => {
-            if let Some(stale) = verified.stale {
-                return Err(format!("refused: {}: {}", stale.reason, stale.detail));
-            }
-        }
-        (Ok(_), false) => return Err("accepted, and should have been refused".into()),
+    match (accepts(&source, request, at), wanted) {
+        (Err(why), true) => return Err(format!("refused: {why}")),
+        (Ok(()), true) => {}
+        (Ok(()), false) => return Err("accepted, and should have been refused".into()),
         (Err(_), false) => return Ok(()),
     }
     let default = vec!["body".to_owned()];
     for tamper in vector.tamper.as_ref().unwrap_or(&default) {
         let copy = Vector { request: vector.request.tampered(tamper)?, ..vector.clone() };
-        let source = self::source(&copy, copy.key_text())?;
-        if verify(&source, &Arc::new(copy.request.read()?), at).is_ok_and(|verified| verified.stale.is_none()) {
+        if copy.accepted(copy.keys(), at) {
             return Err(format!("the copy tampered by {tamper} was accepted"));
         }
         *refused += 1;
     }
-    if vector.public_key.is_none() {
-        let other = vector.secret.as_ref().map(|secret| changed(secret));
-        let secrets = vector.secrets.iter().map(|(name, secret)| (name.clone(), changed(secret))).collect();
-        let vector = Vector { secrets, ..vector.clone() };
-        let accepted = match self::source(&vector, other) {
-            Ok(source) => verify(&source, &Arc::new(vector.request.read()?), at).is_ok(),
-            Err(_) => false,
-        };
-        if accepted {
+    let other = vector.keys().into_iter().map(|(name, texts)| match vector.public_key.is_some() && name == "main" {
+        true => (name, texts),
+        false => (name, texts.iter().map(|text| changed(text)).collect()),
+    });
+    let other: BTreeMap<String, Vec<String>> = other.collect();
+    if other != vector.keys() {
+        if vector.accepted(other, at) {
             return Err("accepted with another secret".into());
         }
         *refused += 1;
     }
     Ok(())
+}
+
+fn accepts(source: &Source, request: Incoming, at: Timestamp) -> Result<(), String> {
+    let words = |rejection: &Rejection| format!("{}: {}", rejection.reason, rejection.detail);
+    let verified = verify(source, &Arc::new(request), at).map_err(|rejection| words(&rejection))?;
+    match (&verified.stale, &verified.malformed) {
+        (Some(stale), _) => Err(words(stale)),
+        (None, Some(what)) => Err(format!("malformed: {what}")),
+        (None, None) => Ok(()),
+    }
 }
 
 /// Another secret of the same shape: one letter or digit becomes its neighbour.
@@ -128,30 +134,52 @@ fn changed(secret: &str) -> String {
 }
 
 impl Vector {
-    fn key_text(&self) -> Option<String> {
-        self.secret.clone().or_else(|| self.public_key.clone())
+    /// Every secret's values, by name.
+    fn keys(&self) -> BTreeMap<String, Vec<String>> {
+        let mut keys: BTreeMap<_, _> =
+            self.secrets.iter().map(|(name, texts)| (name.clone(), texts.to_vec())).collect();
+        let main =
+            if self.secret.is_empty() { self.public_key.iter().cloned().collect() } else { self.secret.to_vec() };
+        if !main.is_empty() {
+            keys.insert("main".to_owned(), main);
+        }
+        keys
+    }
+
+    /// Whether the request passes with these keys; what cannot even be read does not.
+    fn accepted(&self, keys: BTreeMap<String, Vec<String>>, at: Timestamp) -> bool {
+        let (Ok(source), Ok(request)) = (source(self, keys), self.request.read()) else { return false };
+        accepts(&source, request, at).is_ok()
+    }
+
+    /// The scheme as a whole description: what is given and not declared is declared.
+    fn description(&self, keys: &BTreeMap<String, Vec<String>>) -> Map<String, Value> {
+        let mut scheme = self.scheme.clone();
+        let mut declare = |table: &str, name: &str, value: Value| {
+            let table = scheme.entry(table).or_insert_with(|| json!({}));
+            if let Some(table) = table.as_object_mut() {
+                table.entry(name).or_insert(value);
+            }
+        };
+        declare("provider", "id", json!("vector"));
+        for name in keys.keys() {
+            declare("secrets", name, json!({ "about": "given" }));
+        }
+        for (name, value) in &self.config {
+            let kind = match value {
+                SettingValue::Bool(_) => "bool",
+                SettingValue::Int(_) => "int",
+                SettingValue::String(_) => "string",
+            };
+            declare("settings", name, json!({ "about": "given", "type": kind }));
+        }
+        scheme
     }
 }
 
-/// A source made of the scheme, with every secret and setting that it names declared.
-fn source(vector: &Vector, main: Option<String>) -> Result<Source, String> {
-    let mut secrets = vector.secrets.clone();
-    secrets.extend(main.map(|text| ("main".to_owned(), text)));
-    let mut scheme = vector.scheme.clone();
-    scheme.insert("provider".into(), json!({ "id": "vector" }));
-    scheme.insert(
-        "secrets".into(),
-        secrets.keys().map(|name| (name.clone(), json!({ "about": "given" }))).collect::<Map<_, _>>().into(),
-    );
-    let settings = vector.config.iter().map(|(name, value)| {
-        let kind = match value {
-            SettingValue::Bool(_) => "bool",
-            SettingValue::Int(_) => "int",
-            SettingValue::String(_) => "string",
-        };
-        (name.clone(), json!({ "about": "given", "type": kind }))
-    });
-    scheme.insert("settings".into(), settings.collect::<Map<_, _>>().into());
+/// A source made of the scheme and these keys.
+fn source(vector: &Vector, keys: BTreeMap<String, Vec<String>>) -> Result<Source, String> {
+    let scheme = vector.description(&keys);
     let mut unknown = Vec::new();
     let description =
         serde_ignored::deserialize(Value::Object(scheme), |path| unknown.push(path.to_string().replace(".?", "")));
@@ -164,9 +192,13 @@ fn source(vector: &Vector, main: Option<String>) -> Result<Source, String> {
     if provider.tables.is_empty() {
         return Err("the scheme has no [[verify]] that this version can run".into());
     }
-    let origin = &vector.request.url[..vector.request.url.len() - after_origin(&vector.request.url).len()];
+    let url = &vector.request.url;
+    let origin = match &url[..url.len() - after_origin(url).len()] {
+        "" => "https://vector.invalid",
+        origin => origin,
+    };
     let parts = SourceParts {
-        secrets: secrets.into_iter().map(|(name, text)| (name, vec![text.into()])).collect(),
+        secrets: keys.into_iter().map(|(name, texts)| (name, texts.into_iter().map(Into::into).collect())).collect(),
         settings: vector.config.clone(),
         public_urls: vec![PublicUrl::parse(origin)?],
         ..SourceParts::default()
@@ -176,6 +208,9 @@ fn source(vector: &Vector, main: Option<String>) -> Result<Source, String> {
 
 /// Path and query of a URL, as written.
 fn after_origin(url: &str) -> &str {
+    if url.starts_with(['/', '?']) {
+        return url;
+    }
     let authority = url.find("://").map_or(0, |at| at + 3);
     url[authority..].find(['/', '?']).map_or("", |at| &url[authority + at..])
 }
@@ -212,9 +247,8 @@ impl Written {
             (Some(text), None) => text.clone().into_bytes(),
             (None, None) => Vec::new(),
         };
-        let target = after_origin(&self.url);
-        let target =
-            if target.starts_with('/') || target.is_empty() { target.to_owned() } else { format!("/{target}") };
+        // As written: a sender that signs a URL without a path signs none.
+        let target = after_origin(&self.url).to_owned();
         Ok(Incoming {
             method: self.method.clone(),
             target,
@@ -231,7 +265,10 @@ impl Written {
             "body" => match (&mut copy.body, &mut copy.body_base64) {
                 (_, Some(text)) => {
                     let mut bytes = STANDARD.decode(&*text).map_err(|error| format!("body_base64: {error}"))?;
-                    bytes.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);
+                    match bytes.last_mut() {
+                        Some(byte) => *byte ^= 1,
+                        None => bytes.push(b'x'),
+                    }
                     *text = STANDARD.encode(bytes);
                 }
                 (body, None) => body.get_or_insert_default().push('x'),

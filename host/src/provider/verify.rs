@@ -1,12 +1,13 @@
 //! Verification: one request against one source at one moment. Pure; every digest, comparison and key is here or below.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hookport_plugin_api::description::Content;
 use jiff::Timestamp;
 
-use super::identity::{Declared, dedup_key};
+use super::identity::{Declared, dedup_key, later};
 use super::json::Edit;
 use super::moment;
 use super::prove::{Try, prove};
@@ -16,6 +17,9 @@ use super::view::{Parsed, View};
 use crate::event::DedupKey;
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
+
+/// How long what has no other bound is remembered.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A request that is its provider's. Only [`verify`] makes one.
 #[derive(Debug)]
@@ -88,24 +92,38 @@ fn examine(
     };
     let sig: Vec<_> = proof.sig.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
+    let mut declared = source.provider.identity.declare(&source.name, &view, request, now);
+    if malformed.is_some() {
+        // It may take nobody else's place: its key is its own bytes, and neither time nor nonce is asked for.
+        let whole = [request.target.as_bytes(), b"\n", &request.body].concat();
+        let key = dedup_key(&source.name, "malformed", &whole, Some(later(now, DAY)));
+        declared = Declared { id: None, key, ..declared };
+        return Ok(Found { by: proof.by, declared, document: None, nonce: None, stale: None, malformed });
+    }
     let stale = fresh(source, &view, now)?;
-    let declared = source.provider.identity.declare(&source.name, &view, &request.body, now);
-    let nonce = source.provider.nonce.as_ref().and_then(|template| template.render(&view).ok());
-    let nonce = nonce.map(|nonce| dedup_key(&source.name, "nonce", &nonce, Some(now + source.tolerance * 2)));
+    let nonce = nonce(source, &view, now)?;
     Ok(Found { by: proof.by, declared, document: document(source, &parsed), nonce, stale, malformed })
+}
+
+/// What may come only once; a request without it could come again and again.
+fn nonce(source: &Source, view: &View<'_>, now: Timestamp) -> Result<Option<DedupKey>, Rejection> {
+    let Some(template) = &source.provider.nonce else { return Ok(None) };
+    let nonce = template.render(view).ok().filter(|nonce| !nonce.is_empty());
+    let nonce = nonce.ok_or_else(|| Rejection::new(Reason::ReplayedNonce, "the nonce is missing"))?;
+    // Twice the tolerance: a time may be that far ahead when it is first seen.
+    let hold = if source.tolerance.is_zero() { DAY } else { source.tolerance.saturating_mul(2) };
+    Ok(Some(dedup_key(&source.name, "nonce", &nonce, Some(later(now, hold)))))
 }
 
 /// Whether the body is what the provider sends.
 fn malformed(source: &Source, parsed: &Parsed<'_>) -> Option<String> {
-    if source.provider.content != Content::Json {
-        return None;
-    }
-    if let Some(error) = parsed.not_json() {
+    if let Some(error) = parsed.not_json().filter(|_| source.provider.content == Content::Json) {
         return Some(error.to_string());
     }
-    let duplicate =
-        parsed.json().filter(|_| source.provider.reads_fields).and_then(|document| document.duplicate_key());
-    duplicate.map(|key| format!("the key {key:?} comes twice, and the signature is over fields"))
+    let duplicate = parsed.json().filter(|_| source.provider.reads_fields)?.duplicate_key()?;
+    // The name is the sender's: short, or nothing where the provider redacts.
+    let name: String = duplicate.chars().take(if source.provider.redacted.is_empty() { 40 } else { 0 }).collect();
+    Some(format!("a key comes twice ({name:?}), and the signature is over fields"))
 }
 
 /// `Ok(None)` is fresh, `Ok(Some)` is out of time, `Err` is no time at all.

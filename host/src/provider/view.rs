@@ -105,8 +105,13 @@ impl PublicUrl {
     /// Splits an absolute http or https URL without query.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = url::Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
-            return Err(format!("{text:?} is not an http or https URL without query"));
+        if !matches!(url.scheme(), "http" | "https")
+            || url.host().is_none()
+            || url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+        {
+            return Err(format!("{text:?} is not an http or https URL without user, query and fragment"));
         }
         // As written, because a sender that was given a port signs the port.
         let authority = text.find("://").map_or(0, |at| at + 3);
@@ -163,8 +168,11 @@ fn text(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
+/// The field of that name; one that comes twice is nobody's, because two readers could take different ones.
 fn named<'v>(fields: &'v [(Vec<u8>, Vec<u8>)], name: &str) -> Option<Cow<'v, [u8]>> {
-    fields.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| Cow::Borrowed(value.as_slice()))
+    let mut found =
+        fields.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| Cow::Borrowed(value.as_slice()));
+    found.next().filter(|_| found.next().is_none())
 }
 
 fn listed<'v>(values: &[(&str, &'v [u8])], name: &str) -> Option<Cow<'v, [u8]>> {

@@ -17,6 +17,21 @@ pub struct Time {
     pub tolerance_s: u64,
 }
 
+/// As if `[event]` were written and empty.
+impl Default for EventRule {
+    fn default() -> Self {
+        Self {
+            kind: Many::default(),
+            id: Many::default(),
+            subject: Many::default(),
+            time: Many::default(),
+            format: Many::default(),
+            covers: None,
+            hash_hold_s: one_day(),
+        }
+    }
+}
+
 fn one_day() -> u64 {
     86_400
 }
@@ -29,7 +44,7 @@ pub struct Replay {
 }
 
 /// `[event]`: each a source, a template, or a list of which the first present counts.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct EventRule {
     /// The provider's name of the event.
     #[serde(default, rename = "type")]

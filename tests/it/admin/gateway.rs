@@ -63,6 +63,7 @@ impl Gateway {
         readiness.set(Phase::Running);
         let state = admin::State {
             journal: journal.clone(),
+            operations: Arc::default(),
             redact: Arc::new(Masked),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),

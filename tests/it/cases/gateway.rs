@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hookport::clock::Clock;
-use hookport::config::{self, Environment, Rules};
+use hookport::config::{self, Config, Environment, Rules};
 use hookport::gateway::{Gateway, Plugins};
 use hookport::journal::Journal;
 use hookport::outbound::Condition;
@@ -18,6 +18,8 @@ use crate::shipped;
 pub(crate) struct Running {
     /// Where providers call.
     pub(crate) public: SocketAddr,
+    /// Where its operator asks.
+    pub(crate) admin: SocketAddr,
     /// What it keeps.
     pub(crate) journal: Arc<dyn Journal>,
     gateway: Gateway,
@@ -26,17 +28,15 @@ pub(crate) struct Running {
 impl Running {
     /// Starts one whose clock stands at a time.
     pub(crate) async fn start(folder: &Path, configuration: &str, at: Timestamp) -> Result<Self, String> {
-        let environment: Environment = BTreeMap::new().into_iter().collect();
-        let descriptions = plugins().descriptions();
-        let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
-        let rules = Rules { providers: &descriptions, compile };
-        let draft = config::load_text(&folder.join("hookport.toml"), configuration.to_owned(), &environment);
-        let config = draft
-            .and_then(|draft| config::resolve(&draft, rules))
-            .map_err(|complaints| complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let gateway =
-            Gateway::start(config, plugins(), Clock::standing_at(at)).await.map_err(|error| error.to_string())?;
-        Ok(Self { public: gateway.address, journal: gateway.journal.clone(), gateway })
+        Self::start_by(Clock::standing_at(at), folder, configuration).await
+    }
+
+    /// Starts one with a clock.
+    pub(crate) async fn start_by(clock: Clock, folder: &Path, configuration: &str) -> Result<Self, String> {
+        let config = resolved(folder, configuration, plugins())?;
+        let gateway = Gateway::start(config, plugins(), clock).await.map_err(|error| error.to_string())?;
+        let (public, admin) = (gateway.address, gateway.admin);
+        Ok(Self { public, admin, journal: gateway.journal.clone(), gateway })
     }
 
     /// Stops it in good order.
@@ -45,8 +45,20 @@ impl Running {
     }
 }
 
+/// A configuration against plugins, or what is wrong with it.
+pub(crate) fn resolved(folder: &Path, configuration: &str, plugins: &Plugins) -> Result<Config, String> {
+    let environment: Environment = BTreeMap::new().into_iter().collect();
+    let descriptions = plugins.descriptions();
+    let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
+    let rules = Rules { providers: &descriptions, compile };
+    let draft = config::load_text(&folder.join("hookport.toml"), configuration.to_owned(), &environment);
+    draft
+        .and_then(|draft| config::resolve(&draft, rules))
+        .map_err(|complaints| complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
 /// The shipped plugins, loaded once: loaded code stays for as long as the process.
-fn plugins() -> &'static Plugins {
+pub(crate) fn plugins() -> &'static Plugins {
     static PLUGINS: OnceLock<Plugins> = OnceLock::new();
     PLUGINS.get_or_init(|| {
         let plugins = Plugins::discover(&[shipped::folder().to_owned()]);

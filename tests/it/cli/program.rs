@@ -37,17 +37,17 @@ pub(crate) fn program() -> &'static Path {
 }
 
 /// A folder with the test providers and whatever a test writes.
-pub(super) struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 /// How a command ended.
-pub(super) struct Run {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/config/providers");
         for name in ["called", "signed", "unsigned"] {
@@ -59,10 +59,19 @@ impl Folder {
         folder
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
         std::fs::write(path, text).expect("it can be written");
+    }
+
+    pub(crate) fn append(&self, name: &str, more: &str) {
+        let text = std::fs::read_to_string(self.0.path().join(name)).expect("it was written");
+        self.write(name, &format!("{text}{more}"));
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -75,25 +84,25 @@ impl Folder {
         command
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(arguments, &[])
     }
 
-    pub(super) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
         let output = self.command(arguments).envs(environment.iter().copied()).output().expect("it runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Run { code: output.status.code().expect("a code"), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// Starts a command whose lines are read as they come.
-    pub(super) fn start(&self, arguments: &[&str]) -> Lines {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Lines {
         let mut child = self.command(arguments).stdout(Stdio::piped()).spawn().expect("it runs");
         let lines = lines(child.stdout.take().expect("its output"));
         Lines { child, lines }
     }
 
     /// Starts the gateway and waits until it is ready.
-    pub(super) fn serve(&self) -> Serving {
+    pub(crate) fn serve(&self) -> Serving {
         let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
         let log = lines(child.stderr.take().expect("its log"));
         let mut seen = Vec::new();
@@ -109,11 +118,11 @@ impl Folder {
         Serving { child, address: address("address"), admin: address("admin"), _log: log }
     }
 
-    pub(super) fn until(&self, holds: impl Fn() -> bool) {
+    pub(crate) fn until(&self, holds: impl Fn() -> bool) {
         self.until_some(|| holds().then_some(()));
     }
 
-    pub(super) fn until_some<T>(&self, mut found: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until_some<T>(&self, mut found: impl FnMut() -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
             match found() {
@@ -126,7 +135,7 @@ impl Folder {
 }
 
 /// A running gateway.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     child: Child,
     address: SocketAddr,
     admin: SocketAddr,
@@ -134,12 +143,12 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn admin(&self) -> String {
+    pub(crate) fn admin(&self) -> String {
         format!("http://{}", self.admin)
     }
 
     /// Sends a notice as a provider would; gives the answer's status.
-    pub(super) fn post(&self, path: &str, body: &str) -> u16 {
+    pub(crate) fn post(&self, path: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         let length = body.len();
         let head = "content-type: application/json\r\nconnection: close\r\n";
@@ -152,7 +161,7 @@ impl Serving {
     }
 
     /// SIGTERM; gives the exit code.
-    pub(super) fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let killed = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(killed.success());
         self.child.wait().expect("it ends").code()
@@ -167,13 +176,13 @@ impl Drop for Serving {
 }
 
 /// A command that goes on, and its lines.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Lines {
-    pub(super) fn line(&mut self, patience: Duration) -> Option<String> {
+    pub(crate) fn line(&mut self, patience: Duration) -> Option<String> {
         self.lines.recv_timeout(patience).ok()
     }
 }
@@ -198,6 +207,6 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// A port that nobody has now.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

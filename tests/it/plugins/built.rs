@@ -52,9 +52,9 @@ const CHANGED: &[Edit] = &[
 ];
 
 /// The built library of a plugin of `tests/plugins`.
-pub(super) fn plugin(name: &str) -> PathBuf {
+pub(crate) fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("ordinary", &["constructor", "odd", "plain", "stranger"], &[]));
+    BUILT.get_or_init(|| build("ordinary", &["asker", "constructor", "odd", "plain", "stranger"], &[]));
     library(name)
 }
 
@@ -135,8 +135,16 @@ fn build(workspace: &str, plugins: &[&str], edits: &[Edit]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Copies a folder; a file that says the same stays untouched, so that cargo sees nothing to do.
+/// Copies a folder; a file that says the same stays untouched, so that cargo sees nothing to do, and one that the original
+/// has no more goes.
 fn mirror(from: &Path, workspace: &Path, name: &str, edits: &[Edit]) {
+    for entry in fs::read_dir(workspace.join(name)).into_iter().flatten().flatten() {
+        if !from.join(entry.file_name()).exists() {
+            let path = entry.path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.expect("what is left of an older copy can go");
+        }
+    }
     for entry in fs::read_dir(from).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
         let name = format!("{name}/{}", path.file_name().expect("a name").to_string_lossy());

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ pub(super) struct Checkpointer {
     thread: Option<JoinHandle<()>>,
     pages: i64,
     tried: Option<Instant>,
+    /// Held while somebody copies; SQLite would answer a second one with "busy" and not with a wait.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Checkpointer {
@@ -36,8 +39,11 @@ impl Checkpointer {
         conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
         let (wake, woken) = sync_channel(1);
         let builder = thread::Builder::new().name("journal-checkpoint".into());
-        let thread = builder.spawn(move || copy(&conn, &woken)).map_err(OpenError::Thread)?;
-        Ok(Self { wake: Some(wake), thread: Some(thread), pages: limits.checkpoint_pages.max(16), tried: None })
+        let turn = Arc::<Mutex<()>>::default();
+        let turns = turn.clone();
+        let thread = builder.spawn(move || copy(&conn, &woken, &turns)).map_err(OpenError::Thread)?;
+        let pages = limits.checkpoint_pages.max(16);
+        Ok(Self { wake: Some(wake), thread: Some(thread), pages, tried: None, turn })
     }
 
     /// Looks at the log after a commit, and has copied what is due.
@@ -51,7 +57,11 @@ impl Checkpointer {
         let pressing = log >= self.pages * FORCED && rest > 0;
         if (worth || pressing) && self.tried.is_none_or(|tried| tried.elapsed() >= PAUSE) {
             self.tried = Some(Instant::now());
-            run(conn, "PASSIVE")?;
+            // A log that is this long is worth a wait: a disk that cannot follow must slow the senders down.
+            let turn = if pressing { Some(hold(&self.turn)) } else { self.turn.try_lock().ok() };
+            if turn.is_some() {
+                run(conn, "PASSIVE")?;
+            }
         }
         Ok(())
     }
@@ -71,8 +81,13 @@ impl Checkpointer {
     }
 }
 
-fn copy(conn: &Connection, woken: &Receiver<()>) {
+fn hold(turn: &Mutex<()>) -> MutexGuard<'_, ()> {
+    turn.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn copy(conn: &Connection, woken: &Receiver<()>, turns: &Mutex<()>) {
     while woken.recv().is_ok() {
+        let _turn = hold(turns);
         if let Err(error) = run(conn, "PASSIVE") {
             // The log keeps everything; the next round tries again.
             tracing::warn!(%error, "the journal's log could not be copied back");

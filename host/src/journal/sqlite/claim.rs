@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::due::Taken;
 use super::{Shared, queue, rows};
@@ -59,6 +59,7 @@ fn claimed(taken: &Taken, event: &Arc<Event>, request: &Arc<Incoming>) -> Claime
 fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Vec<Claimed>> {
     let sql = format!("SELECT {} FROM {} WHERE e.id = ?", rows::EVENT, rows::EVENT_FROM);
     let mut select = conn.prepare_cached(&sql)?;
+    let both = |row: &Row<'_>| Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?)));
     let mut seen: HashMap<i64, (Arc<Event>, Arc<Incoming>)> = HashMap::new();
     let mut all = Vec::with_capacity(taken.len());
     for taken in taken {
@@ -66,21 +67,17 @@ fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Vec<Claimed>> {
             all.push(claimed);
             continue;
         }
-        if !seen.contains_key(&taken.open.event) {
-            let row = select
-                .query_row([taken.open.event], |row| Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?))));
-            let Some(found) = row.optional()? else {
-                tracing::error!(
-                    delivery = taken.delivery,
-                    "an open delivery has no event in the journal; it stays open"
-                );
-                continue;
-            };
-            seen.insert(taken.open.event, found);
-        }
-        if let Some((event, request)) = seen.get(&taken.open.event) {
-            all.push(claimed(taken, event, request));
-        }
+        let known = seen.get(&taken.open.event).cloned();
+        let found = match known {
+            Some(known) => Some(known),
+            None => select.query_row([taken.open.event], both).optional()?,
+        };
+        let Some((event, request)) = found else {
+            tracing::error!(delivery = taken.delivery, "an open delivery has no event in the journal; it stays open");
+            continue;
+        };
+        all.push(claimed(taken, &event, &request));
+        seen.insert(taken.open.event, (event, request));
     }
     Ok(all)
 }

@@ -10,13 +10,13 @@ use super::insert::{Ingest, Planned};
 use super::queue::{Group, Record};
 use super::reject::Shelf;
 use super::settle::Settling;
-use crate::journal::{JournalError, Recorded};
+use crate::journal::{JournalError, Recorded, Undelivered};
 
 /// What a group left to do.
 pub(super) enum Outcome {
-    Committed,
+    Committed(Undelivered<Recorded>),
     /// Rolled back; the outcomes of attempts are to be tried again.
-    Failed(Vec<Settling>),
+    Failed(Vec<Settling>, JournalError),
 }
 
 /// Commits a group and answers it; not without `ready`, which says that the commit waits for the disk as it must.
@@ -26,6 +26,7 @@ pub(super) fn commit(
     ingest: &mut Ingest<'_>,
     shelf: &mut Shelf,
     ready: rusqlite::Result<()>,
+    earlier: Undelivered<Recorded>,
     group: Group,
 ) -> Outcome {
     let Group { records, settled, rejected, .. } = group;
@@ -53,14 +54,15 @@ pub(super) fn commit(
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     };
-    match write() {
+    let written = write();
+    earlier.deliver();
+    match written {
         Ok(()) => {
             ingest.keys.commit();
             shared.due.add(planned);
             shared.due.landed(settled.iter().map(Settling::landing).collect());
             shared.rejections.store(shelf.count, Ordering::Relaxed);
-            Sender::send_all(answers);
-            Outcome::Committed
+            Outcome::Committed(Sender::send_all(answers))
         }
         Err(error) => {
             roll_back(conn);
@@ -70,9 +72,11 @@ pub(super) fn commit(
             let error = shared.failed(&error);
             let unanswered = answers.into_iter().map(|(answer, _)| answer).chain(waiting);
             let unanswered = unanswered.chain(records.map(|record| record.answer));
-            Sender::send_all(unanswered.map(|answer| (answer, Err(error.clone()))).collect());
+            unanswered.for_each(|answer| {
+                let _ = answer.send(Err(error.clone()));
+            });
             settled.iter().for_each(|settling| settling.postpone(&error));
-            Outcome::Failed(settled)
+            Outcome::Failed(settled, error)
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn number(id: Uuid) -> i64 {
 fn instant(now: Timestamp) -> u64 {
     let nanoseconds = u64::try_from(now.as_nanosecond()).unwrap_or(0);
     let (ms, rest) = (nanoseconds / 1_000_000, nanoseconds % 1_000_000);
-    (ms & 0xffff_ffff_ffff) << 12 | rest * 4096 / 1_000_000
+    ((ms & 0xffff_ffff_ffff) << 12) | (rest * 4096 / 1_000_000)
 }
 
 fn compose(instant: u64, number: i64, random: u16) -> Uuid {

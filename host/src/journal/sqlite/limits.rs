@@ -61,7 +61,7 @@ impl Default for Limits {
             queue_bytes: 64 << 20,
             cache_bytes: 32 << 20,
             due: 65_536,
-            run: 131_072,
+            run: 65_536,
             filter_bytes: 64 << 20,
             rejections: 10_000,
             rejection_bytes: 64 << 20,

@@ -20,13 +20,14 @@ const REFILL: usize = 4_096;
 pub(super) struct Retry {
     filter: DeliveryFilter,
     pub(super) answer: Sender<u64>,
-    after: i64,
+    /// State and number of the last one: the order of the index over those that failed.
+    after: (i64, i64),
     pub(super) done: u64,
 }
 
 impl Retry {
     pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
-        Self { filter, answer, after: 0, done: 0 }
+        Self { filter, answer, after: (0, 0), done: 0 }
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
@@ -39,7 +40,8 @@ impl Retry {
             }
             Some(_) => return Ok(Step::default()),
         }
-        wanted.condition("d.id > ?", Some(self.after));
+        let (state, id) = self.after;
+        wanted.always(format!("(d.state, d.id) > ({state}, {id})"));
         let room = match self.filter.limit {
             0 => STEP,
             limit => STEP.min(limit.saturating_sub(self.done as usize)),
@@ -48,25 +50,32 @@ impl Retry {
             return Ok(Step::default());
         }
         let (text, values) = wanted.limited(room);
-        let sql =
-            format!("SELECT d.id, d.event, d.attempts, n.name FROM {} {text} ORDER BY d.id LIMIT ?", query::DELIVERIES);
+        // Those that failed are few among all; one, or those of one event, are found by their numbers.
+        let one = self.filter.id.is_some() || self.filter.event.is_some();
+        let index = if one { "deliveries d" } else { "deliveries d INDEXED BY deliveries_failed" };
+        let from = query::DELIVERIES.replacen("deliveries d", index, 1);
+        let sql = format!(
+            "SELECT d.id, d.event, d.attempts, n.name, d.state FROM {from} {text} ORDER BY d.state, d.id LIMIT ?"
+        );
         let found = |row: &Row<'_>| {
             let attempts = row.get(2)?;
             let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
-            Ok((row.get::<_, Arc<str>>(3)?, (now, row.get(0)?), open))
+            Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (now, row.get(0)?), open)))
         };
-        let rows: Planned =
+        let found: Vec<_> =
             conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
+        let after = found.last().map_or(self.after, |(state, (_, place, _))| (*state, place.1));
+        let rows: Planned = found.into_iter().map(|(_, planned)| planned).collect();
         let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, reason = NULL WHERE id = ?";
         for (_, place, _) in &rows {
             conn.prepare_cached(again)?.execute(params![place.0, place.1])?;
         }
-        Ok(Step { more: rows.len() == room, rows })
+        Ok(Step { more: rows.len() == room, rows, after })
     }
 
     pub(super) fn committed(&mut self, step: &Step) {
         self.done += step.rows.len() as u64;
-        self.after = step.rows.last().map_or(self.after, |(_, place, _)| place.1);
+        self.after = step.after;
     }
 }
 
@@ -75,6 +84,7 @@ impl Retry {
 pub(super) struct Step {
     pub(super) rows: Planned,
     pub(super) more: bool,
+    after: (i64, i64),
 }
 
 /// At the start: the oldest due of every destination.

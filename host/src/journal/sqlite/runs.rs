@@ -183,7 +183,7 @@ impl Filter {
     fn place(&self, hash: &Hash) -> (usize, [(usize, u64); 6]) {
         let halves = u128::from_be_bytes(*hash);
         let (first, second) = ((halves >> 64) as u64, halves as u64);
-        let block = (u128::from(first) * self.0.len() as u128 >> 64) as usize;
+        let block = ((u128::from(first) * self.0.len() as u128) >> 64) as usize;
         (block, std::array::from_fn(|n| ((second >> (n * 9)) as usize & 7, 1 << (second >> (n * 9 + 3) & 63))))
     }
 }

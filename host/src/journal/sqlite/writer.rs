@@ -15,6 +15,7 @@ use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
 use super::settle::Settling;
 use super::{Shared, retry};
+use crate::journal::{JournalError, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
 const REST: u32 = 4;
@@ -22,6 +23,8 @@ const REST: u32 = 4;
 const PIECE: usize = 1_024;
 /// How long outcomes that could not be written wait for the disk.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long readers have to pass on each other's answers where no next group comes.
+const PASS_ON: Duration = Duration::from_millis(1);
 
 /// What was read from the file when it was opened.
 pub(super) struct Loaded {
@@ -38,6 +41,7 @@ struct Writer<'c> {
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
     postponed: Vec<Settling>,
+    undelivered: Undelivered<Recorded>,
     /// Whether commits wait for the disk now.
     synced: bool,
     failing: bool,
@@ -55,6 +59,7 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
             checkpointer: &mut checkpointer,
             chores: VecDeque::new(),
             postponed: Vec::new(),
+            undelivered: Undelivered::none(),
             synced: true,
             failing: false,
         }
@@ -95,23 +100,34 @@ impl Writer<'_> {
 
     /// Work that is waiting makes the writer impatient.
     fn patience(&mut self, rest_until: Instant) -> Patience {
-        if !self.chores.is_empty() || self.ingest.keys.has_piece() {
-            return if Instant::now() >= rest_until { Patience::None } else { Patience::Until(rest_until) };
+        let now = Instant::now();
+        let chores = !self.chores.is_empty() || self.ingest.keys.has_piece();
+        let ends = [
+            chores.then_some(rest_until),
+            (!self.undelivered.is_empty()).then(|| now + PASS_ON),
+            (!self.postponed.is_empty()).then(|| now + AGAIN),
+        ];
+        match ends.into_iter().flatten().min() {
+            Some(end) if end <= now => Patience::None,
+            Some(end) => Patience::Until(end),
+            None => Patience::Forever,
         }
-        if !self.postponed.is_empty() { Patience::Until(Instant::now() + AGAIN) } else { Patience::Forever }
     }
 
     fn commit(&mut self, mut group: Group) {
         group.settled.splice(0..0, self.postponed.drain(..));
+        let earlier = std::mem::replace(&mut self.undelivered, Undelivered::none());
         if group.records.is_empty() && group.settled.is_empty() && group.rejected.is_empty() {
+            earlier.deliver();
             return;
         }
         // Outcomes and rejections alone are not worth a sync.
         let ready = self.sync(!group.records.is_empty());
         let keys = group.records.len() * 4;
-        let outcome = group::commit(self.shared, self.conn, &mut self.ingest, &mut self.shelf, ready, group);
+        let outcome = group::commit(self.shared, self.conn, &mut self.ingest, &mut self.shelf, ready, earlier, group);
         match outcome {
-            Outcome::Committed => {
+            Outcome::Committed(undelivered) => {
+                self.undelivered = undelivered;
                 self.healthy();
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
@@ -119,13 +135,13 @@ impl Writer<'_> {
                     self.write_keys(PIECE.max(keys));
                 }
             }
-            Outcome::Failed(settled) => {
+            Outcome::Failed(settled, error) => {
                 self.postponed = settled;
-                self.unhealthy();
+                self.unhealthy(&error);
             }
         }
-        if self.checkpointer.tend(self.conn).is_err() {
-            self.unhealthy();
+        if let Err(error) = self.checkpointer.tend(self.conn) {
+            self.unhealthy(&self.shared.failed(&error));
         }
     }
 
@@ -201,11 +217,14 @@ impl Writer<'_> {
         let written = self.unsynced(|writer| writer.ingest.keys.write_piece(writer.conn, rows));
         match written {
             Ok(true) => self.ingest.keys.piece_committed(rows, self.shared.limits.filter_bytes),
-            Ok(false) => {}
+            Ok(false) => return false,
             // The keys stay in memory and in their events; the next piece tries again.
-            Err(_) => self.unhealthy(),
+            Err(error) => {
+                self.unhealthy(&self.shared.failed(&error));
+                return false;
+            }
         }
-        matches!(written, Ok(true))
+        true
     }
 
     /// A transaction of its own that nobody's ack waits for.
@@ -229,9 +248,9 @@ impl Writer<'_> {
     }
 
     /// Said once, not for every group.
-    fn unhealthy(&mut self) {
+    fn unhealthy(&mut self, error: &JournalError) {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("the journal {} cannot be written: senders are asked to come again", self.shared.place);
+            tracing::error!(%error, "events cannot be kept now: senders are asked to come again");
         }
     }
 }

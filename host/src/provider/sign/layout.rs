@@ -16,9 +16,10 @@ use crate::request::Incoming;
 pub(super) fn place(source: &Source, table: &Table, request: &Incoming) -> Place {
     let parsed = Parsed::new(request, source.provider.reads);
     let view = source.view(&parsed);
+    let places = || table.from.iter().map(|from| &from.place);
     let filled = |place: &&Place| view.bytes(place).is_some_and(|text| !text.is_empty());
-    let found = table.from.iter().find(filled).or(table.from.iter().find(|place| edit::writable(place)));
-    found.unwrap_or(&table.from[0]).clone()
+    let found = places().find(filled).or(places().find(|place| edit::writable(place)));
+    found.unwrap_or(&table.from[0].place).clone()
 }
 
 /// The named parts beside the signature, `${sig:name}`, as the sample has them.
