@@ -1,6 +1,7 @@
 //! `hookport demo`: one command to see it work. A gateway, a receiver, and the shipped providers played by the simulator.
 
 mod board;
+mod expected;
 mod platform;
 mod receiver;
 mod scenes;
@@ -13,8 +14,9 @@ use clap::Args;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::board::{Board, Row, Standing};
+use self::expected::{Expectations, Settled};
 use self::receiver::Arrived;
-use self::scenes::{Expected, Performance, SCENES};
+use self::scenes::{Performance, SCENES};
 use self::stage::Stage;
 use super::serve::Ends;
 use super::{Failure, output};
@@ -52,7 +54,10 @@ impl Demo {
             let shown = match played {
                 Ok(Some((board, result))) => match self.once || !board.is_live() {
                     true => result,
-                    false => stay(board, &mut stage, &mut ends).await.and(result),
+                    false => {
+                        let result = said(result);
+                        stay(board, &mut stage, &mut ends).await.and(result)
+                    }
                 },
                 Ok(None) => Err(Failure::refused("ended before everything was shown")),
                 Err(failure) => Err(failure),
@@ -71,103 +76,72 @@ impl Demo {
             let played = timeout_at(end, performance.play(scene, stage, &client, &mut board)).await;
             played.map_err(|_| Failure::refused(format!("no answer of the gateway within {DEADLINE:?}")))??;
             while let Ok(arrived) = stage.receiver.arrivals.try_recv() {
-                arrive(&mut performance, &mut board, &arrived)?;
+                settle(&mut board, performance.events.arrive(&arrived))?;
             }
             if board.is_live() && !self.once {
                 sleep(PACE).await;
             }
         }
-        while performance.expected.iter().any(|expected| expected.arrived.is_empty()) {
+        while performance.events.open() {
             match timeout_at(end, stage.receiver.arrivals.recv()).await {
-                Ok(Some(arrived)) => arrive(&mut performance, &mut board, &arrived)?,
+                Ok(Some(arrived)) => settle(&mut board, performance.events.arrive(&arrived))?,
                 Ok(None) | Err(_) => break,
             }
         }
-        missing(&mut performance, &mut board)?;
+        settle(&mut board, performance.events.close())?;
         stored(&mut performance, stage).await;
         let result = summary(&performance);
         Ok((board, result))
     }
 }
 
-/// Finds the row of a delivery and settles it.
-fn arrive(performance: &mut Performance, board: &mut Board, arrived: &Arrived) -> Result<(), Failure> {
-    let (event, id) = (&arrived.event, &arrived.id);
-    let is = |expected: &&mut Expected| {
-        let (place, value) = &expected.known_by;
-        let known = event.pointer(place).and_then(|text| text.as_str());
-        known == Some(value) && event["source"] == format!("/sources/{}", expected.source)
-    };
-    let Some(expected) = performance.expected.iter_mut().find(is) else {
-        performance.wrong.push(format!("{} arrived, and nobody sent it", event["type"]));
-        return Ok(());
-    };
-    let row = expected.row;
-    let closed = expected.opened.iter().filter(|(field, plain)| event.pointer(field).is_none_or(|text| text != plain));
-    let closed: Vec<&str> = closed.map(|(field, _)| field.as_str()).collect();
-    let wrong = match arrived.wrong {
-        Some(wrong) => Some(format!("with {wrong}")),
-        None if !closed.is_empty() => Some(format!("with {} still encrypted", closed.join(", "))),
-        None => None,
-    };
-    if let Some(wrong) = wrong {
-        performance.wrong.push(format!("{} arrived {wrong}", event["type"]));
-        return board.settle(row, Standing::Bad, &wrong);
-    }
-    // At least once is the promise: a second delivery under the same id is none of a second event.
-    if !expected.arrived.contains(id) {
-        expected.arrived.push(id.clone());
-    }
-    let fields = expected.opened.len();
-    board.settle(row, Standing::Good, &if fields > 0 { format!("yes, {fields} fields opened") } else { "yes".into() })
-}
-
-/// What did not arrive, and what arrived as two events.
-fn missing(performance: &mut Performance, board: &mut Board) -> Result<(), Failure> {
-    for expected in &performance.expected {
-        let wrong = match expected.arrived.len() {
-            0 => "did not arrive",
-            1 => continue,
-            _ => "arrived as two events",
-        };
-        if board.rows[expected.row].standing != Standing::Bad {
-            board.settle(expected.row, Standing::Bad, wrong)?;
-        }
-        performance.wrong.push(format!("{} of {:?} {wrong}", board.rows[expected.row].cells[2], expected.source));
-    }
-    Ok(())
+fn settle(board: &mut Board, settled: impl IntoIterator<Item = Settled>) -> Result<(), Failure> {
+    settled.into_iter().try_for_each(|(row, standing, delivered)| board.settle(row, standing, &delivered))
 }
 
 /// A repeat or a forgery that was stored would be one event too many.
 async fn stored(performance: &mut Performance, stage: &Stage) {
     let events = stage.gateway.journal.events(EventFilter { limit: 1000, ..EventFilter::default() }).await;
-    let expected = performance.expected.len();
-    match events {
-        Ok(events) if events.len() == expected => {}
-        Ok(events) => performance.wrong.push(format!("{} events are stored instead of {expected}", events.len())),
-        Err(error) => performance.wrong.push(format!("the journal cannot be read: {error}")),
-    }
+    let expected = performance.events.all.len();
+    let wrong = match events {
+        Ok(events) if events.len() == expected => return,
+        Ok(events) => format!("{} events are stored instead of {expected}", events.len()),
+        Err(error) => format!("the journal cannot be read: {error}"),
+    };
+    performance.events.wrong.push(wrong);
 }
 
 fn summary(performance: &Performance) -> Result<(), Failure> {
-    let Performance { expected, refused, again, wrong, .. } = performance;
+    let Performance { events: Expectations { all, wrong }, refused, again, .. } = performance;
     if !wrong.is_empty() {
         return Err(Failure::refused(wrong.join("\nhookport: ")));
     }
     output::line(format!(
         "\n{} events stored and delivered, each request acknowledged in its provider's own words; {again} repeat \
          acknowledged and not delivered again; {refused} forged requests refused.",
-        expected.len()
+        all.len()
     ))
+}
+
+/// Who watches is told now, and not when it ends.
+fn said(result: Result<(), Failure>) -> Result<(), Failure> {
+    result.map_err(|failure| match failure {
+        Failure::Refused(message) => {
+            output::say(message);
+            Failure::Said
+        }
+        other => other,
+    })
 }
 
 /// Stays open for requests of the person who watches.
 async fn stay(mut board: Board, stage: &mut Stage, ends: &mut Ends) -> Result<(), Failure> {
     let (gateway, admin) = (stage.gateway.address, stage.gateway.admin);
+    let program = std::env::args().next().unwrap_or_else(|| "hookport".into());
     let path = stage.gateway.sources.named("wallet").and_then(|source| source.path.clone()).unwrap_or_default();
     output::line(format!(
         "\ngateway   http://{gateway}\nadmin     http://{admin}\nreceiver  http://{}\n\nTry, in another terminal:\n  \
-         hookport events list --admin http://{admin}\n  hookport rejections list --admin http://{admin}\n  \
+         {program} events list --admin http://{admin}\n  {program} rejections list --admin http://{admin}\n  \
          curl -i http://{gateway}{path} -H 'content-type: application/json' \\\n    \
          -d '{{\"event\":\"card.status.freeze\",\"notify_id\":\"my-own-1\",\"customer_id\":1}}'\n\nCtrl-C ends it.",
         stage.receiver.address

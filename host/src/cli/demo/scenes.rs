@@ -1,6 +1,7 @@
 //! What is played, in order: samples that came with the providers, a repeated request and forged ones.
 
 use super::board::{Board, Row, Standing};
+use super::expected::{Expectations, Expected};
 use super::platform;
 use super::stage::Stage;
 use crate::case::Case;
@@ -52,30 +53,14 @@ pub(super) const SCENES: &[Scene] = &[
     new("wallet", "an_unknown_event_is_passed_on"),
 ];
 
-/// An event that must reach the receiver.
-pub(super) struct Expected {
-    /// The source's name.
-    pub(super) source: String,
-    /// Where the CloudEvent says which it is, and what.
-    pub(super) known_by: (&'static str, String),
-    /// Fields that were sent encrypted, and what they must say.
-    pub(super) opened: Vec<(String, String)>,
-    /// Its row.
-    pub(super) row: usize,
-    /// The gateway's ids under which it arrived.
-    pub(super) arrived: Vec<String>,
-}
-
 /// What came of all scenes.
 #[derive(Default)]
 pub(super) struct Performance {
-    pub(super) expected: Vec<Expected>,
+    pub(super) events: Expectations,
     /// Requests that were refused as they must be.
     pub(super) refused: usize,
     /// Requests that were acknowledged again.
     pub(super) again: usize,
-    /// Everything that is not as it must be.
-    pub(super) wrong: Vec<String>,
     /// The request before.
     before: Option<Incoming>,
 }
@@ -88,9 +73,14 @@ impl Performance {
             let cells = [&time, "szzkc", "szzkc.SimCardChanged", "asked by the gateway", "-"].map(str::to_owned);
             let row = board.add(Row { cells, delivered: "...".into(), standing: Standing::Open })?;
             let known_by = ("/subject", iccid.to_owned());
-            let expected =
-                Expected { source: "sim-fleet".into(), known_by, opened: Vec::new(), row, arrived: Vec::new() };
-            self.expected.push(expected);
+            self.events.all.push(Expected {
+                source: "sim-fleet".into(),
+                kind: "szzkc.SimCardChanged".into(),
+                known_by,
+                opened: Vec::new(),
+                row,
+                arrived: Vec::new(),
+            });
         }
         Ok(())
     }
@@ -134,8 +124,9 @@ impl Performance {
         let row = board.add(Row { cells, delivered, standing })?;
         if scene.act == Act::New {
             let known_by = ("/providereventid", judged.declared.id.unwrap_or_default());
-            let opened = opened(source, &case);
-            self.expected.push(Expected { source: scene.source.into(), known_by, opened, row, arrived: Vec::new() });
+            let (kind, opened) = (board.rows[row].cells[2].clone(), opened(source, &case));
+            let expected = Expected { source: scene.source.into(), kind, known_by, opened, row, arrived: Vec::new() };
+            self.events.all.push(expected);
             self.before = Some(signed);
         }
         Ok(())
@@ -154,7 +145,7 @@ impl Performance {
         let wanted = if matches!(scene.act, Act::Forged(_)) { Verdict::Refused } else { Verdict::Accepted };
         if verdict != wanted {
             let word = verdict.word();
-            self.wrong.push(format!("{event} of {:?} was to be {}, and is {word}", scene.source, wanted.word()));
+            self.events.wrong.push(format!("{event} of {:?} was to be {}, and is {word}", scene.source, wanted.word()));
             return (scheme.into(), "-".into(), Standing::Bad);
         }
         match scene.act {
