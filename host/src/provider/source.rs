@@ -68,8 +68,8 @@ pub(super) struct Ready {
     pub(super) layouts: Vec<Layout>,
     /// Empty where an optional key is not set: the table is closed.
     pub(super) keys: Vec<ReadyKey>,
-    /// The secrets that messages and asserts read besides the key.
-    pub(super) secrets: Vec<String>,
+    /// Every way to take the secrets that messages and asserts read besides the key.
+    pub(super) ways: Vec<Vec<(String, usize)>>,
     pub(super) reads_url: bool,
 }
 
@@ -204,7 +204,8 @@ impl Source {
         let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
         let read = table.messages.iter().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
         let places = self.provider.reach(read.flat_map(Template::places));
-        let secrets = self.secrets_in(places.clone()).into_iter().filter(|name| !key_secrets.contains(name)).collect();
+        let secrets = self.secrets_in(places.clone()).into_iter().filter(|name| !key_secrets.contains(name));
+        let ways = self.combinations(&secrets.collect::<Vec<_>>());
         let mut keys = Vec::new();
         for chosen in self.combinations(&key_secrets) {
             let secrets = self.chosen(&chosen);
@@ -223,7 +224,7 @@ impl Source {
         if self.urls.is_empty() && places.contains(&&Place::Url) {
             return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
         }
-        Ok(Ready { encodings, layouts, keys, secrets, reads_url })
+        Ok(Ready { encodings, layouts, keys, ways, reads_url })
     }
 
     pub(super) fn secrets_in(&self, places: Vec<&Place>) -> Vec<String> {
