@@ -249,14 +249,14 @@ fn request(number: usize) -> NewRequest {
         source: "esim".into(),
         provider: "eiotclub".into(),
         provider_version: "1.0.0".into(),
-        request: Incoming {
+        request: Arc::new(Incoming {
             method: "POST".into(),
             target: "/eiotclub".into(),
             headers,
             body,
             peer: Some([192, 0, 2, 7].into()),
             received: Clock::default().now(),
-        },
+        }),
         events: vec![NewEvent {
             kind: "eiotclub.CardStopped".into(),
             subject: Some("8985200012345678901".into()),

@@ -68,7 +68,7 @@ async fn session_of(journal: Arc<dyn Journal>, session: usize, acks: Arc<File>) 
 /// Events of another time, which retention deletes meanwhile.
 async fn old(journal: &dyn Journal, key: &str) {
     let mut old = request([event(&format!("old-{key}"), "nobody")]);
-    old.request.received = Timestamp::UNIX_EPOCH;
+    Arc::make_mut(&mut old.request).received = Timestamp::UNIX_EPOCH;
     accepted(journal.record(old).await.unwrap());
 }
 

@@ -136,7 +136,7 @@ async fn a_full_queue_is_busy_at_once_and_nothing_accepted_is_lost() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waiting: Vec<_> = (0..200).map(|n| journal.record(request([event(&n.to_string(), "to.crm")]))).collect();
     for n in 0..2_000 {
-        let request = request([]).request;
+        let request = Arc::unwrap_or_clone(request([]).request);
         let rejection = Rejection::new(Reason::SignatureMismatch, n.to_string());
         journal.reject(NewRejected { source: None, rejection, request });
     }
@@ -164,7 +164,7 @@ async fn space_comes_back_and_the_log_stays_small() {
     for round in 0..60 {
         let batch = |n: usize| {
             let mut request = request([event(&format!("{round}-{n}"), "nobody")]);
-            request.request.body = vec![b'x'; 20_000].into();
+            Arc::make_mut(&mut request.request).body = vec![b'x'; 20_000].into();
             journal.record(request)
         };
         let waiting: Vec<_> = (0..20).map(batch).collect();

@@ -149,14 +149,14 @@ pub(crate) fn request(events: impl IntoIterator<Item = NewEvent>) -> NewRequest 
         source: "esim".into(),
         provider: "eiotclub".into(),
         provider_version: "1.0.0".into(),
-        request: Incoming {
+        request: Arc::new(Incoming {
             method: "POST".into(),
             target: "/eiotclub?a=1".into(),
             headers,
             body: Bytes::from(format!(r#"{{"id":"{name}","sign":"00ff00ff"}}"#)),
             peer: Some("192.0.2.7".parse().unwrap()),
             received: noon(),
-        },
+        }),
         events,
         nonce: None,
         stale: None,

@@ -1,5 +1,7 @@
 //! Contract: what is found, what is kept and what goes.
 
+use std::sync::Arc;
+
 use hookport::event::{DedupKey, EventState};
 use hookport::journal::{
     DeliveryFilter, DeliveryState, EventFilter, JournalError, NewRejected, NewRequest, Outcome, Recorded,
@@ -19,7 +21,7 @@ async fn names(desk: &Desk, filter: EventFilter) -> String {
 async fn four(desk: &Desk) {
     desk.record(request([event("a", "to.crm"), event("b", "other.[x]")])).await;
     let mut later = NewRequest { source: "cards".into(), ..request([event("c", "to.crm+log")]) };
-    later.request.received = noon() + seconds(3_600);
+    Arc::make_mut(&mut later.request).received = noon() + seconds(3_600);
     desk.record(later).await;
     let mut undecoded = event("d", "to.crm");
     undecoded.undecoded = Some("a null".into());
@@ -95,7 +97,7 @@ pub(crate) async fn retention_keeps_what_is_open(places: Places<'_>) {
     let mut ids = Vec::new();
     for n in 0..400 {
         let mut request = request([event(&format!("a{n}"), "to.crm"), event(&format!("b{n}"), "nobody")]);
-        request.request.received = noon() + seconds(n);
+        Arc::make_mut(&mut request.request).received = noon() + seconds(n);
         ids.extend(accepted(desk.record(request).await));
     }
     let mut claimed = Vec::new();
@@ -137,7 +139,7 @@ pub(crate) async fn retention_forgets_keys_but_not_those_with_their_own_time(pla
             desk.crash();
         }
         let mut again = request([event("other3", "nobody")]);
-        again.request.received = desk.clock.now();
+        Arc::make_mut(&mut again.request).received = desk.clock.now();
         accepted(desk.record(again.clone()).await);
         assert_eq!(desk.record(again).await, Recorded::Duplicate);
         desk.clock.advance(seconds(86_400));
@@ -147,7 +149,7 @@ pub(crate) async fn retention_forgets_keys_but_not_those_with_their_own_time(pla
 }
 
 fn rejected(n: usize, reason: Reason) -> NewRejected {
-    let mut request = request([event(&n.to_string(), "x")]).request;
+    let mut request = Arc::unwrap_or_clone(request([event(&n.to_string(), "x")]).request);
     request.received = noon() + seconds(n as i64);
     NewRejected { source: Some("esim".into()), rejection: Rejection::new(reason, format!("no {n}")), request }
 }
@@ -232,7 +234,7 @@ pub(crate) async fn numbers_are_right(places: Places<'_>) {
     let mut desk = Desk::new(places(), Bounds::default());
     for n in 0..5 {
         let mut request = request([event(&n.to_string(), "to.crm")]);
-        request.request.received = noon() + seconds(n);
+        Arc::make_mut(&mut request.request).received = noon() + seconds(n);
         desk.record(request).await;
     }
     let claimed = desk.claim("crm").await;

@@ -1,6 +1,7 @@
 //! Contract: dedup against a model, over any mix of requests, waiting, retention, restarts and crashes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use hookport::event::DedupKey;
 use hookport::journal::{NewRequest, Recorded};
@@ -95,7 +96,7 @@ async fn follow(places: Places<'_>, steps: Vec<Step>) -> Result<(), TestCaseErro
                     event
                 });
                 let mut sent = request(events);
-                sent.request.received = now;
+                Arc::make_mut(&mut sent.request).received = now;
                 let nonce = nonce.map(|nonce| format!("nonce-{nonce}"));
                 sent.nonce = nonce.as_deref().map(key);
                 sent.stale = stale.then(|| Rejection::new(Reason::TimestampExpired, "old"));

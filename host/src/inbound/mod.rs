@@ -4,6 +4,7 @@
 mod answer;
 mod decode;
 mod listen;
+mod own;
 mod peer;
 mod read;
 mod throttle;
@@ -123,7 +124,7 @@ impl Inbound {
             source: source.name.clone(),
             provider: source.provider.id.clone(),
             provider_version: source.provider.version.clone(),
-            request: Arc::unwrap_or_clone(request),
+            request,
             events,
             nonce,
             stale,

@@ -9,10 +9,11 @@ use hyper::body::{Body, Incoming as HttpBody};
 use hyper::header::{CONTENT_LENGTH, EXPECT};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
+use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::{Inbound, answer, peer};
+use super::{Inbound, answer, own, peer};
 use crate::provider::source::Source;
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
@@ -31,13 +32,16 @@ impl Inbound {
         };
         match self.body(&head, body).await {
             Ok((bytes, _budget)) => {
-                answer::ack(self.receive(&source, Arc::new(Incoming { body: bytes, ..head.request })).await)
+                let mut request = Incoming { body: bytes, ..head.request };
+                own::headers(&mut request.headers);
+                answer::ack(self.receive(&source, Arc::new(request)).await)
             }
             Err((rejection, body)) => self.early(Some(source), rejection, head, body),
         }
     }
 
     fn head(&self, socket: IpAddr, parts: Parts) -> Head {
+        let now = self.clock.now();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let request = Incoming {
             method: parts.method.as_str().to_owned(),
@@ -45,7 +49,8 @@ impl Inbound {
             peer: Some(peer::peer(socket, &parts.headers, &self.limits.trusted_proxies)),
             headers: parts.headers,
             body: Bytes::new(),
-            received: self.clock.now(),
+            // As the journal keeps it.
+            received: Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now),
         };
         Head { request, version: parts.version }
     }
@@ -92,7 +97,6 @@ impl Inbound {
                 return Err(self.too_large());
             }
             budget.merge(self.budget.clone().try_acquire_many_owned(data.len() as u32).map_err(busy)?);
-            // Most bodies come in one piece, which is taken as it is.
             if first.is_empty() && rest.is_empty() {
                 first = data;
             } else {
@@ -100,7 +104,8 @@ impl Inbound {
                 rest.extend_from_slice(&data);
             }
         }
-        Ok((if rest.is_empty() { first } else { rest.freeze() }, budget))
+        // Most bodies come in one piece, a part of the connection's buffer.
+        Ok((if rest.is_empty() { own::body(&first) } else { rest.freeze() }, budget))
     }
 
     fn too_large(&self) -> Rejection {

@@ -92,8 +92,8 @@ pub struct NewRequest {
     pub provider: Arc<str>,
     /// The version of its description.
     pub provider_version: Arc<str>,
-    /// As received.
-    pub request: Incoming,
+    /// As received; shared with who waits for the answer.
+    pub request: Arc<Incoming>,
     /// At least one.
     pub events: Vec<NewEvent>,
     /// A nonce that may come once; known and the events new: refused as `replayed_nonce`.

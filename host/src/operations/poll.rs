@@ -204,14 +204,14 @@ impl Poll {
             source: self.source.name.clone(),
             provider: self.source.provider.id.clone(),
             provider_version: self.source.provider.version.clone(),
-            request: Incoming {
+            request: Arc::new(Incoming {
                 method: "POST".into(),
                 target: format!("/v1/sources/{}/operations/{}", self.source.name, self.operation),
                 headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
                 body,
                 peer: None,
                 received: now,
-            },
+            }),
             events,
             nonce: None,
             stale: None,

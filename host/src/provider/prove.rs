@@ -130,10 +130,9 @@ impl<'s> Attempt<'_, 's> {
             ([first, ..], false) => vec![Some(first)],
             (urls, true) => urls.iter().map(Some).collect(),
         };
-        let ways = self.source.combinations(&self.ready.secrets);
         for key in &self.ready.keys {
             let keyed = self.source.chosen(&key.chosen);
-            for way in &ways {
+            for way in &self.ready.ways {
                 let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
                 for url in &urls {
                     let view = View { secrets: &secrets, url: *url, sig: self.sig, ..self.source.view(self.parsed) };

@@ -183,8 +183,7 @@ impl Step<'_> {
     fn signature(&self, request: &Incoming, keys: &PrivateKeys) -> Result<String, SignError> {
         let parsed = Parsed::new(request, self.source.provider.reads);
         let key = &self.ready.keys[0];
-        let ways = self.source.combinations(&self.ready.secrets);
-        let way = ways.first().map(Vec::as_slice).unwrap_or_default();
+        let way = self.ready.ways.first().map(Vec::as_slice).unwrap_or_default();
         let secrets = [self.source.chosen(&key.chosen), self.source.chosen(way)].concat();
         let sig: Vec<_> = self.named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let view = View { secrets: &secrets, sig: &sig, ..self.source.view(&parsed) };

@@ -68,8 +68,8 @@ pub(super) struct Ready {
     pub(super) layouts: Vec<Layout>,
     /// Empty where an optional key is not set: the table is closed.
     pub(super) keys: Vec<ReadyKey>,
-    /// The secrets that messages and asserts read besides the key.
-    pub(super) secrets: Vec<String>,
+    /// Every way to take the secrets that messages and asserts read besides the key.
+    pub(super) ways: Vec<Vec<(String, usize)>>,
     pub(super) reads_url: bool,
 }
 
@@ -201,14 +201,11 @@ impl Source {
         let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
         let read = table.messages.iter().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
         let places = self.provider.reach(read.flat_map(Template::places));
-        let secrets = self
-            .secrets_in(places.clone())
-            .into_iter()
-            // One that is not configured is missing from the text, and takes its group with it.
-            .filter(|name| {
-                !key_secrets.contains(name) && self.secrets.get(name).is_some_and(|values| !values.is_empty())
-            })
-            .collect();
+        // One that is not configured is missing from the text, and takes its group with it.
+        let configured = |name: &String| self.secrets.get(name).is_some_and(|values| !values.is_empty());
+        let secrets = self.secrets_in(places.clone()).into_iter();
+        let secrets: Vec<_> = secrets.filter(|name| !key_secrets.contains(name) && configured(name)).collect();
+        let ways = self.combinations(&secrets);
         let mut keys = Vec::new();
         for chosen in self.combinations(&key_secrets) {
             let secrets = self.chosen(&chosen);
@@ -227,7 +224,7 @@ impl Source {
         if self.urls.is_empty() && places.contains(&&Place::Url) {
             return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
         }
-        Ok(Ready { encodings, layouts, keys, secrets, reads_url })
+        Ok(Ready { encodings, layouts, keys, ways, reads_url })
     }
 
     pub(super) fn secrets_in(&self, places: Vec<&Place>) -> Vec<String> {

@@ -87,7 +87,7 @@ impl Gateway {
             source: "esim".into(),
             provider: "signed".into(),
             provider_version: "1.0.0".into(),
-            request: request(std::str::from_utf8(&body).expect("text")),
+            request: Arc::new(request(std::str::from_utf8(&body).expect("text"))),
             events: vec![event],
             nonce: None,
             stale: None,

@@ -47,7 +47,7 @@ fn carrying(numbers: impl IntoIterator<Item = u8>) -> NewRequest {
         source: "sims".into(),
         provider: "szzkc".into(),
         provider_version: "1.0.0".into(),
-        request: request(&[("content-type", "application/json")], br#"{"result":[]}"#),
+        request: Arc::new(request(&[("content-type", "application/json")], br#"{"result":[]}"#)),
         events: numbers.into_iter().map(event).collect(),
         nonce: None,
         stale: None,

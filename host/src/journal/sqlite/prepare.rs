@@ -42,9 +42,8 @@ pub(super) struct PreparedEvent {
 }
 
 pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
-    let NewRequest { source, provider, provider_version: version, mut request, events, nonce, stale, poll_state } = new;
-    request.received = to_the_microsecond(request.received);
-    let request = Arc::new(request);
+    let NewRequest { source, provider, provider_version: version, request, events, nonce, stale, poll_state } = new;
+    let request = kept(request);
     let headers = header_text(&request.headers);
     let event = |new: NewEvent| {
         let key = new.key;
@@ -59,6 +58,12 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + headers.len() + request.body.len() + own;
     Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, once, bytes }
+}
+
+/// As the file will give it back; whoever made it to the microsecond is spared the copy.
+fn kept(request: Arc<Incoming>) -> Arc<Incoming> {
+    let received = to_the_microsecond(request.received);
+    if received == request.received { request } else { Arc::new(Incoming { received, ..Incoming::clone(&request) }) }
 }
 
 fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> PreparedEvent {
