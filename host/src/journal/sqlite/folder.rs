@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use super::open::OpenError;
 
@@ -49,7 +50,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::Folder { folder: folder.into(), error };
     private(&path).map_err(failed)?;
     let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
+    match patiently(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -68,6 +69,17 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
     // On a full disk the lock still holds; only its holder's name is missing.
     let _ = write(&mut file);
     Ok(file)
+}
+
+/// A holder that is just ending gets a second; so does a child that was forked and has not become its program yet.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..20 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            ended => return ended,
+        }
+    }
+    file.try_lock()
 }
 
 /// Makes the entries of new files durable.
