@@ -159,6 +159,66 @@ fn the_url_that_is_signed_is_the_configured_one_in_any_of_its_forms() {
 }
 
 #[test]
+fn without_an_event_table_the_body_is_the_key_for_a_day() {
+    let text = SIGNED.split("[event]").next().unwrap();
+    let source = source(text, &["s"], &[]);
+    let key = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().declared.key;
+    assert_eq!(key("{}"), key("{}"));
+    assert_ne!(key("{}").hash, key("[]").hash);
+    assert_eq!(key("{}").until, Some(at(1000 + 86_400)));
+}
+
+#[test]
+fn a_request_without_a_body_is_known_by_its_target() {
+    let source = source(&SIGNED.replace("content = \"json\"", ""), &["s"], &[]);
+    let key = |target: &str| {
+        let request = Incoming { target: target.to_owned(), ..Incoming::clone(&signed("s", 1000, "")) };
+        verify(&source, &Arc::new(request), at(1000)).unwrap().declared.key.hash
+    };
+    assert_ne!(key("/acme?t=a"), key("/acme?t=b"));
+}
+
+#[test]
+fn a_malformed_request_takes_nobody_elses_key_and_is_asked_for_no_time() {
+    let text = FIELDS
+        .replace("message = \"", "message = \"${json:/id}")
+        .replace("[let.all]", "[event]\nid = \"json:/id\"\n[let.all]");
+    let source = source(&text, &["s"], &[]);
+    let sign = |body: &str, signed: &str| {
+        let key = super::algorithm::KeyText { form: "utf8", text: b"", user_id: "" };
+        let scheme = (super::algorithm::named("sha256").unwrap().prepare)(&key).unwrap();
+        body.replace("SIGN", &hex::encode(scheme.expected(signed.as_bytes()).unwrap()))
+    };
+    let whole = sign(r#"{"id":"i1","sign":"SIGN"}"#, "i1id=i1&secret=s");
+    let genuine = verify(&source, &request(&[], whole), at(0)).unwrap();
+    let twice = sign(r#"{"id":"i1","id":"i1","sign":"SIGN"}"#, "i1id=i1&id=i1&secret=s");
+    let twice = verify(&source, &request(&[], twice), at(0)).unwrap();
+    assert!(twice.malformed.is_some() && twice.declared.id.is_none());
+    assert_ne!(genuine.declared.key.hash, twice.declared.key.hash);
+    let old = verify(&self::source(SIGNED, &["s"], &[]), &signed("s", 1000, "not json"), at(9_000_000)).unwrap();
+    assert!(old.malformed.is_some() && old.stale.is_none());
+}
+
+#[test]
+fn a_flood_of_candidates_costs_no_more_than_a_few() {
+    let source = source(SIGNED, &["s"], &[]);
+    let flood = format!("t=1000{}", ",v1=00".repeat(5_000));
+    let body = format!("\"{}\"", "x".repeat(1 << 20));
+    let (tries, result) = super::verify::trace(&source, &request(&[("acme-signature", &flood)], body), at(1000));
+    assert_eq!((tries.len(), reason(result)), (1, Some(Reason::SignatureMismatch)));
+}
+
+#[test]
+fn optional_parts_of_an_id_may_be_missing() {
+    let text = SIGNED.replace("\"json:/id\"", "\"${json:/id}$(-${json:/n})${json:/x?}\"");
+    let source = source(&text, &["s"], &[]);
+    let id = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().declared.id;
+    assert_eq!(id(r#"{"id":"a"}"#).as_deref(), Some("a"));
+    assert_eq!(id(r#"{"id":"a","n":7,"x":"z"}"#).as_deref(), Some("a-7z"));
+    assert_eq!(id(r#"{"n":7}"#), None);
+}
+
+#[test]
 fn a_description_that_proves_nothing_by_omission_is_refused() {
     let complaints = |text: &str| {
         let description = parse(text, "p", Grammar::Strict).unwrap();
@@ -175,6 +235,19 @@ fn a_description_that_proves_nothing_by_omission_is_refused() {
     let unsigned_time = SIGNED.replace("message = \"${sig:t}.${body}\"", "message = \"${body}\"");
     assert!(complaints(&unsigned_time).contains("an unsigned time proves nothing"));
     assert!(complaints(&SIGNED.replace("${sig:t}.", "${sig:t}.${let:nope}")).contains("let:nope is not declared"));
+    assert!(complaints(&SIGNED.replace("hmac-sha256", "sha256")).contains("anybody can compute it"));
+    assert!(complaints(&SIGNED.replace("hmac-sha256", "static")).contains("unsigned time"));
+    let nonce = format!("{SIGNED}[replay]\nnonce = \"header:x-nonce\"\n");
+    assert!(complaints(&nonce).contains("an unsigned nonce"));
+    assert!(
+        complaints(&format!("{head}[[verify]]\nalg = \"none\"\nreason = \"r\"\nfrom = \"header:x\"\n"))
+            .contains("takes nothing but")
+    );
+    assert!(
+        complaints(&format!("{SIGNED}[ack.accepted.headers]\ncontent-length = \"3\"\n")).contains("the host's to send")
+    );
+    let deep = SIGNED.replace("${body}", &format!("{}{}", "$(".repeat(100_000), ")".repeat(100_000)));
+    assert!(complaints(&deep).contains("more than 16 times"));
 }
 
 proptest! {
