@@ -8,8 +8,9 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::algorithm::{self, KeyText};
+use super::algorithm;
 use super::condition::Condition;
+use super::key::KeyText;
 use super::place::Place;
 use super::template::{Lookup, Template};
 use super::view::View;

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hookport_plugin_api::description::{CollectFrom, Content, Description, Verify};
+use hookport_plugin_api::description::{CollectFrom, Content, Description};
 
 use super::ack::Answers;
-use super::algorithm::KeyKind;
-use super::complaint::{Complaint, did_you_mean};
+use super::check::{Check, not_a_pointer};
+use super::complaint::Complaint;
 use super::headers::HeaderCheck;
 use super::identity::Identity;
 use super::json::pointer;
 use super::moment::Format;
-use super::named::{Named, acyclic};
+use super::named::Named;
 use super::parse::Places;
 use super::place::Place;
 use super::signature::Table;
@@ -145,10 +145,6 @@ fn json_steps(place: &Place) -> Option<Vec<String>> {
     }
 }
 
-fn not_a_pointer(text: &str) -> String {
-    format!("{text:?} is not a JSON pointer: it begins with /")
-}
-
 fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
     let places =
         reach(table.messages.iter().flat_map(Template::places).chain(table.from.iter().map(|from| &from.place)), lets);
@@ -159,172 +155,13 @@ fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
     })
 }
 
-/// Whether a table says more than why it proves nothing.
-fn proves(table: &Verify) -> bool {
-    let texts = [&table.from, &table.message, &table.encoding].iter().any(|list| !list.is_empty());
-    texts || table.when.is_some() || table.key.is_some() || table.pick.is_some() || table.prefix.is_some()
-}
-
-struct Check<'c> {
-    places: &'c Places<'c>,
-    complaints: Vec<Complaint>,
-}
-
-impl Check<'_> {
-    fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.complaints.push(self.places.complain(key, message));
-    }
-
-    fn one<T>(&mut self, key: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|message| self.add(key, message)).ok()
-    }
-
-    fn list<W, T>(&mut self, key: &str, written: &[W], compile: impl Fn(&W) -> Result<T, String>) -> Vec<T> {
-        let compiled = written.iter().enumerate().map(|(index, written)| (format!("{key}.{index}"), compile(written)));
-        compiled.collect::<Vec<_>>().into_iter().filter_map(|(key, result)| self.one(&key, result)).collect()
-    }
-
-    fn names(&mut self, description: &Description) {
-        let id = &description.provider.id;
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
-            self.add("provider.id", format!("{id:?} is not an id: lower-case letters, digits and - only"));
-        }
-        if let Some(route) = &description.route {
-            if !route.path.starts_with('/') || route.path.contains(['?', '#']) {
-                self.add("route.path", format!("{:?} is not a path: it begins with / and has no query", route.path));
-            }
-            let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-            if let Some(method) = route.methods.iter().find(|method| !known.contains(&method.as_str())) {
-                self.add("route.methods", format!("{method:?} is not a method: {}", known.join(", ")));
-            }
-        }
-    }
-
-    fn lets(&mut self, description: &Description) -> BTreeMap<String, Named> {
-        let compiled = description.lets.iter().map(|(name, written)| (name, Named::compile(written)));
-        let compiled: Vec<_> = compiled.collect();
-        let mut lets = BTreeMap::new();
-        for (name, named) in compiled {
-            if let Some(named) = self.one(&format!("let.{name}"), named) {
-                lets.insert(name.clone(), named);
-            }
-        }
-        self.one("let", acyclic(&lets));
-        lets
-    }
-
-    fn proofs(&mut self, description: &Description) -> (Vec<Table>, Vec<(Template, Template)>) {
-        let written = &description.verify;
-        if description.route.is_some() && written.is_empty() {
-            self.add("verify", "missing: how does a request prove itself? A sender without signature says alg = \"none\" with a reason");
-        }
-        let mut tables = Vec::new();
-        for (index, table) in written.iter().enumerate() {
-            match (table.alg.as_str(), table.reason.as_deref().unwrap_or_default()) {
-                ("none", "") => self.add(
-                    &format!("verify.{index}"),
-                    "alg = \"none\" needs a reason = \"...\": why can anybody be the sender?",
-                ),
-                ("none", _) if written.len() > 1 => {
-                    self.add(
-                        &format!("verify.{index}"),
-                        "alg = \"none\" beside other tables would accept what they refuse",
-                    );
-                }
-                ("none", _) if proves(table) => {
-                    self.add(
-                        &format!("verify.{index}"),
-                        "alg = \"none\" takes nothing but its reason: it would not be looked at",
-                    );
-                }
-                ("none", _) => {}
-                _ => match Table::compile(table) {
-                    Ok(table) => tables.push(table),
-                    Err(wrong) => {
-                        wrong.into_iter().for_each(|(key, message)| self.add(&format!("verify.{index}.{key}"), message))
-                    }
-                },
-            }
-        }
-        let mut asserts = Vec::new();
-        for (index, assert) in description.assert.iter().enumerate() {
-            let left = self.one(&format!("assert.{index}.left"), Template::compile(&assert.left));
-            let right = self.one(&format!("assert.{index}.right"), Template::compile(&assert.right));
-            asserts.extend(left.zip(right));
-        }
-        (tables, asserts)
-    }
-
-    fn opened(&mut self, description: &Description) -> Vec<Opened> {
-        let mut opened = Vec::new();
-        for (index, open) in description.open.iter().enumerate() {
-            if open.alg != "rsa-pkcs1-v1_5" {
-                self.add(&format!("open.{index}.alg"), format!("{:?} is not known here: rsa-pkcs1-v1_5", open.alg));
-            }
-            if open.block == 0 {
-                self.add(&format!("open.{index}.block"), "a block has at least one byte; RSA 2048 has 256");
-            }
-            let key = format!("open.{index}.field");
-            let fields = self.list(&key, &open.field, |text| pointer(text).ok_or_else(|| not_a_pointer(text)));
-            opened.push(Opened { fields, block: open.block, key: open.key.clone() });
-        }
-        opened
-    }
-
-    /// What can only be seen with everything compiled: names that are not there, a time that is not signed.
-    fn provider(&mut self, provider: &Provider) {
-        let description = &provider.description;
-        for (key, place) in provider.all_places() {
-            let (kind, name, known): (_, _, Vec<&str>) = match place {
-                Place::Let(name) => ("let", name, provider.lets.keys().map(String::as_str).collect()),
-                Place::Secret(name) => ("secrets", name, description.secrets.keys().map(String::as_str).collect()),
-                Place::Config(name) => ("settings", name, description.settings.keys().map(String::as_str).collect()),
-                _ => continue,
-            };
-            if !known.contains(&name.as_str()) {
-                let near = did_you_mean(name, known);
-                self.add(&key, format!("{place} is not declared under [{kind}]{near}"));
-            }
-        }
-        for (index, opened) in provider.opened.iter().enumerate() {
-            if !description.secrets.contains_key(&opened.key) {
-                self.add(&format!("open.{index}.key"), format!("{:?} is not declared under [secrets]", opened.key));
-            }
-        }
-        let signed = |place: &Place| {
-            provider.unsigned().is_none() && provider.tables.iter().all(|table| provider.covers(table, place))
-        };
-        if let Some((place, _)) = provider.timestamp.as_ref().filter(|(place, _)| !signed(place)) {
-            let message = format!("{place} is not part of every signed message: an unsigned time proves nothing");
-            self.add("timestamp.from", message);
-        }
-        let mut nonces = provider.nonce.iter().flat_map(Template::places);
-        if let Some(place) = nonces.find(|place| !signed(place)) {
-            let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
-            self.add("replay.nonce", message);
-        }
-        for (index, table) in provider.tables.iter().enumerate() {
-            let secret = |message: &Template| {
-                provider.reach(message.places()).iter().any(|place| matches!(place, Place::Secret(_)))
-            };
-            if table.algorithm.key == KeyKind::None && !table.messages.iter().all(secret) {
-                let message = format!(
-                    "{} has no key, so a secret must be part of its text: anybody can compute it",
-                    table.algorithm.name
-                );
-                self.add(&format!("verify.{index}.message"), message);
-            }
-        }
-    }
-}
-
 impl Provider {
     fn reading<'p>(&'p self, mut reads: Reads, places: impl IntoIterator<Item = &'p Place>) -> Reads {
         places.into_iter().for_each(|place| reads.add(place, &self.lets));
         reads
     }
 
-    fn all_places(&self) -> Vec<(String, &Place)> {
+    pub(super) fn all_places(&self) -> Vec<(String, &Place)> {
         let mut all: Vec<(String, &Place)> = Vec::new();
         for (name, named) in &self.lets {
             all.extend(named.places().into_iter().map(|place| (format!("let.{name}"), place)));
@@ -356,7 +193,7 @@ impl Provider {
     }
 
     /// Whether every message of the table contains the place.
-    fn covers(&self, table: &Table, wanted: &Place) -> bool {
+    pub(super) fn covers(&self, table: &Table, wanted: &Place) -> bool {
         // A token signs nothing.
         table.algorithm.name != "static"
             && table.messages.iter().all(|message| {

@@ -4,6 +4,7 @@
 
 pub mod ack;
 pub mod algorithm;
+mod check;
 pub mod compile;
 pub mod complaint;
 pub mod condition;
@@ -11,6 +12,7 @@ pub mod filter;
 pub mod headers;
 pub mod identity;
 pub mod json;
+pub mod key;
 pub mod moment;
 pub mod named;
 pub mod open;

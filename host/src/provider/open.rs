@@ -5,9 +5,9 @@ use base64::alphabet;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::algorithm::pem_lines;
 use super::filter::lenient_base64;
 use super::json::{Document, Edit, Kind, Value, write_string};
+use super::key::pem_lines;
 use super::redact::mask;
 use super::source::Source;
 

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use base64::alphabet;
 use hookport_plugin_api::description::{Parse, Verify};
 
-use super::algorithm::{self, Algorithm, KEY_FORMS, KeyKind};
+use super::algorithm::{self, Algorithm, KeyKind};
 use super::condition::Condition;
 use super::filter::{Filter, lenient_base64};
+use super::key::KEY_FORMS;
 use super::place::Place;
 use super::template::{Lookup, Template};
 use super::view::View;

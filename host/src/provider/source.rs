@@ -10,9 +10,10 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ack::{Ack, Outcome};
-use super::algorithm::{KeyText, Scheme};
+use super::algorithm::Scheme;
 use super::compile::Provider;
 use super::complaint::did_you_mean;
+use super::key::KeyText;
 use super::open::OpeningKey;
 use super::place::Place;
 use super::signature::{Encoding, Layout, Table};

@@ -82,7 +82,7 @@ fn request(headers: &[(&str, &str)], body: impl Into<Bytes>) -> Arc<Incoming> {
 }
 
 fn hmac(secret: &str, message: &[u8]) -> String {
-    let key = super::algorithm::KeyText { form: "utf8", text: secret.as_bytes(), user_id: "" };
+    let key = super::key::KeyText { form: "utf8", text: secret.as_bytes(), user_id: "" };
     let scheme = (super::algorithm::named("hmac-sha256").unwrap().prepare)(&key).unwrap();
     hex::encode(scheme.expected(message).unwrap())
 }
@@ -185,7 +185,7 @@ fn a_malformed_request_takes_nobody_elses_key_and_is_asked_for_no_time() {
         .replace("[let.all]", "[event]\nid = \"json:/id\"\n[let.all]");
     let source = source(&text, &["s"], &[]);
     let sign = |body: &str, signed: &str| {
-        let key = super::algorithm::KeyText { form: "utf8", text: b"", user_id: "" };
+        let key = super::key::KeyText { form: "utf8", text: b"", user_id: "" };
         let scheme = (super::algorithm::named("sha256").unwrap().prepare)(&key).unwrap();
         body.replace("SIGN", &hex::encode(scheme.expected(signed.as_bytes()).unwrap()))
     };
