@@ -1,5 +1,7 @@
 //! `hookport serve`: the gateway, until it is told to end.
 
+use std::time::Duration;
+
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
@@ -8,6 +10,9 @@ use super::configuration::Configuration;
 use crate::clock::Clock;
 use crate::config::resolved::{Log, LogFormat};
 use crate::gateway::Gateway;
+
+/// Draining takes no longer.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Run the gateway; SIGTERM and Ctrl-C drain it (10 seconds at most) and end it with 0
 #[derive(Args)]
@@ -34,8 +39,11 @@ impl Serve {
             tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
             ends.wait().await;
             tracing::info!("draining");
-            if tokio::time::timeout(std::time::Duration::from_secs(10), gateway.stop()).await.is_err() {
-                tracing::warn!("draining took too long; what was not delivered is delivered after the next start");
+            match tokio::time::timeout(DRAIN, gateway.stop()).await {
+                Ok(()) => plugins.quiesce(),
+                Err(_) => {
+                    tracing::warn!("draining took too long; what was not delivered is delivered after the next start")
+                }
             }
             Ok(())
         })

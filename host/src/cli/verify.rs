@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use clap::Args;
 use hookport_plugin_api::description::{SettingKind, SettingValue};
+use hyper::header::{ALLOW, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -177,7 +179,17 @@ fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, now: Timesta
             (malformed, outcome, events(source, plugin, verified, now))
         }
     };
-    Judged { tries, verified_by, reason, events, ack: source.ack(outcome, request, now) }
+    let ack = match &reason {
+        Some(Rejection { reason: Reason::Method, .. }) => not_allowed(methods),
+        _ => source.ack(outcome, request, now),
+    };
+    Judged { tries, verified_by, reason, events, ack }
+}
+
+/// The host's own answer to a method that the source does not take.
+fn not_allowed(methods: &[String]) -> Ack {
+    let allow = HeaderValue::from_str(&methods.join(", ")).map(|value| (ALLOW, value));
+    Ack { status: 405, headers: allow.into_iter().collect(), body: Bytes::new() }
 }
 
 fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) -> Vec<Event> {

@@ -265,6 +265,9 @@ impl Redact for Seen {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes {
         match self.sources.named(source) {
             Some(source) => source.redact(data),
+            None if source.is_empty() => {
+                Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")
+            }
             None => Bytes::from_static(b"\"[withheld: the source is not configured any more]\""),
         }
     }

@@ -81,6 +81,11 @@ impl Plugins {
         self.by_id.values().map(|plugin| &plugin.provider.description).collect()
     }
 
+    /// Tells every plugin's code that no call will follow; for the end of the process, when everything else has stopped.
+    pub fn quiesce(&self) {
+        self.by_id.values().filter_map(|plugin| plugin.native.as_ref()).for_each(|native| native.quiesce());
+    }
+
     /// Says in the log what was not loaded and why.
     pub fn log(&self) {
         for (file, error) in &self.refused {

@@ -126,9 +126,8 @@ fn stem(path: &Path) -> String {
 }
 
 fn read_at_most(file: &Path, limit: u64) -> Result<Vec<u8>, LoadFault> {
-    let opened = fs::File::open(file).map_err(LoadFault::Read)?;
-    let metadata = opened.metadata().map_err(LoadFault::Read)?;
-    // A named pipe would block the reader for ever; a folder says so itself.
+    let metadata = fs::metadata(file).map_err(LoadFault::Read)?;
+    // Opening a named pipe would block for ever; a folder says so itself.
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(LoadFault::Read(std::io::Error::other("it is not a regular file")));
     }
@@ -136,6 +135,7 @@ fn read_at_most(file: &Path, limit: u64) -> Result<Vec<u8>, LoadFault> {
         return Err(LoadFault::TooLarge(metadata.len()));
     }
     let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map_err(LoadFault::Read)?;
     opened.take(limit).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
     Ok(bytes)
 }

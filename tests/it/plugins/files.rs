@@ -64,6 +64,14 @@ fn what_the_machine_lacks_is_named() {
 }
 
 #[test]
+fn a_pipe_in_a_plugin_folder_holds_nobody_up() {
+    let folder = folder();
+    let pipe = folder.path().join("pipe.so");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    assert!(refusal(&pipe).to_string().contains("not a regular file"));
+}
+
+#[test]
 fn a_wrong_description_names_key_and_place() {
     let folder = folder();
     let file = patched(&folder, &plugin("plain"), "wrong.so", &[(b"[[verify]]\nalg", b"[[verify]]\nalq")]);
