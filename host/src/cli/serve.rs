@@ -33,7 +33,7 @@ impl Serve {
             tracing::warn!("{warning}");
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::refused)?;
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             let mut ends = Ends::new().map_err(Failure::refused)?;
             let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
             tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
@@ -42,11 +42,16 @@ impl Serve {
             match tokio::time::timeout(DRAIN, gateway.stop()).await {
                 Ok(()) => plugins.quiesce(),
                 Err(_) => {
-                    tracing::warn!("draining took too long; what was not delivered is delivered after the next start")
+                    tracing::warn!("draining took too long; what was not delivered is delivered after the next start");
+                    // What hangs now (a full pipe, a dead file server) would hold up an orderly end for ever.
+                    std::process::exit(0);
                 }
             }
             Ok(())
-        })
+        });
+        // A blocking call that nobody waits for any more holds nobody up.
+        runtime.shutdown_background();
+        ended
     }
 }
 
