@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::program::{Folder, Serving};
+use crate::plugins::built::plugin;
 
 const GATEWAY: &str = r#"
 [server]
@@ -94,6 +95,7 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert!(run.err.contains("error: providers/bad/provider.toml: has a description"), "{}", run.err);
     assert!(run.err.contains("verfy") && run.err.contains("\"verify\""), "{}", run.err);
     assert!(run.err.contains("hookport.toml:2: plugins.dirs: nowhere"), "{}", run.err);
+    assert!(run.err.contains("would start, but without these plugins"), "{}", run.err);
     let list = folder.run(&["plugin", "list", "--json"]);
     let document: Value = serde_json::from_str(&list.out).expect("one document");
     assert_eq!(document["plugins"].as_array().map(Vec::len), Some(3));
@@ -101,6 +103,18 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert_eq!(folder.run(&["plugin", "inspect", "providers/signed/provider.toml"]).code, 0);
     assert_eq!(folder.run(&["plugin", "inspect", "hookport.toml"]).code, 1, "it says why this is refused");
     assert_eq!(folder.run(&["plugin", "inspect", "nowhere.so"]).code, 2);
+}
+
+#[test]
+fn check_tells_of_a_library_that_is_no_plugin() {
+    let folder = Folder::new();
+    std::fs::copy(plugin("stranger"), folder.path().join("providers/libstranger.so")).expect("a copy");
+    folder.write("hookport.toml", "[plugins]\ndirs = [\"providers\"]\n");
+    let run = folder.run(&["check"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("skipped: providers/libstranger.so has no Hookport identity"), "{}", run.err);
+    let document: Value = serde_json::from_str(&folder.run(&["check", "--json"]).out).expect("one document");
+    assert_eq!(document["skipped"][0]["file"], "providers/libstranger.so", "{document}");
 }
 
 #[test]
