@@ -161,6 +161,9 @@ fn a_running_gateway_is_asked_by_commands() {
     assert_eq!(ask(&["deliveries", "retry", "--destination", "log"]).code, 1, "nothing of it failed");
 
     folder.until(|| ask(&["rejections", "list", "--reason", "unknown_path"]).out.contains("/elsewhere"));
+    let document: Value = serde_json::from_str(&ask(&["rejections", "list", "--json"]).out).expect("one document");
+    let refused = ask(&["rejections", "show", &document["rejections"][0]["id"].to_string()]);
+    assert!(refused.out.contains("\n\nPOST /elsewhere\n"), "{}", refused.out);
     assert_eq!(ask(&["events", "list", "--type", "other.*"]).out, "", "a message is no data");
     assert_eq!(serving.stop(), Some(0), "SIGTERM drains and ends well");
 }

@@ -15,6 +15,7 @@ mod json;
 mod output;
 mod plugin;
 mod rejections;
+mod request;
 mod serve;
 mod simulate;
 mod tail;
