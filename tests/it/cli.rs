@@ -153,6 +153,7 @@ fn a_running_gateway_is_asked_by_commands() {
     let document: Value = serde_json::from_str(&ask(&["events", "list", "--json"]).out).expect("one document");
     let id = document["events"][0]["event"]["id"].as_str().expect("an id").to_owned();
     let show = ask(&["events", "show", &id]);
+    assert!(show.out.contains("\n\nPOST /unsigned\n") && show.out.contains("content-type: "), "{}", show.out);
     assert!(show.out.contains("\"amount\": 10.00") && show.out.contains("DESTINATION"), "{}", show.out);
 
     folder.until(|| ask(&["deliveries", "list", "--state", "exhausted"]).out.contains("crm"));

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::client::{Client, Connection};
+use super::request::Request;
 use super::{Failure, deliveries, filter, json, output, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
@@ -154,6 +155,7 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
         state: EventState,
         #[serde(default)]
         warnings: Vec<String>,
+        request: Option<Request>,
         deliveries: Vec<Delivery>,
     }
     let answer = client.get(&format!("/v1/events/{id}"), &())?;
@@ -166,6 +168,10 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
     for warning in &detail.warnings {
         output::line(format_args!("warning: {}", output::plain(warning)))?;
     }
+    if let Some(request) = &detail.request {
+        request.print()?;
+    }
+    output::line("")?;
     deliveries::print(&detail.deliveries)
 }
 
