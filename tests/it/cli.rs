@@ -76,6 +76,19 @@ fn check_names_file_line_key_and_reason_and_fails() {
 }
 
 #[test]
+fn check_prints_its_document_for_a_file_that_cannot_be_understood_too() {
+    let folder = Folder::new();
+    folder.write("hookport.toml", "[server\n");
+    let run = folder.run(&["check", "--json"]);
+    let document: Value = serde_json::from_str(&run.out).expect("one document");
+    assert_eq!((run.code, &document["ok"], &document["errors"][0]["line"]), (1, &json!(false), &json!(1)));
+    assert_eq!((&document["items"], &document["warnings"]), (&json!([]), &json!([])));
+    let missing = folder.run(&["check", "--json", "--config", "no.toml"]);
+    let document: Value = serde_json::from_str(&missing.out).expect("one document");
+    assert_eq!(document["errors"][0]["file"], "no.toml", "{}", missing.err);
+}
+
+#[test]
 fn a_warning_does_not_fail_check() {
     let folder = Folder::new();
     folder.write("hookport.toml", "[plugins]\ndirs = [\"providers\"]\n[sources.door]\nprovider = \"unsigned\"\n");

@@ -38,6 +38,7 @@ struct Row {
 }
 
 /// Everything that was found out.
+#[derive(Default)]
 struct Verdict {
     rows: Vec<Row>,
     errors: Vec<Complaint>,
@@ -50,7 +51,15 @@ struct Verdict {
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let draft = self.configuration.load()?;
+        let draft = match self.configuration.attempt() {
+            Ok(draft) => draft,
+            Err((errors, failure)) => {
+                if self.json {
+                    output::line(Verdict { errors, ..Verdict::default() }.document())?;
+                }
+                return Err(failure);
+            }
+        };
         let verdict = judge(&draft);
         match self.json {
             true => output::line(verdict.document())?,
