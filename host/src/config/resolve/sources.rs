@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hookport_plugin_api::description::{Description, Setting, SettingKind, SettingValue};
+use url::Url;
 
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
@@ -146,7 +147,24 @@ impl Check<'_> {
                 self.missing(&["sources", name, "settings", setting], format!("is missing: {}", rule.about));
             }
         }
+        if !description.operations.is_empty() {
+            self.called(name, written, description);
+        }
         written.settings.clone()
+    }
+
+    /// Where operations call: every setting that is a URL, written or by default.
+    fn called(&mut self, name: &str, written: &written::Source, description: &Description) {
+        for (setting, rule) in &description.settings {
+            let Some(SettingValue::String(text)) = written.settings.get(setting).or(rule.default.as_ref()) else {
+                continue;
+            };
+            if let Ok(url) = Url::parse(text)
+                && matches!(url.scheme(), "http" | "https")
+            {
+                self.reach(&["sources", name, "settings", setting], &url, written.allow_private, "calls travel");
+            }
+        }
     }
 }
 
