@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
@@ -206,6 +207,14 @@ impl Pieces {
                 Err(error) => error,
             };
             let at = [&key[..], &error.path[..]].concat();
+            // A variable holds text; that it looks like a number counts only where a number is wanted.
+            if let Kind::InvalidType(_, wanted) = &error.kind
+                && matches!(wanted.as_str(), "a string" | "path string")
+                && let Some(raw) = self.origin.environment().raw(&at)
+                && put(&mut value, &error.path, Value::from(raw))
+            {
+                continue;
+            }
             let (at, message) = explain(at, error.kind);
             // What was taken out may be missed by what is around it; that is no second mistake.
             if !self.draft.1.iter().any(|taken| taken.starts_with(&at)) {
@@ -231,6 +240,21 @@ impl Pieces {
         self.draft.0.push(self.origin.complaint(&key, message));
         self.draft.1.insert(key);
     }
+}
+
+/// Puts a text where the path leads; nothing is done where a text is there already.
+fn put(value: &mut Value, path: &[String], text: Value) -> bool {
+    let mut place = value;
+    for step in path {
+        let Value::Dict(_, entries) = place else { return false };
+        let Some(inner) = entries.get_mut(step) else { return false };
+        place = inner;
+    }
+    let is_new = !matches!(place, Value::String(..));
+    if is_new {
+        *place = text;
+    }
+    is_new
 }
 
 /// Takes the value at the path out, or the list that it is in, and puts the default there if there is one.
