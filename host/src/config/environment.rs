@@ -41,6 +41,21 @@ impl Environment {
         self.overrides().find(|(_, path, _)| path == key).map(|(.., text)| text)
     }
 
+    /// The keys of the secrets that variables set, whole or in one of their forms.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Vec<String>> {
+        self.overrides().filter_map(|(_, mut path, _)| {
+            let length = match path.first().map(String::as_str) {
+                Some("sources") => 4,
+                Some("destinations") => 3,
+                _ => 2,
+            };
+            (is_secret(&path) && path.len() >= length).then(|| {
+                path.truncate(length);
+                path
+            })
+        })
+    }
+
     fn overrides(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.0.iter().filter_map(|(name, value)| {
             let path = name.strip_prefix(PREFIX).filter(|path| !path.is_empty())?.to_ascii_lowercase();

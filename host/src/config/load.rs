@@ -73,11 +73,14 @@ pub fn load_text(file: &Path, text: String, environment: &Environment) -> Result
     let table: Result<toml::Table, _> = toml::from_str(&text);
     let origin = Origin::new(file, text, environment.clone());
     let broken = |error: &toml::de::Error| origin.syntax(error.span(), &format!("not TOML: {}", error.message()));
-    let table = match table {
+    let mut table = match table {
         Ok(table) if errors.is_empty() => table,
         Err(error) if errors.is_empty() => return Err(vec![broken(&error)]),
         _ => return Err(errors.iter().map(broken).collect()),
     };
+    for secret in environment.secrets() {
+        forget(&mut table, &secret);
+    }
     let defaults = Figment::from(Serialized::defaults(default_table()));
     let layers = defaults.clone().merge(Serialized::defaults(table)).merge(environment.clone());
     match (layers.extract::<Dict>(), defaults.extract::<Dict>()) {
@@ -239,6 +242,19 @@ impl Pieces {
     fn complain(&mut self, key: Vec<String>, message: String) {
         self.draft.0.push(self.origin.complaint(&key, message));
         self.draft.1.insert(key);
+    }
+}
+
+/// Takes out what the file says of a key that the environment says anew; two forms of a secret do not mix.
+fn forget(table: &mut toml::Table, key: &[String]) {
+    match key {
+        [] => {}
+        [last] => drop(table.remove(last)),
+        [first, rest @ ..] => {
+            if let Some(toml::Value::Table(inner)) = table.get_mut(first) {
+                forget(inner, rest);
+            }
+        }
     }
 }
 

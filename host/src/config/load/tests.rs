@@ -103,3 +103,22 @@ fn a_text_setting_keeps_the_text_of_its_variable() {
         assert_eq!(config.sources["x"].parts.settings["name"], SettingValue::String(text.to_owned()));
     }
 }
+
+#[test]
+fn a_variable_changes_the_form_of_a_secret() {
+    use crate::config::written::Secret;
+    let text = "admin.token = { file = \"token\" }\n[sources.esim]\nprovider = \"p\"\n\
+                secrets.main = { env = \"X\" }\nsecrets.other = { env = \"Y\" }";
+    let forms = [
+        ("HOOKPORT__SOURCES__ESIM__SECRETS__MAIN", "{value=\"v\"}"),
+        ("HOOKPORT__SOURCES__ESIM__SECRETS__MAIN__VALUE", "v"),
+    ];
+    for variable in forms {
+        let draft = read(text, &[variable, ("HOOKPORT__ADMIN__TOKEN__VALUE", "t")]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        let secrets = &draft.written.sources["esim"].secrets;
+        assert!(matches!(&secrets["main"][0], Secret::Value(text) if text == "v"));
+        assert!(matches!(&secrets["other"][0], Secret::Env(name) if name == "Y"), "what nobody overrides stays");
+        assert!(matches!(&draft.written.admin.token, Some(Secret::Value(text)) if text == "t"));
+    }
+}
