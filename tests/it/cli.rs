@@ -150,6 +150,10 @@ fn a_gateway_that_is_not_there_is_a_failure_and_wrong_words_are_unusable() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("unrouted"), "{}", run.err);
     assert_eq!(folder.run(&["deliveries", "retry"]).code, 2);
+    for list in ["events", "deliveries", "rejections"] {
+        let run = folder.run(&[list, "list", "--limit", "0"]);
+        assert!(run.code == 2 && run.err.contains("--limit"), "{list}: {}", run.err);
+    }
 }
 
 #[test]

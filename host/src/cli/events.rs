@@ -30,8 +30,8 @@ enum Command {
         #[command(flatten)]
         wanted: Wanted,
         /// At most so many [default: 100]
-        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = filter::count())]
+        limit: Option<usize>,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -113,7 +113,7 @@ impl Events {
     pub(super) fn run(self) -> Result<(), Failure> {
         let client = self.connection.open()?;
         match self.command {
-            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit), json),
+            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit.unwrap_or(0)), json),
             Command::Show { id, json } => show(&client, id, json),
             Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
         }

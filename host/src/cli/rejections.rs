@@ -39,8 +39,8 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = filter::time)]
         until: Option<Timestamp>,
         /// At most so many [default: 100]
-        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = filter::count())]
+        limit: Option<usize>,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -63,6 +63,7 @@ impl Rejections {
         let client = self.connection.open()?;
         match self.command {
             Command::List { source, reason, since, until, limit, json } => {
+                let limit = limit.unwrap_or(0);
                 list(&client, &RejectionFilter { source, reason, since, until, limit }, json)
             }
             Command::Show { id, json } => show(&client, id, json),
