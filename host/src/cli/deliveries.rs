@@ -12,6 +12,7 @@ use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
 /// Show where events went, and try failed deliveries again
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all")]
 pub(super) struct Deliveries {
     #[command(flatten)]
     connection: Connection,

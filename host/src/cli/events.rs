@@ -14,6 +14,7 @@ use crate::journal::{Delivery, EventFilter};
 
 /// Show the events that a running gateway has received
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events tail")]
 pub(super) struct Events {
     #[command(flatten)]
     connection: Connection,

@@ -13,6 +13,7 @@ use crate::plugin;
 
 /// Show plugins
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport plugin list\n  hookport plugin inspect libhookport_sgate.so")]
 pub(super) struct Plugin {
     #[command(subcommand)]
     command: Command,

@@ -13,6 +13,7 @@ use crate::reason::Reason;
 
 /// Show the requests that a running gateway has refused
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections show 17")]
 pub(super) struct Rejections {
     #[command(flatten)]
     connection: Connection,
