@@ -116,6 +116,8 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert_eq!(folder.run(&["plugin", "inspect", "providers/signed/provider.toml"]).code, 0);
     assert_eq!(folder.run(&["plugin", "inspect", "hookport.toml"]).code, 1, "it says why this is refused");
     assert_eq!(folder.run(&["plugin", "inspect", "nowhere.so"]).code, 2);
+    folder.write("text.so", "no library");
+    assert_eq!(folder.run(&["plugin", "inspect", "text.so"]).code, 2, "it is no plugin at all");
 }
 
 #[test]
