@@ -114,7 +114,7 @@ async fn what_the_platform_cannot_do_is_an_error_for_its_numbers() {
 #[tokio::test]
 async fn a_private_address_is_refused_unless_the_source_allows_it() {
     let szzkc = Szzkc::start(&[FIRST], Duration::ZERO).await;
-    let complaints = resolved(Path::new(""), &source(&szzkc.base_url, false), plugins()).err().expect("a refusal");
+    let complaints = resolved(Path::new(""), &source(&szzkc.base_url, false), plugins()).expect_err("a refusal");
     assert!(
         complaints.contains("sources.fleet.settings.base_url") && complaints.contains("allow_private"),
         "{complaints}"
