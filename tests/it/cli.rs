@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::program::{Folder, Serving};
+use crate::plugins::built::plugin;
 
 const GATEWAY: &str = r#"
 [server]
@@ -75,6 +76,19 @@ fn check_names_file_line_key_and_reason_and_fails() {
 }
 
 #[test]
+fn check_prints_its_document_for_a_file_that_cannot_be_understood_too() {
+    let folder = Folder::new();
+    folder.write("hookport.toml", "[server\n");
+    let run = folder.run(&["check", "--json"]);
+    let document: Value = serde_json::from_str(&run.out).expect("one document");
+    assert_eq!((run.code, &document["ok"], &document["errors"][0]["line"]), (1, &json!(false), &json!(1)));
+    assert_eq!((&document["items"], &document["warnings"]), (&json!([]), &json!([])));
+    let missing = folder.run(&["check", "--json", "--config", "no.toml"]);
+    let document: Value = serde_json::from_str(&missing.out).expect("one document");
+    assert_eq!(document["errors"][0]["file"], "no.toml", "{}", missing.err);
+}
+
+#[test]
 fn a_warning_does_not_fail_check() {
     let folder = Folder::new();
     folder.write("hookport.toml", "[plugins]\ndirs = [\"providers\"]\n[sources.door]\nprovider = \"unsigned\"\n");
@@ -94,6 +108,7 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert!(run.err.contains("error: providers/bad/provider.toml: has a description"), "{}", run.err);
     assert!(run.err.contains("verfy") && run.err.contains("\"verify\""), "{}", run.err);
     assert!(run.err.contains("hookport.toml:2: plugins.dirs: nowhere"), "{}", run.err);
+    assert!(run.err.contains("would start, but without these plugins"), "{}", run.err);
     let list = folder.run(&["plugin", "list", "--json"]);
     let document: Value = serde_json::from_str(&list.out).expect("one document");
     assert_eq!(document["plugins"].as_array().map(Vec::len), Some(3));
@@ -101,6 +116,20 @@ fn a_broken_plugin_fails_check_and_is_told_by_list() {
     assert_eq!(folder.run(&["plugin", "inspect", "providers/signed/provider.toml"]).code, 0);
     assert_eq!(folder.run(&["plugin", "inspect", "hookport.toml"]).code, 1, "it says why this is refused");
     assert_eq!(folder.run(&["plugin", "inspect", "nowhere.so"]).code, 2);
+    folder.write("text.so", "no library");
+    assert_eq!(folder.run(&["plugin", "inspect", "text.so"]).code, 2, "it is no plugin at all");
+}
+
+#[test]
+fn check_tells_of_a_library_that_is_no_plugin() {
+    let folder = Folder::new();
+    std::fs::copy(plugin("stranger"), folder.path().join("providers/libstranger.so")).expect("a copy");
+    folder.write("hookport.toml", "[plugins]\ndirs = [\"providers\"]\n");
+    let run = folder.run(&["check"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("skipped: providers/libstranger.so has no Hookport identity"), "{}", run.err);
+    let document: Value = serde_json::from_str(&folder.run(&["check", "--json"]).out).expect("one document");
+    assert_eq!(document["skipped"][0]["file"], "providers/libstranger.so", "{document}");
 }
 
 #[test]
@@ -123,6 +152,10 @@ fn a_gateway_that_is_not_there_is_a_failure_and_wrong_words_are_unusable() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("unrouted"), "{}", run.err);
     assert_eq!(folder.run(&["deliveries", "retry"]).code, 2);
+    for list in ["events", "deliveries", "rejections"] {
+        let run = folder.run(&[list, "list", "--limit", "0"]);
+        assert!(run.code == 2 && run.err.contains("--limit"), "{list}: {}", run.err);
+    }
 }
 
 #[test]
@@ -139,6 +172,7 @@ fn a_running_gateway_is_asked_by_commands() {
     let document: Value = serde_json::from_str(&ask(&["events", "list", "--json"]).out).expect("one document");
     let id = document["events"][0]["event"]["id"].as_str().expect("an id").to_owned();
     let show = ask(&["events", "show", &id]);
+    assert!(show.out.contains("\n\nPOST /unsigned\n") && show.out.contains("content-type: "), "{}", show.out);
     assert!(show.out.contains("\"amount\": 10.00") && show.out.contains("DESTINATION"), "{}", show.out);
 
     folder.until(|| ask(&["deliveries", "list", "--state", "exhausted"]).out.contains("crm"));
@@ -147,6 +181,9 @@ fn a_running_gateway_is_asked_by_commands() {
     assert_eq!(ask(&["deliveries", "retry", "--destination", "log"]).code, 1, "nothing of it failed");
 
     folder.until(|| ask(&["rejections", "list", "--reason", "unknown_path"]).out.contains("/elsewhere"));
+    let document: Value = serde_json::from_str(&ask(&["rejections", "list", "--json"]).out).expect("one document");
+    let refused = ask(&["rejections", "show", &document["rejections"][0]["id"].to_string()]);
+    assert!(refused.out.contains("\n\nPOST /elsewhere\n"), "{}", refused.out);
     assert_eq!(ask(&["events", "list", "--type", "other.*"]).out, "", "a message is no data");
     assert_eq!(serving.stop(), Some(0), "SIGTERM drains and ends well");
 }

@@ -114,7 +114,16 @@ async fn what_the_platform_cannot_do_is_an_error_for_its_numbers() {
 #[tokio::test]
 async fn a_private_address_is_refused_unless_the_source_allows_it() {
     let szzkc = Szzkc::start(&[FIRST], Duration::ZERO).await;
-    let operations = operations(plugins(), &source(&szzkc.base_url, false));
+    let complaints = resolved(Path::new(""), &source(&szzkc.base_url, false), plugins()).expect_err("a refusal");
+    assert!(
+        complaints.contains("sources.fleet.settings.base_url") && complaints.contains("allow_private"),
+        "{complaints}"
+    );
+    // A name may lead to a private address without looking so; the call itself must see it.
+    let mut config = resolved(Path::new(""), &source(&szzkc.base_url, true), plugins()).expect("a configuration");
+    config.sources.get_mut("fleet").expect("it is there").parts.allow_private = false;
+    let sources = gateway::sources(&config, plugins()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+    let operations = gateway::operations(&sources, plugins(), &Clock::default());
     let output = operations.call("fleet", OPERATION, ONE).await.expect("an output");
     assert_eq!(output.errors().len(), 1);
     assert!(output.errors()[0].contains("allow_private"), "{}", output.json);

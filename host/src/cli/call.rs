@@ -24,6 +24,9 @@ pub(super) struct Call {
     /// The input as JSON; @FILE reads a file, - reads standard input
     #[arg(value_name = "JSON")]
     input: String,
+    /// Print JSON in one line also on a terminal
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     configuration: Configuration,
 }
@@ -31,13 +34,14 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn run(self) -> Result<(), Failure> {
         let input = read(&self.input)?;
+        let for_people = !self.json && std::io::stdout().is_terminal();
         let (config, plugins) = self.configuration.resolve()?;
         serve::log(&config.log)?;
         let sources = gateway::sources(&config, &plugins).map_err(|complaints| Failure::complaints(&complaints))?;
         let operations = gateway::operations(&sources, &plugins, &Clock::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
         let output = runtime.block_on(operations.call(&self.source, &self.operation, &input))?;
-        show(&output)
+        show(&output, for_people)
     }
 }
 
@@ -55,8 +59,8 @@ fn read(input: &str) -> Result<String, Failure> {
 }
 
 /// The answer as the plugin wrote it, for people with a line for each member; what failed is told besides.
-fn show(answer: &Output) -> Result<(), Failure> {
-    match std::io::stdout().is_terminal() {
+fn show(answer: &Output, for_people: bool) -> Result<(), Failure> {
+    match for_people {
         true => output::line(json::indented(&output::plain(&answer.json)))?,
         false => output::line(&answer.json)?,
     }

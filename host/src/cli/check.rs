@@ -1,7 +1,7 @@
 //! `hookport check`: configuration, plugins and rules, judged whole; nothing is started and nothing is bound.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -38,15 +38,28 @@ struct Row {
 }
 
 /// Everything that was found out.
+#[derive(Default)]
 struct Verdict {
     rows: Vec<Row>,
     errors: Vec<Complaint>,
+    /// So many of the errors, the first ones, are about plugins that `serve` goes on without.
+    survivable: usize,
     warnings: Vec<Complaint>,
+    /// Files in plugin folders that are no plugins, and why we think so.
+    skipped: Vec<(PathBuf, String)>,
 }
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let draft = self.configuration.load()?;
+        let draft = match self.configuration.attempt() {
+            Ok(draft) => draft,
+            Err((errors, failure)) => {
+                if self.json {
+                    output::line(Verdict { errors, ..Verdict::default() }.document())?;
+                }
+                return Err(failure);
+            }
+        };
         let verdict = judge(&draft);
         match self.json {
             true => output::line(verdict.document())?,
@@ -60,6 +73,7 @@ fn judge(draft: &Draft) -> Verdict {
     let plugins = Plugins::discover(&Plugins::folders(&draft.written.plugins.dirs));
     let refused = plugins.refused.iter();
     let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| broken(draft, file, error)).collect();
+    let survivable = errors.len();
     let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
     let rules = Rules { providers: &plugins.descriptions(), compile };
     let mut warnings = Vec::new();
@@ -81,7 +95,7 @@ fn judge(draft: &Draft) -> Verdict {
         detail: format!("of {}, every {}", poll.source, humantime::format_duration(poll.every.0)),
         key: format!("polls.{place}"),
     }));
-    Verdict { rows, errors, warnings }
+    Verdict { rows, errors, survivable, warnings, skipped: plugins.skipped }
 }
 
 /// Why a plugin cannot be used, `FILE:LINE: ...` a line; a folder that cannot be read is a matter of the configuration.
@@ -197,6 +211,9 @@ impl Verdict {
             table.add_row([output::cell(row.kind), name, status, output::cell(&row.detail)]);
         }
         output::print(&table, "nothing is configured: add [sources.NAME] and [destinations.NAME]")?;
+        for (file, reason) in &self.skipped {
+            output::say(format_args!("skipped: {} {reason}", file.display()));
+        }
         for warning in &self.warnings {
             output::say(format_args!("warning: {warning}"));
         }
@@ -204,10 +221,15 @@ impl Verdict {
             output::say(format_args!("error: {error}"));
         }
         if !self.errors.is_empty() {
-            output::say(match self.errors.len() {
-                1 => "1 error: the gateway would not start".to_owned(),
-                count => format!("{count} errors: the gateway would not start"),
-            });
+            let count = match self.errors.len() {
+                1 => "1 error".to_owned(),
+                count => format!("{count} errors"),
+            };
+            let outcome = match self.errors.len() == self.survivable {
+                true => "the gateway would start, but without these plugins",
+                false => "the gateway would not start",
+            };
+            output::say(format_args!("{count}: {outcome}"));
         }
         Ok(())
     }
@@ -217,12 +239,14 @@ impl Verdict {
             let Complaint { file, line, key, message } = complaint;
             json!({ "file": file, "line": line, "key": key, "message": message })
         };
+        let skipped = |(file, reason): &(PathBuf, String)| json!({ "file": file, "reason": reason });
         let row =
             |row: &Row| json!({ "kind": row.kind, "name": row.name, "status": self.status(row), "detail": row.detail });
         json!({
             "ok": self.errors.is_empty(),
             "errors": self.errors.iter().map(complaint).collect::<Vec<_>>(),
             "warnings": self.warnings.iter().map(complaint).collect::<Vec<_>>(),
+            "skipped": self.skipped.iter().map(skipped).collect::<Vec<_>>(),
             "items": self.rows.iter().map(row).collect::<Vec<_>>(),
         })
     }

@@ -8,6 +8,7 @@ use super::Failure;
 use crate::config::{self, Config, Draft, Environment, Rules};
 use crate::gateway::Plugins;
 use crate::outbound::Condition;
+use crate::provider::complaint::Complaint;
 
 /// Which configuration.
 #[derive(Args, Clone)]
@@ -20,8 +21,16 @@ pub(crate) struct Configuration {
 impl Configuration {
     /// Reads it; what is wrong with single keys is in the draft.
     pub(crate) fn load(&self) -> Result<Draft, Failure> {
+        self.attempt().map_err(|(_, failure)| failure)
+    }
+
+    /// As [`Configuration::load`], with the complaints one by one beside the failure that tells them.
+    pub(crate) fn attempt(&self) -> Result<Draft, (Vec<Complaint>, Failure)> {
         let environment = Environment::of_process();
-        let file = config::find(self.config.as_deref(), &environment).map_err(Failure::unusable)?;
+        let file = config::find(self.config.as_deref(), &environment).map_err(|message| {
+            let nowhere = Complaint { file: String::new(), line: None, key: String::new(), message: message.clone() };
+            (vec![nowhere], Failure::unusable(message))
+        })?;
         read(&file, &environment)
     }
 
@@ -38,13 +47,18 @@ impl Configuration {
     /// As [`Configuration::load`]; nothing where nobody names a file and none is found.
     pub(crate) fn load_if_there(&self) -> Result<Option<Draft>, Failure> {
         let environment = Environment::of_process();
-        config::place(self.config.as_deref(), &environment).map(|file| read(&file, &environment)).transpose()
+        config::place(self.config.as_deref(), &environment)
+            .map(|file| read(&file, &environment).map_err(|(_, failure)| failure))
+            .transpose()
     }
 }
 
-fn read(file: &Path, environment: &Environment) -> Result<Draft, Failure> {
-    config::load(file, environment).map_err(|complaints| match file.is_file() {
-        true => Failure::complaints(&complaints),
-        false => Failure::unusable(&complaints[0]),
+fn read(file: &Path, environment: &Environment) -> Result<Draft, (Vec<Complaint>, Failure)> {
+    config::load(file, environment).map_err(|complaints| {
+        let failure = match file.is_file() {
+            true => Failure::complaints(&complaints),
+            false => Failure::unusable(&complaints[0]),
+        };
+        (complaints, failure)
     })
 }

@@ -12,6 +12,7 @@ use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
 /// Show where events went, and try failed deliveries again
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all")]
 pub(super) struct Deliveries {
     #[command(flatten)]
     connection: Connection,
@@ -28,8 +29,8 @@ enum Command {
         #[command(flatten)]
         wanted: Wanted,
         /// At most so many [default: 100]
-        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = filter::count())]
+        limit: Option<usize>,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -103,7 +104,9 @@ impl Wanted {
 impl Deliveries {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::List { wanted, limit, json } => list(&self.connection.open()?, &wanted.filter(limit), json),
+            Command::List { wanted, limit, json } => {
+                list(&self.connection.open()?, &wanted.filter(limit.unwrap_or(0)), json)
+            }
             Command::Retry { ids, wanted, all, json } => {
                 if ids.is_empty() && !all && !wanted.restricts() {
                     return Err(Failure::unusable("say which deliveries: numbers, a filter, or --all"));

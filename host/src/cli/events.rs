@@ -7,12 +7,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::client::{Client, Connection};
+use super::request::Request;
 use super::{Failure, deliveries, filter, json, output, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
 
 /// Show the events that a running gateway has received
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events tail")]
 pub(super) struct Events {
     #[command(flatten)]
     connection: Connection,
@@ -29,8 +31,8 @@ enum Command {
         #[command(flatten)]
         wanted: Wanted,
         /// At most so many [default: 100]
-        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = filter::count())]
+        limit: Option<usize>,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -112,7 +114,7 @@ impl Events {
     pub(super) fn run(self) -> Result<(), Failure> {
         let client = self.connection.open()?;
         match self.command {
-            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit), json),
+            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit.unwrap_or(0)), json),
             Command::Show { id, json } => show(&client, id, json),
             Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
         }
@@ -154,6 +156,7 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
         state: EventState,
         #[serde(default)]
         warnings: Vec<String>,
+        request: Option<Request>,
         deliveries: Vec<Delivery>,
     }
     let answer = client.get(&format!("/v1/events/{id}"), &())?;
@@ -166,6 +169,10 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
     for warning in &detail.warnings {
         output::line(format_args!("warning: {}", output::plain(warning)))?;
     }
+    if let Some(request) = &detail.request {
+        request.print()?;
+    }
+    output::line("")?;
     deliveries::print(&detail.deliveries)
 }
 

@@ -1,5 +1,6 @@
 //! What the filters of several commands have in common: times, and the words of closed lists.
 
+use clap::builder::RangedU64ValueParser;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +16,11 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     ago.and_then(|ago| Clock::default().now().checked_sub(ago).ok()).ok_or_else(|| {
         "neither a time such as 2026-11-20T08:00:00Z nor a duration before now such as 90s, 1h or 7d".to_owned()
     })
+}
+
+/// How many at most: at least one.
+pub(super) fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// One of a closed list, such as a state or a reason; the error names the list.

@@ -15,6 +15,7 @@ mod json;
 mod output;
 mod plugin;
 mod rejections;
+mod request;
 mod serve;
 mod simulate;
 mod tail;
@@ -30,6 +31,7 @@ pub(crate) use self::failure::Failure;
 /// A self-hosted gateway between third-party providers and your own systems.
 #[derive(Parser)]
 #[command(name = "hookport", version, max_term_width = 120)]
+#[command(after_help = "Examples:\n  hookport demo\n  hookport check\n  hookport serve --config /etc/hookport.toml")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -95,10 +97,8 @@ mod tests {
             for inner in command.get_subcommands() {
                 check(inner, &path);
             }
-            if !command.has_subcommands() {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("Examples:") && help.contains(path.trim()), "{path} shows no example");
-            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:") && help.contains(path.trim()), "{path} shows no example");
         }
         check(&Arguments::command(), "");
     }

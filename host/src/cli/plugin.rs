@@ -13,6 +13,7 @@ use crate::plugin;
 
 /// Show plugins
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport plugin list\n  hookport plugin inspect libhookport_sgate.so")]
 pub(super) struct Plugin {
     #[command(subcommand)]
     command: Command,
@@ -31,7 +32,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Tell what a plugin file is without running any of it; exit 1 if this gateway would refuse it
+    /// Tell what a plugin file is without running any of it; exit 1 if this gateway would refuse it, 2 if it is no plugin
     #[command(after_help = "Examples:\n  hookport plugin inspect libhookport_sgate.so\n  hookport plugin inspect \
                             plugins/acme/provider.toml --json")]
     Inspect {
@@ -88,7 +89,10 @@ fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
 }
 
 fn inspect(file: &std::path::Path, json: bool) -> Result<(), Failure> {
-    let inspection = plugin::inspect(file).map_err(Failure::unusable)?;
+    let inspection = plugin::inspect(file).map_err(|error| match error.fault.is_no_plugin() {
+        true => Failure::unusable(error),
+        false => Failure::refused(error),
+    })?;
     match json {
         true => output::line(serde_json::to_string(&inspection).map_err(Failure::refused)?)?,
         false => output::line(inspection.to_string().trim_end())?,

@@ -3,16 +3,17 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::client::{Client, Connection};
 use super::events::read;
+use super::request::Request;
 use super::{Failure, filter, output};
 use crate::journal::{Rejected, RejectionFilter};
 use crate::reason::Reason;
 
 /// Show the requests that a running gateway has refused
 #[derive(Args)]
+#[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections show 17")]
 pub(super) struct Rejections {
     #[command(flatten)]
     connection: Connection,
@@ -39,8 +40,8 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = filter::time)]
         until: Option<Timestamp>,
         /// At most so many [default: 100]
-        #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-        limit: usize,
+        #[arg(long, value_name = "N", value_parser = filter::count())]
+        limit: Option<usize>,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -63,6 +64,7 @@ impl Rejections {
         let client = self.connection.open()?;
         match self.command {
             Command::List { source, reason, since, until, limit, json } => {
+                let limit = limit.unwrap_or(0);
                 list(&client, &RejectionFilter { source, reason, since, until, limit }, json)
             }
             Command::Show { id, json } => show(&client, id, json),
@@ -101,14 +103,6 @@ fn show(client: &Client, id: u64, json: bool) -> Result<(), Failure> {
         rejection: Rejected,
         request: Option<Request>,
     }
-    #[derive(Deserialize)]
-    struct Request {
-        method: String,
-        target: String,
-        headers: Vec<(String, String)>,
-        body: Option<String>,
-        body_base64: Option<Value>,
-    }
     let answer = client.get(&format!("/v1/rejections/{id}"), &())?;
     if json {
         return output::line(String::from_utf8_lossy(&answer));
@@ -118,17 +112,11 @@ fn show(client: &Client, id: u64, json: bool) -> Result<(), Failure> {
     let source = rejection.source.as_deref().unwrap_or("-");
     output::line(format_args!("{}: {}", rejection.reason, output::plain(&rejection.detail)))?;
     output::line(output::plain(format_args!("source {source}, from {peer}, {:.0}", rejection.received)))?;
-    let Some(request) = request else {
-        output::say("the request itself was not kept");
-        return Ok(());
-    };
-    output::line(output::plain(format_args!("\n{} {}", request.method, request.target)))?;
-    for (name, value) in &request.headers {
-        output::line(output::plain(format_args!("{name}: {value}")))?;
-    }
-    match (request.body, request.body_base64) {
-        (Some(body), _) => output::line(format_args!("\n{}", output::plain(body))),
-        (None, Some(_)) => output::line(format_args!("\n({} bytes, not text: see --json)", rejection.bytes)),
-        (None, None) => Ok(()),
+    match request {
+        Some(request) => request.print(),
+        None => {
+            output::say("the request itself was not kept");
+            Ok(())
+        }
     }
 }

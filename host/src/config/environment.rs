@@ -36,6 +36,26 @@ impl Environment {
         self.overrides().find(|(_, path, _)| starts(path)).map(|(name, ..)| name)
     }
 
+    /// The text of the variable for exactly this key, for what is text whatever it looks like.
+    pub(super) fn raw(&self, key: &[String]) -> Option<&str> {
+        self.overrides().find(|(_, path, _)| path == key).map(|(.., text)| text)
+    }
+
+    /// The keys of the secrets that variables set, whole or in one of their forms.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Vec<String>> {
+        self.overrides().filter_map(|(_, mut path, _)| {
+            let length = match path.first().map(String::as_str) {
+                Some("sources") => 4,
+                Some("destinations") => 3,
+                _ => 2,
+            };
+            (is_secret(&path) && path.len() >= length).then(|| {
+                path.truncate(length);
+                path
+            })
+        })
+    }
+
     fn overrides(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.0.iter().filter_map(|(name, value)| {
             let path = name.strip_prefix(PREFIX).filter(|path| !path.is_empty())?.to_ascii_lowercase();
@@ -58,15 +78,26 @@ impl Provider for Environment {
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let mut figment = figment::Figment::new();
         for (_, path, text) in self.overrides() {
-            // A secret that looks like a number is still text.
-            let value = match is_secret(&path) && path.last().is_some_and(|form| FORMS.contains(&form.as_str())) {
+            let parsed: Value = text.parse().unwrap_or_else(|never| match never {});
+            let is_form = path.last().is_some_and(|form| FORMS.contains(&form.as_str()));
+            // A secret that looks like a number is still text, and a setting is nothing but text, bool or whole number.
+            let value = match (is_secret(&path) && is_form) || (is_setting(&path) && !fits_a_setting(&parsed)) {
                 true => Value::from(text),
-                false => text.parse().unwrap_or_else(|never| match never {}),
+                false => parsed,
             };
             figment = figment.merge(Serialized::default(&path.join("."), value));
         }
         figment.data()
     }
+}
+
+fn is_setting(path: &[String]) -> bool {
+    path.len() == 4 && path[0] == "sources" && path[2] == "settings"
+}
+
+fn fits_a_setting(value: &Value) -> bool {
+    let whole = |value: &Value| value.to_i128().is_some_and(|number| i64::try_from(number).is_ok());
+    matches!(value, Value::String(..) | Value::Bool(..)) || whole(value)
 }
 
 /// Whether the key's value, or what it leads to, may not be shown.

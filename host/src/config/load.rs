@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
@@ -72,11 +73,14 @@ pub fn load_text(file: &Path, text: String, environment: &Environment) -> Result
     let table: Result<toml::Table, _> = toml::from_str(&text);
     let origin = Origin::new(file, text, environment.clone());
     let broken = |error: &toml::de::Error| origin.syntax(error.span(), &format!("not TOML: {}", error.message()));
-    let table = match table {
+    let mut table = match table {
         Ok(table) if errors.is_empty() => table,
         Err(error) if errors.is_empty() => return Err(vec![broken(&error)]),
         _ => return Err(errors.iter().map(broken).collect()),
     };
+    for secret in environment.secrets() {
+        forget(&mut table, &secret);
+    }
     let defaults = Figment::from(Serialized::defaults(default_table()));
     let layers = defaults.clone().merge(Serialized::defaults(table)).merge(environment.clone());
     match (layers.extract::<Dict>(), defaults.extract::<Dict>()) {
@@ -206,6 +210,14 @@ impl Pieces {
                 Err(error) => error,
             };
             let at = [&key[..], &error.path[..]].concat();
+            // A variable holds text; that it looks like a number counts only where a number is wanted.
+            if let Kind::InvalidType(_, wanted) = &error.kind
+                && matches!(wanted.as_str(), "a string" | "path string")
+                && let Some(raw) = self.origin.environment().raw(&at)
+                && put(&mut value, &error.path, Value::from(raw))
+            {
+                continue;
+            }
             let (at, message) = explain(at, error.kind);
             // What was taken out may be missed by what is around it; that is no second mistake.
             if !self.draft.1.iter().any(|taken| taken.starts_with(&at)) {
@@ -231,6 +243,34 @@ impl Pieces {
         self.draft.0.push(self.origin.complaint(&key, message));
         self.draft.1.insert(key);
     }
+}
+
+/// Takes out what the file says of a key that the environment says anew; two forms of a secret do not mix.
+fn forget(table: &mut toml::Table, key: &[String]) {
+    match key {
+        [] => {}
+        [last] => drop(table.remove(last)),
+        [first, rest @ ..] => {
+            if let Some(toml::Value::Table(inner)) = table.get_mut(first) {
+                forget(inner, rest);
+            }
+        }
+    }
+}
+
+/// Puts a text where the path leads; nothing is done where a text is there already.
+fn put(value: &mut Value, path: &[String], text: Value) -> bool {
+    let mut place = value;
+    for step in path {
+        let Value::Dict(_, entries) = place else { return false };
+        let Some(inner) = entries.get_mut(step) else { return false };
+        place = inner;
+    }
+    let is_new = !matches!(place, Value::String(..));
+    if is_new {
+        *place = text;
+    }
+    is_new
 }
 
 /// Takes the value at the path out, or the list that it is in, and puts the default there if there is one.

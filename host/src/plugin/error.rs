@@ -149,6 +149,16 @@ pub enum LoadFault {
     },
 }
 
+impl LoadFault {
+    /// Whether the file is nothing that anybody built as a plugin, or is not there.
+    pub fn is_no_plugin(&self) -> bool {
+        matches!(
+            self,
+            Self::Read(_) | Self::Empty | Self::TooLarge(_) | Self::NotElf | Self::NotShared | Self::NoIdentity
+        )
+    }
+}
+
 fn mend_major(major: u16) -> &'static str {
     if major > ABI_MAJOR { "upgrade the gateway or use an older version of the plugin" } else { "upgrade the plugin" }
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hookport_plugin_api::description::{Description, HeaderRule, SecretKind, SecretSlot, Setting};
-use hookport_plugin_api::identity::flag;
+use hookport_plugin_api::identity::{Identity, flag};
 use serde::Serialize;
 
-use super::candidate::{Candidate, acceptable};
-use super::{LoadError, abi};
+use super::candidate::{Candidate, acceptable, is_description};
+use super::preflight::Preflight;
+use super::{LoadError, LoadFault, abi};
 
 /// What a plugin's file says.
 #[derive(Debug, Clone, Serialize)]
@@ -97,28 +98,15 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
     let mut refusal = None;
     let mut code = None;
     if !candidate.is_description() {
-        let (preflight, identity) = candidate.native().map_err(|fault| candidate.error(fault))?;
-        refusal = acceptable(&preflight, &identity, abi::glibc()).err().map(|fault| fault.to_string());
-        let named = |(bit, name)| (identity.flags & bit != 0).then_some(name);
-        code = Some(CodePart {
-            package: identity.package.into(),
-            abi: format!("{}.{}", identity.abi_major, identity.abi_minor),
-            abi_at_least: format!("{}.{}", identity.abi_major, identity.abi_min_minor),
-            sdk: identity.sdk.into(),
-            rustc: identity.rustc.into(),
-            target: identity.target.into(),
-            machine: preflight.machine.clone(),
-            panic: if identity.flags & flag::UNWIND == 0 { "abort" } else { "unwind" },
-            debug: identity.flags & flag::DEBUG != 0,
-            functions: [(flag::DECODE, "decode"), (flag::OP_BUILD, "op_build"), (flag::OP_PARSE, "op_parse")]
-                .into_iter()
-                .filter_map(named)
-                .collect(),
-            glibc: preflight.glibc.map(|(major, minor)| format!("{major}.{minor}")),
-            startup_code: preflight.startup_code,
-            needs: preflight.needed,
-            exports: preflight.exports,
-        });
+        match candidate.native() {
+            Ok((preflight, identity)) => {
+                refusal = acceptable(&preflight, &identity, abi::glibc()).err().map(|fault| fault.to_string());
+                code = Some(CodePart::of(preflight, &identity));
+            }
+            // What another major version says beyond its number is not ours to read.
+            Err(fault @ LoadFault::OtherMajor { .. }) => return Ok(Inspection::unread(candidate, &fault)),
+            Err(fault) => return Err(candidate.error(fault)),
+        }
     }
     let provider = match candidate.description() {
         Ok((description, _)) => {
@@ -140,6 +128,21 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
         file: candidate.file,
         sha256: candidate.sha256,
     })
+}
+
+impl Inspection {
+    /// A plugin of which only the refusal can be told.
+    fn unread(candidate: Candidate, fault: &LoadFault) -> Self {
+        Self {
+            bytes: candidate.bytes.len(),
+            refusal: Some(fault.to_string()),
+            provider: None,
+            code: None,
+            samples: Vec::new(),
+            file: candidate.file,
+            sha256: candidate.sha256,
+        }
+    }
 }
 
 impl ProviderPart {
@@ -198,6 +201,7 @@ impl fmt::Display for Inspection {
         }
         match &self.code {
             Some(code) => code.show(f)?,
+            None if !is_description(&self.file) => line(f, "code", "of an ABI that this gateway cannot read")?,
             None => line(f, "code", "none: the description is all of it")?,
         }
         lines(f, "samples", &self.samples)
@@ -219,6 +223,29 @@ impl ProviderPart {
 }
 
 impl CodePart {
+    fn of(preflight: Preflight<'_>, identity: &Identity<'_>) -> Self {
+        let named = |(bit, name)| (identity.flags & bit != 0).then_some(name);
+        Self {
+            package: identity.package.into(),
+            abi: format!("{}.{}", identity.abi_major, identity.abi_minor),
+            abi_at_least: format!("{}.{}", identity.abi_major, identity.abi_min_minor),
+            sdk: identity.sdk.into(),
+            rustc: identity.rustc.into(),
+            target: identity.target.into(),
+            machine: preflight.machine.clone(),
+            panic: if identity.flags & flag::UNWIND == 0 { "abort" } else { "unwind" },
+            debug: identity.flags & flag::DEBUG != 0,
+            functions: [(flag::DECODE, "decode"), (flag::OP_BUILD, "op_build"), (flag::OP_PARSE, "op_parse")]
+                .into_iter()
+                .filter_map(named)
+                .collect(),
+            glibc: preflight.glibc.map(|(major, minor)| format!("{major}.{minor}")),
+            startup_code: preflight.startup_code,
+            needs: preflight.needed,
+            exports: preflight.exports,
+        }
+    }
+
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "code", &self.package)?;
         line(f, "abi", &format!("{}, of a gateway at least {} (sdk {})", self.abi, self.abi_at_least, self.sdk))?;

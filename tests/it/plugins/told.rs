@@ -53,6 +53,14 @@ fn inspect_shows_a_plugin_that_is_refused_with_the_reason() {
 }
 
 #[test]
+fn inspect_shows_a_plugin_of_a_newer_major_version_with_the_reason() {
+    let folder = folder();
+    let inspection = inspect(&with_identity(&folder, "major.so", 12, 2)).expect("it is a plugin");
+    assert!(inspection.refusal.as_deref().is_some_and(|why| why.contains("plugin ABI 2.0")));
+    assert!(inspection.to_string().contains("of an ABI that this gateway cannot read"), "{inspection}");
+}
+
+#[test]
 fn the_identity_survives_strip() {
     let folder = folder();
     let file = folder.path().join("stripped.so");

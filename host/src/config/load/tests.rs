@@ -80,3 +80,45 @@ fn a_secret_in_a_variable_is_not_repeated_either() {
     let said: Vec<String> = draft.complaints.iter().map(ToString::to_string).collect();
     assert!(said.len() == 1 && said[0].contains("secrets.main") && !said[0].contains("12345"), "{said:?}");
 }
+
+#[test]
+fn a_variable_that_looks_like_a_number_is_text_where_text_is_wanted() {
+    let variables = [("HOOKPORT__JOURNAL__PATH", "2026"), ("HOOKPORT__SERVER__MAX_CONNECTIONS", "7")];
+    let draft = read("", &variables);
+    assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+    assert_eq!(draft.written.journal.path, Path::new("2026"));
+    assert_eq!(draft.written.server.max_connections, 7);
+}
+
+#[test]
+fn a_text_setting_keeps_the_text_of_its_variable() {
+    use hookport_plugin_api::description::{Description, SettingValue};
+    let description = "[provider]\nid = \"p\"\nname = \"P\"\nversion = \"1.0.0\"\n[settings.name]\nabout = \"a\"\n\
+                       [[verify]]\nalg = \"none\"\nreason = \"a test\"";
+    let description: Description = toml::from_str(description).expect("a description");
+    for text in ["1234567812345678", "007", "1.50", "true", "123456781234567812345678"] {
+        let draft = read("sources.x.provider = \"p\"", &[("HOOKPORT__SOURCES__X__SETTINGS__NAME", text)]);
+        let rules = crate::config::Rules { providers: &[&description], compile: |_| Ok(()) };
+        let config = crate::config::resolve(&draft, rules).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"));
+        assert_eq!(config.sources["x"].parts.settings["name"], SettingValue::String(text.to_owned()));
+    }
+}
+
+#[test]
+fn a_variable_changes_the_form_of_a_secret() {
+    use crate::config::written::Secret;
+    let text = "admin.token = { file = \"token\" }\n[sources.esim]\nprovider = \"p\"\n\
+                secrets.main = { env = \"X\" }\nsecrets.other = { env = \"Y\" }";
+    let forms = [
+        ("HOOKPORT__SOURCES__ESIM__SECRETS__MAIN", "{value=\"v\"}"),
+        ("HOOKPORT__SOURCES__ESIM__SECRETS__MAIN__VALUE", "v"),
+    ];
+    for variable in forms {
+        let draft = read(text, &[variable, ("HOOKPORT__ADMIN__TOKEN__VALUE", "t")]);
+        assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
+        let secrets = &draft.written.sources["esim"].secrets;
+        assert!(matches!(&secrets["main"][0], Secret::Value(text) if text == "v"));
+        assert!(matches!(&secrets["other"][0], Secret::Env(name) if name == "Y"), "what nobody overrides stays");
+        assert!(matches!(&draft.written.admin.token, Some(Secret::Value(text)) if text == "t"));
+    }
+}

@@ -63,15 +63,22 @@ impl Check<'_> {
                 return None;
             }
         };
-        if !matches!(url.scheme(), "http" | "https") {
+        if matches!(url.scheme(), "http" | "https") {
+            self.reach(&key, &url, written.allow_private, "events travel");
+        } else {
             self.complain(&key, "must begin with https:// or http://");
-        } else if !written.allow_private && is_private(&url) {
-            let message = "is a private, loopback or link-local address: if that is meant, add allow_private = true";
-            self.complain(&key, message);
-        } else if url.scheme() == "http" && !written.allow_private {
-            self.warn(&key, "events travel unencrypted to a public host: use https:// where it offers it");
         }
         Some(url)
+    }
+
+    /// Whether the gateway may go there at all, and does so unseen.
+    pub(super) fn reach(&mut self, key: &[&str], url: &Url, allow_private: bool, what: &str) {
+        if !allow_private && is_private(url) {
+            let message = "is a private, loopback or link-local address: if that is meant, add allow_private = true";
+            self.complain(key, message);
+        } else if url.scheme() == "http" && !allow_private {
+            self.warn(key, format!("{what} unencrypted to a public host: use https:// where it offers it"));
+        }
     }
 
     fn retry(&mut self, name: &str, retry: written::Retry) {

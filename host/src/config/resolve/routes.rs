@@ -110,6 +110,9 @@ impl Check<'_> {
                 self.complain(&["polls", at, "operation"], message);
             }
         }
+        if poll.key.is_empty() {
+            self.complain(&["polls", at, "key"], "is empty: name the field that tells items apart");
+        }
         if poll.every.0.is_zero() {
             self.complain(&["polls", at, "every"], "must be more than nothing, such as \"1h\"");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hookport_plugin_api::description::{Description, Setting, SettingKind, SettingValue};
+use url::Url;
 
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
@@ -132,7 +133,8 @@ impl Check<'_> {
         description: &Description,
     ) -> BTreeMap<String, SettingValue> {
         let known = || description.settings.keys().map(String::as_str);
-        for (setting, value) in &written.settings {
+        let settings = self.as_written(name, written, description);
+        for (setting, value) in &settings {
             let complaint = match description.settings.get(setting) {
                 None => Some(no_such(setting, "setting", &written.provider, known())),
                 Some(rule) => misfit(rule, value),
@@ -146,7 +148,49 @@ impl Check<'_> {
                 self.missing(&["sources", name, "settings", setting], format!("is missing: {}", rule.about));
             }
         }
-        written.settings.clone()
+        if !description.operations.is_empty() {
+            self.called(name, &settings, written.allow_private, description);
+        }
+        settings
+    }
+
+    /// The settings; one that is text keeps the text of its variable, whatever it looks like.
+    fn as_written(
+        &self,
+        name: &str,
+        written: &written::Source,
+        description: &Description,
+    ) -> BTreeMap<String, SettingValue> {
+        let text_of = |setting: &String| {
+            description.settings.get(setting).filter(|rule| rule.kind == SettingKind::String)?;
+            let key = ["sources", name, "settings", setting].map(str::to_owned);
+            self.draft.origin.environment().raw(&key).map(|text| SettingValue::String(text.to_owned()))
+        };
+        let value = |(setting, value): (&String, &SettingValue)| {
+            let text = if matches!(value, SettingValue::String(_)) { None } else { text_of(setting) };
+            (setting.clone(), text.unwrap_or_else(|| value.clone()))
+        };
+        written.settings.iter().map(value).collect()
+    }
+
+    /// Where operations call: every setting that is a URL, written or by default.
+    fn called(
+        &mut self,
+        name: &str,
+        settings: &BTreeMap<String, SettingValue>,
+        allow_private: bool,
+        description: &Description,
+    ) {
+        for (setting, rule) in &description.settings {
+            let Some(SettingValue::String(text)) = settings.get(setting).or(rule.default.as_ref()) else {
+                continue;
+            };
+            if let Ok(url) = Url::parse(text)
+                && matches!(url.scheme(), "http" | "https")
+            {
+                self.reach(&["sources", name, "settings", setting], &url, allow_private, "calls travel");
+            }
+        }
     }
 }
 
