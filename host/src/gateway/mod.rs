@@ -264,7 +264,7 @@ impl Open for Seen {
 impl Redact for Seen {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes {
         match self.sources.named(source) {
-            Some(source) => source.redact(data),
+            Some(source) => source.shown(data),
             None if source.is_empty() => {
                 Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")
             }

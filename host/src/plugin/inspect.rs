@@ -11,6 +11,8 @@ use serde::Serialize;
 use super::candidate::{Candidate, acceptable, is_description};
 use super::preflight::Preflight;
 use super::{LoadError, LoadFault, abi};
+use crate::provider::compile::Provider;
+use crate::provider::parse::Places;
 
 /// What a plugin's file says.
 #[derive(Debug, Clone, Serialize)]
@@ -91,6 +93,13 @@ pub struct CodePart {
     pub startup_code: bool,
 }
 
+/// What the engine says against a description that can be read.
+fn senseless(description: &Description, text: &str) -> Option<String> {
+    let wrong = Provider::compile(description.clone(), &Places::new(text, "provider.toml")).err()?;
+    let words = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    Some(format!("has a description that cannot be used: {words}"))
+}
+
 /// Reads a plugin's file. It fails where the file is no plugin or damaged; one that this gateway would refuse for another
 /// reason is shown with the reason.
 pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
@@ -109,8 +118,9 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
         }
     }
     let provider = match candidate.description() {
-        Ok((description, _)) => {
+        Ok((description, text)) => {
             refusal = refusal.or(candidate.complete(&description).err().map(|fault| fault.to_string()));
+            refusal = refusal.or_else(|| senseless(&description, &text));
             Some(ProviderPart::of(description))
         }
         Err(fault) => {
@@ -195,7 +205,7 @@ impl fmt::Display for Inspection {
         line(f, "file", &format!("{} ({} bytes)", self.file.display(), self.bytes))?;
         line(f, "sha256", &self.sha256)?;
         line(f, "loads here", self.refusal.as_deref().map_or("yes", |_| "no"))?;
-        lines(f, "because it", self.refusal.iter())?;
+        lines(f, "because", self.refusal.iter())?;
         if let Some(provider) = &self.provider {
             provider.show(f)?;
         }

@@ -72,6 +72,16 @@ impl Source {
         mask(data, &self.provider.redacted)
     }
 
+    /// As [`redact`](Self::redact), with a signature that stands in the body masked too. For screens; what is kept keeps it,
+    /// because it may be verified again.
+    pub fn shown(&self, data: &[u8]) -> Bytes {
+        let redacted = self.redact(data);
+        match self.provider.signed_fields.is_empty() || Document::parse(&redacted).is_err() {
+            true => redacted,
+            false => mask(&redacted, &self.provider.signed_fields),
+        }
+    }
+
     fn opened(&self, data: &[u8], warnings: &mut Vec<String>) -> Option<Bytes> {
         let document = Document::parse(data).ok()?;
         let fields: Vec<(Value<'_>, &str, usize, &[OpeningKey])> = (self.provider.opened.iter())
