@@ -42,6 +42,10 @@ impl Open for AsItIs {
         false
     }
 
+    fn hides(&self, _: &Event) -> bool {
+        false
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         match &event.data {
             Data::Json(json) => (json.clone(), Vec::new()),

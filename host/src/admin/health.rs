@@ -8,14 +8,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use crate::journal::{DeliveryFilter, Journal};
 
 /// A journal that takes longer is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An answer of the journal counts so long, so that those who ask often do not keep its writer busy.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Where the gateway is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +33,47 @@ pub enum Phase {
 
 /// The phase, told by the gateway and read here; clones show the same.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<watch::Sender<Phase>>);
+pub struct Readiness {
+    told: Arc<watch::Sender<Phase>>,
+    asked: Arc<Mutex<Option<Asked>>>,
+}
+
+/// When the journal was asked last, and why it was not ready.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Instant,
+    reason: Option<&'static str>,
+}
 
 impl Readiness {
     /// Says where the gateway is now.
     pub fn set(&self, phase: Phase) {
-        self.0.send_replace(phase);
+        self.told.send_replace(phase);
+        if let Ok(mut asked) = self.asked.try_lock() {
+            *asked = None;
+        }
     }
 
     /// Where the gateway is.
     pub fn phase(&self) -> Phase {
-        *self.0.borrow()
+        *self.told.borrow()
+    }
+
+    /// Why the journal takes nothing. All who ask within a second get one answer.
+    async fn unwritable(&self, journal: &dyn Journal) -> Option<&'static str> {
+        let mut asked = self.asked.lock().await;
+        if let Some(fresh) = asked.filter(|asked| asked.at.elapsed() < FRESH) {
+            return fresh.reason;
+        }
+        let reason = unwritable(journal).await;
+        *asked = Some(Asked { at: Instant::now(), reason });
+        reason
     }
 }
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Phase::Starting)))
+        Self { told: Arc::new(watch::Sender::new(Phase::Starting)), asked: Arc::default() }
     }
 }
 
@@ -56,9 +83,9 @@ pub(super) async fn alive() -> Response {
 
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let reason = match shared.state.readiness.phase() {
-        Phase::Starting => Some("starting".to_owned()),
-        Phase::Draining => Some("draining".to_owned()),
-        Phase::Running => unwritable(shared.state.journal.as_ref()).await,
+        Phase::Starting => Some("starting"),
+        Phase::Draining => Some("draining"),
+        Phase::Running => shared.state.readiness.unwritable(shared.state.journal.as_ref()).await,
     };
     match reason {
         None => Json(json!({ "ready": true })).into_response(),
@@ -69,11 +96,15 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
 }
 
 /// Asks the writer for a change that changes nothing: retrying a delivery that cannot be there.
-async fn unwritable(journal: &dyn Journal) -> Option<String> {
+async fn unwritable(journal: &dyn Journal) -> Option<&'static str> {
     let nothing = DeliveryFilter { id: Some(i64::MAX as u64), ..DeliveryFilter::default() };
     match timeout(PATIENCE, journal.retry(nothing)).await {
         Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some("the journal does not answer".to_owned()),
+        Ok(Err(error)) => {
+            // Everybody may ask, so the words that name files go to the log alone.
+            tracing::warn!("not ready: {error}");
+            Some("the journal takes nothing")
+        }
+        Err(_) => Some("the journal does not answer"),
     }
 }

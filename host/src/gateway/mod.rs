@@ -249,6 +249,10 @@ impl Open for Seen {
         self.sources.named(&event.source).is_none_or(|source| source.opens())
     }
 
+    fn hides(&self, event: &Event) -> bool {
+        self.sources.named(&event.source).is_none_or(|source| source.hides())
+    }
+
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
         match self.sources.named(&event.source) {

@@ -22,6 +22,11 @@ use super::guard::{self, Guard};
 /// Kept no longer than most servers keep it, so that a request seldom meets a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// A connection of HTTP/2 that went silent would take every request of the pool with it; a ping finds that out.
+const PING: Duration = Duration::from_secs(10);
+/// A ping without an answer ends its connection after so long.
+const PONG: Duration = Duration::from_secs(5);
+
 /// Of an answer that nobody wants whole, so much more is read and thrown away to keep its connection.
 const DISCARDED: usize = 64 * 1024;
 
@@ -84,6 +89,9 @@ impl Client {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PONG)
+            .http2_keep_alive_while_idle(true)
             .build(connector);
         Self { inner }
     }

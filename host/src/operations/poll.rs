@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
@@ -262,13 +264,14 @@ impl Poll {
     }
 }
 
-/// Two polls of the same operation have states of their own.
+/// Polls that ask differently have states of their own, whichever stands first; only equal ones are numbered.
 fn name(poll: &resolved::Poll, names: &mut BTreeMap<String, usize>) -> String {
-    let file = match &poll.input {
-        Input::Here(_) => String::new(),
-        Input::File(file) => format!(" {}", file.display()),
+    let hash = match &poll.input {
+        Input::Here(document) => Sha256::new().chain_update("here ").chain_update(document.to_string()),
+        Input::File(file) => Sha256::new().chain_update("file ").chain_update(file.as_os_str().as_bytes()),
     };
-    let name = format!("{}/{}/{}{file}", poll.source, poll.operation, poll.key);
+    let hash = hex::encode(&hash.finalize()[..8]);
+    let name = format!("{}/{}/{} {hash}", poll.source, poll.operation, poll.key);
     let count = names.entry(name.clone()).or_default();
     *count += 1;
     if *count == 1 { name } else { format!("{name} #{count}") }
@@ -311,18 +314,24 @@ mod tests {
     }
 
     #[test]
-    fn two_polls_of_one_operation_have_two_names() {
-        let poll = resolved::Poll {
+    fn a_poll_keeps_its_name_when_another_is_put_in_front() {
+        let poll = |input| resolved::Poll {
             source: "fleet".into(),
             operation: "query".into(),
             every: Duration::from_secs(1),
-            input: Input::Here(serde_json::Value::Null),
+            input,
             key: "id".into(),
         };
-        let mut names = BTreeMap::new();
-        assert_eq!(name(&poll, &mut names), "fleet/query/id");
-        assert_eq!(name(&poll, &mut names), "fleet/query/id #2");
-        let other = resolved::Poll { input: Input::File("a.json".into()), ..poll };
-        assert_eq!(name(&other, &mut names), "fleet/query/id a.json");
+        let named = |polls: &[&resolved::Poll]| {
+            let mut names = BTreeMap::new();
+            polls.iter().map(|poll| name(poll, &mut names)).collect::<Vec<_>>()
+        };
+        let one = poll(Input::Here(serde_json::json!({ "group": 1 })));
+        let two = poll(Input::Here(serde_json::json!({ "group": 2 })));
+        let file = poll(Input::File("a.json".into()));
+        let [first, second, third] = &named(&[&one, &two, &file])[..] else { panic!("three names") };
+        assert!(first.starts_with("fleet/query/id ") && first != second && second != third && first != third);
+        assert_eq!(named(&[&file, &two, &one]), [third.clone(), second.clone(), first.clone()]);
+        assert_eq!(named(&[&one, &one]), [first.clone(), format!("{first} #2")]);
     }
 }

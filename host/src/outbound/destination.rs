@@ -114,7 +114,7 @@ impl Destination {
     }
 }
 
-/// An event that cannot be written fails alone; the others share one fate.
+/// An event that cannot be written fails alone.
 async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &Arc<dyn Open>) -> Vec<Reply> {
     let mut prepared = Vec::with_capacity(batch.len());
     for claimed in batch {
@@ -122,8 +122,9 @@ async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &
         prepared.push(payload::line(format, &event, &claimed.request));
     }
     let written = lines.write(prepared.iter().filter_map(|line| line.as_ref().ok().cloned()).collect()).await;
+    let mut written = written.into_iter();
     let reply = |line: &Result<_, serde_json::Error>| match line {
-        Ok(_) => written.clone(),
+        Ok(_) => written.next().unwrap_or_else(|| Reply::Failed("the line was not written".into())),
         Err(error) => Reply::Failed(format!("the event cannot be written as JSON: {error}")),
     };
     prepared.iter().map(reply).collect()

@@ -49,7 +49,8 @@ pub(super) fn judge(
     };
     let outcome = match retry::wait(attempt, policy, chance) {
         None => Outcome::Exhausted(format!("attempt {attempt} of {} failed: {error}", policy.attempts)),
-        Some(wait) => Outcome::Retry(later(now, pause.map_or(wait, |pause| pause.min(LONGEST_PAUSE)))),
+        // A pause that is over already must not burn the attempts within a moment: it only ever lengthens the wait.
+        Some(wait) => Outcome::Retry(later(now, wait.max(pause.unwrap_or_default().min(LONGEST_PAUSE)))),
     };
     (outcome, Some(error))
 }
@@ -138,9 +139,21 @@ mod tests {
             text: String::new(),
         };
         assert_eq!(judged(&asks(429, 120), 1).0, retry_in(120));
-        assert_eq!(judged(&asks(503, 0), 1).0, retry_in(0));
         assert_eq!(judged(&asks(503, u64::MAX), 1).0, retry_in(24 * 3600));
         assert_eq!(judged(&asks(500, 120), 1).0, retry_in(5));
         assert!(matches!(judged(&asks(429, 120), 3).0, Outcome::Exhausted(_)));
+    }
+
+    #[test]
+    fn a_pause_never_shortens_the_wait_of_the_policy() {
+        for (seconds, attempt, expected) in [(0, 1, 5), (1, 1, 5), (5, 1, 5), (6, 1, 6), (0, 2, 10), (9, 2, 10)] {
+            let reply = Reply::Answered {
+                status: 503,
+                retry_after: Some(Duration::from_secs(seconds)),
+                location: None,
+                text: String::new(),
+            };
+            assert_eq!(judged(&reply, attempt).0, retry_in(expected), "{seconds} s after attempt {attempt}");
+        }
     }
 }

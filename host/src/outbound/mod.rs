@@ -36,6 +36,9 @@ pub trait Open: Send + Sync + 'static {
     /// Whether there is anything to open or to mask in the event's data.
     fn opens(&self, event: &Event) -> bool;
 
+    /// Whether a destination gets something of the event that must not be kept in plain text, or shown to everybody.
+    fn hides(&self, event: &Event) -> bool;
+
     /// The event's JSON data with its encrypted fields opened and its masks applied, and what could not be opened.
     fn open(&self, event: &Event) -> (Bytes, Vec<String>);
 }

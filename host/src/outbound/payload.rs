@@ -19,7 +19,7 @@ pub(super) struct Payload {
 }
 
 /// Headers of one connection (RFC 9110, 7.6.1), and those that the client writes itself.
-const NEVER_COPIED: [HeaderName; 11] = [
+const NEVER_COPIED: [HeaderName; 13] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -29,6 +29,9 @@ const NEVER_COPIED: [HeaderName; 11] = [
     header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    // The client waits for no 100, and the receiver would.
+    header::EXPECT,
     header::HOST,
     header::CONTENT_LENGTH,
 ];
@@ -152,6 +155,8 @@ mod tests {
                 ("transfer-encoding", "chunked"),
                 ("te", "trailers"),
                 ("upgrade", "h2c"),
+                ("http2-settings", "AAMAAABkAAQAAP__"),
+                ("expect", "100-continue"),
                 ("proxy-authorization", "x"),
                 ("x-signature", "abc"),
                 ("x-twice", "1"),

@@ -53,6 +53,11 @@ impl Source {
         self.masks() || !self.opening.values().all(Vec::is_empty)
     }
 
+    /// Whether this source's events hold what is not for everybody's eyes: fields that are opened or redacted.
+    pub fn hides(&self) -> bool {
+        self.opens() || !self.provider.redacted.is_empty()
+    }
+
     fn masks(&self) -> bool {
         self.setting("mask_event") == Some("true")
     }

@@ -85,6 +85,10 @@ impl Open for Fragile {
         true
     }
 
+    fn hides(&self, _: &Event) -> bool {
+        false
+    }
+
     fn open(&self, _: &Event) -> (Bytes, Vec<String>) {
         assert!(self.0.swap(true, Ordering::SeqCst), "the first one breaks");
         (Bytes::from_static(b"{}"), Vec::new())

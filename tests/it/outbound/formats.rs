@@ -149,6 +149,10 @@ impl Open for Opener {
         true
     }
 
+    fn hides(&self, _: &Event) -> bool {
+        true
+    }
+
     fn open(&self, _: &Event) -> (Bytes, Vec<String>) {
         (Bytes::from_static(br#"{"card":"opened"}"#), vec!["one field could not be opened".into()])
     }
@@ -156,7 +160,7 @@ impl Open for Opener {
 
 #[tokio::test]
 async fn encrypted_fields_are_opened_for_the_delivery_and_nowhere_else() {
-    let receiver = Receiver::start([Say::Status(200)]).await;
+    let receiver = Receiver::start([Say::Text(200, "got the card opened".into())]).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
     let ledger = Arc::new(Ledger::default());
@@ -175,6 +179,11 @@ async fn encrypted_fields_are_opened_for_the_delivery_and_nowhere_else() {
     assert_eq!(bodies, [&br#"{"card":"opened"}"#[..], b"{}"]);
     assert!(std::fs::read_to_string(&path).unwrap().contains(r#""data":{"card":"opened"}"#));
     assert_eq!(running.ledger.row(0).event.data, event(1).data);
+    for row in [0, 2] {
+        let attempt = &running.ledger.row(row).attempts[0];
+        let answer = attempt.answer.as_deref().unwrap();
+        assert!(answer.starts_with("[withheld") && attempt.status == Some(200), "an echo is not kept: {answer}");
+    }
     running.stop().await;
 }
 

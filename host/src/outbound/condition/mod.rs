@@ -7,6 +7,7 @@ mod numbers;
 mod patterns;
 mod view;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
@@ -26,6 +27,8 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub struct Condition {
     expression: IdedExpr,
+    /// The keys that are written out in it, which an error may name.
+    keys: BTreeSet<String>,
 }
 
 /// Why a `when` does not compile.
@@ -58,13 +61,15 @@ impl Condition {
         let source = literals::widen(text);
         let (mut expression, places) = ENVIRONMENT.parser().parse_with_source_info(&source).map_err(first_error)?;
         check_names(&expression, &mut vec!["event"], &places)?;
+        let mut keys = BTreeSet::new();
+        collect_keys(&expression, &mut keys);
         numbers::rewrite(&mut expression);
-        Ok(Self { expression })
+        Ok(Self { expression, keys })
     }
 
     /// Whether the event matches; the error says why nobody can tell, and holds no value of the event.
     pub(super) fn matches(&self, view: &View) -> Result<bool, String> {
-        let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error))?;
+        let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error, &self.keys))?;
         match Value::try_from(answer.as_ref()) {
             Ok(Value::Bool(answer)) => Ok(answer),
             _ => Err(format!("it gives {}, not true or false", answer.get_type().name())),
@@ -144,6 +149,23 @@ fn children(expression: &IdedExpr) -> Vec<&IdedExpr> {
     }
 }
 
+/// Field names and texts that are written out.
+fn collect_keys(expression: &IdedExpr, keys: &mut BTreeSet<String>) {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => drop(keys.insert(text.inner().to_owned())),
+        Expr::Select(select) => drop(keys.insert(select.field.clone())),
+        _ => {}
+    }
+    let parts = match &expression.expr {
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Comprehension(each) => {
+            vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
+        }
+        _ => children(expression),
+    };
+    parts.into_iter().for_each(|part| collect_keys(part, keys));
+}
+
 fn wrong(expression: &IdedExpr, places: &SourceInfo, message: String) -> ConditionError {
     let start = places.offset_for(expression.id).map_or(0, |(start, _)| start as usize);
     let before: String = places.source.chars().take(start).collect();
@@ -178,9 +200,10 @@ fn is_namespace(target: &IdedExpr, name: &str) -> bool {
 }
 
 /// The crate's own words print the values that were met, which may be fields that no log may show.
-fn in_words(error: &ExecutionError) -> String {
+fn in_words(error: &ExecutionError, keys: &BTreeSet<String>) -> String {
     match error {
-        ExecutionError::NoSuchKey(key) => format!("there is no {key:?}"),
+        ExecutionError::NoSuchKey(key) if keys.contains(key.as_str()) => format!("there is no {key:?}"),
+        ExecutionError::NoSuchKey(_) => "a key is not there".into(),
         ExecutionError::NoSuchOverload(_)
         | ExecutionError::UndeclaredReference(_)
         | ExecutionError::UnexpectedType { .. }

@@ -184,6 +184,8 @@ fn text_is_searched_with_regular_expressions() {
 fn an_error_is_words_without_the_values_of_the_event() {
     for (text, words) in [
         ("event.data.imei == 'x'", "there is no \"imei\""),
+        ("event.data['imei'] == 'x'", "there is no \"imei\""),
+        ("event.data[event.data.iccid] == 'x'", "a key is not there"),
         ("event.data.iccid > 5", "no matching overload"),
         ("event.data.iccid", "it gives string, not true or false"),
         ("event.data.state / event.data.zero == 1", "division by zero"),

@@ -11,6 +11,9 @@ use crate::journal::{Attempt, Claimed, Outcome, Settled};
 use crate::outbound::judge::{Reply, judge};
 use crate::outbound::{Destination, Open};
 
+/// Stands where the text of an answer is not kept.
+const WITHHELD: &str = "[withheld: it may repeat fields that this source opens or redacts]";
+
 /// What every attempt of a lane needs.
 #[derive(Clone)]
 pub(super) struct Attempts {
@@ -39,11 +42,17 @@ impl Attempts {
         let now = self.clock.now();
         let (outcome, error) = judge(&reply, claimed.attempt, self.destination.retry(), now, rand::random());
         let (status, answer) = match reply {
-            Reply::Answered { status, text, .. } => (Some(status), Some(text).filter(|text| !text.is_empty())),
+            Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
             Reply::Written | Reply::Failed(_) => (None, None),
         };
         self.log(claimed, &outcome, error.as_deref());
         Settled { delivery: claimed.delivery, attempt: Attempt { at, took_ms, status, error, answer }, outcome }
+    }
+
+    /// The text of an answer, which may repeat what was sent: where that is not for everybody, neither is the answer.
+    fn kept(&self, claimed: &Claimed, text: String) -> Option<String> {
+        let kept = if self.opener.hides(&claimed.event) { WITHHELD.to_owned() } else { text.clone() };
+        Some(kept).filter(|_| !text.is_empty())
     }
 
     /// A panic is a failed attempt; what shutdown broke off was not tried.
