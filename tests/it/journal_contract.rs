@@ -185,12 +185,14 @@ macro_rules! contract {
                 a_repeat_is_a_duplicate, one_batch_decides_each_of_its_events, a_stale_request_is_refused_unless_it_is_a_repeat,
                 a_nonce_serves_once, a_nonce_may_be_the_same_text_as_a_key, keys_outlive_restart_and_crash,
                 a_key_holds_until_its_time, one_of_many_at_once_is_accepted, keys_beyond_memory_are_known,
+                a_clock_that_was_ahead_does_not_forget_what_comes,
             }
             delivery {
                 events_go_where_the_plan_says, what_is_claimed_is_as_recorded, claims_are_exclusive_and_oldest_first,
                 in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
                 exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
                 due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once, a_claim_that_nobody_reads_is_due_again,
+                a_clock_that_goes_back_holds_nothing_up,
             }
             keeping {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,

@@ -107,7 +107,9 @@ impl Keys {
     }
 
     fn holds(&self, hold: &Hold, now: i64) -> bool {
-        hold.until.map_or(hold.received >= self.forgotten, |until| until > now)
+        // A pass under a clock that was ahead forgot the future: that says nothing about what comes now.
+        let forgotten = self.forgotten <= now && hold.received < self.forgotten;
+        hold.until.map_or(!forgotten, |until| until > now)
     }
 }
 

@@ -13,7 +13,6 @@ use super::ids::Ids;
 use super::insert::Ingest;
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
-use super::settle::Settling;
 use super::{Shared, retry};
 use crate::journal::{JournalError, Recorded, Undelivered};
 
@@ -21,8 +20,10 @@ use crate::journal::{JournalError, Recorded, Undelivered};
 const REST: u32 = 4;
 /// Keys of a run that are written between two groups.
 const PIECE: usize = 1_024;
-/// How long outcomes that could not be written wait for the disk.
+/// How long keys that could not be written wait for the disk.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often the writer looks whether keys are sorted where nothing else wakes it.
+const SORTED: Duration = Duration::from_millis(20);
 /// How long readers have to pass on each other's answers where no next group comes.
 const PASS_ON: Duration = Duration::from_millis(1);
 
@@ -40,11 +41,12 @@ struct Writer<'c> {
     shelf: Shelf,
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
-    postponed: Vec<Settling>,
     undelivered: Undelivered<Recorded>,
     /// Whether commits wait for the disk now.
     synced: bool,
     failing: bool,
+    /// Keys are not written before this, because the disk refused them.
+    keys_from: Instant,
 }
 
 /// Runs until the queue is closed and empty; then closes the file and lets the lock go.
@@ -58,10 +60,10 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
             shelf,
             checkpointer: &mut checkpointer,
             chores: VecDeque::new(),
-            postponed: Vec::new(),
             undelivered: Undelivered::none(),
             synced: true,
             failing: false,
+            keys_from: Instant::now(),
         }
         .work(),
         Err(error) => tracing::error!(%error, "the journal {} is not as it should be", shared.place),
@@ -90,8 +92,10 @@ impl Writer<'_> {
                 let now = Instant::now();
                 rest_until = now + now.duration_since(begun) * REST;
             }
-            if last && self.chores.is_empty() {
-                // One last try for what the disk refused; lost outcomes repeat a delivery, which is allowed.
+            if last {
+                // Who waits for a chore gets `Closed`: a retention over millions of rows would hold up the shutdown.
+                self.chores.clear();
+                // Gives out what readers did not pass on.
                 self.commit(Group::default());
                 return;
             }
@@ -101,11 +105,13 @@ impl Writer<'_> {
     /// Work that is waiting makes the writer impatient.
     fn patience(&mut self, rest_until: Instant) -> Patience {
         let now = Instant::now();
-        let chores = !self.chores.is_empty() || self.ingest.keys.has_piece();
+        let piece = self.ingest.keys.has_piece();
         let ends = [
-            chores.then_some(rest_until),
+            (!self.chores.is_empty()).then_some(rest_until),
+            piece.then(|| rest_until.max(self.keys_from)),
+            // Nobody wakes the writer when they are.
+            (!piece && self.ingest.keys.frozen.is_some()).then(|| now + SORTED),
             (!self.undelivered.is_empty()).then(|| now + PASS_ON),
-            (!self.postponed.is_empty()).then(|| now + AGAIN),
         ];
         match ends.into_iter().flatten().min() {
             Some(end) if end <= now => Patience::None,
@@ -114,8 +120,7 @@ impl Writer<'_> {
         }
     }
 
-    fn commit(&mut self, mut group: Group) {
-        group.settled.splice(0..0, self.postponed.drain(..));
+    fn commit(&mut self, group: Group) {
         let earlier = std::mem::replace(&mut self.undelivered, Undelivered::none());
         if group.records.is_empty() && group.settled.is_empty() && group.rejected.is_empty() {
             earlier.deliver();
@@ -131,14 +136,11 @@ impl Writer<'_> {
                 self.healthy();
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
-                if self.ingest.keys.has_piece() {
+                if self.writes_keys() {
                     self.write_keys(PIECE.max(keys));
                 }
             }
-            Outcome::Failed(settled, error) => {
-                self.postponed = settled;
-                self.unhealthy(&error);
-            }
+            Outcome::Failed(error) => self.unhealthy(&error),
         }
         if let Err(error) = self.checkpointer.tend(self.conn) {
             self.unhealthy(&self.shared.failed(&error));
@@ -158,7 +160,7 @@ impl Writer<'_> {
 
     /// One small step of one chore; false if there is none.
     fn chore(&mut self) -> bool {
-        if self.ingest.keys.has_piece() {
+        if self.writes_keys() {
             return self.write_keys(PIECE * 4);
         }
         let Some(chore) = self.chores.pop_front() else { return false };
@@ -177,8 +179,7 @@ impl Writer<'_> {
     }
 
     fn retry(&mut self, mut retry: retry::Retry) {
-        let now = self.shared.clock.now().as_microsecond();
-        match self.unsynced(|writer| retry.step(writer.conn, now)) {
+        match self.unsynced(|writer| retry.step(writer.conn)) {
             Ok(step) => {
                 retry.committed(&step);
                 let more = step.more;
@@ -213,6 +214,10 @@ impl Writer<'_> {
         }
     }
 
+    fn writes_keys(&mut self) -> bool {
+        self.ingest.keys.has_piece() && Instant::now() >= self.keys_from
+    }
+
     fn write_keys(&mut self, rows: usize) -> bool {
         let written = self.unsynced(|writer| writer.ingest.keys.write_piece(writer.conn, rows));
         match written {
@@ -220,6 +225,7 @@ impl Writer<'_> {
             Ok(false) => return false,
             // The keys stay in memory and in their events; the next piece tries again.
             Err(error) => {
+                self.keys_from = Instant::now() + AGAIN;
                 self.unhealthy(&self.shared.failed(&error));
                 return false;
             }
