@@ -185,6 +185,7 @@ macro_rules! contract {
                 a_repeat_is_a_duplicate, one_batch_decides_each_of_its_events, a_stale_request_is_refused_unless_it_is_a_repeat,
                 a_nonce_serves_once, a_nonce_may_be_the_same_text_as_a_key, keys_outlive_restart_and_crash,
                 a_key_holds_until_its_time, one_of_many_at_once_is_accepted, keys_beyond_memory_are_known,
+                a_clock_that_was_ahead_does_not_forget_what_comes,
             }
             delivery {
                 events_go_where_the_plan_says, what_is_claimed_is_as_recorded, claims_are_exclusive_and_oldest_first,

@@ -132,3 +132,32 @@ pub(crate) async fn keys_beyond_memory_are_known(places: Places<'_>) {
     }
     assert_eq!(accepted(desk.record(batch(12)).await).len(), 50);
 }
+
+pub(crate) async fn a_clock_that_was_ahead_does_not_forget_what_comes(places: Places<'_>) {
+    for memory in [4, 10_000] {
+        let mut desk = Desk::new(places(), Bounds { memory, ..Bounds::default() });
+        let (year, day) = (seconds(365 * 86_400), seconds(86_400));
+        desk.event("open", "crm").await;
+        desk.clock.advance(year);
+        desk.journal.retain(desk.clock.now() - day).await.unwrap();
+        assert_eq!(
+            desk.record(request([event("open", "to.crm")])).await,
+            Recorded::Duplicate,
+            "its event is still there"
+        );
+        desk.clock.advance(-year);
+        for _ in 0..2 {
+            let fresh = (0..20).map(|n| event(&format!("fresh{n}"), "nobody"));
+            let recorded = desk.record(request(fresh)).await;
+            assert!(desk.clock.now() < super::noon() + day);
+            if let Recorded::Accepted(ids) = &recorded {
+                assert_eq!(ids.len(), 20);
+            }
+            assert_eq!(desk.record(request([event("fresh7", "nobody")])).await, Recorded::Duplicate, "{memory}");
+            desk.restart().await;
+            assert_eq!(desk.record(request([event("fresh7", "nobody")])).await, Recorded::Duplicate, "{memory}");
+            assert_eq!(desk.record(request([event("open", "to.crm")])).await, Recorded::Duplicate, "{memory}");
+            desk.journal.retain(desk.clock.now() - day).await.unwrap();
+        }
+    }
+}

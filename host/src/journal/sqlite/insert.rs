@@ -64,6 +64,7 @@ impl<'c> Ingest<'c> {
         planned: &mut Planned,
     ) -> rusqlite::Result<Recorded> {
         let instant = now.as_microsecond();
+        self.keys.mind_the_clock(instant);
         let mut new = Vec::with_capacity(prepared.events.len());
         let mut seen = HashSet::new();
         for event in &prepared.events {

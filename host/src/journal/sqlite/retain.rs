@@ -42,6 +42,7 @@ pub(super) struct Step {
     deleted: u64,
     gone_run: Option<i64>,
     outliving: bool,
+    forgotten: i64,
 }
 
 impl Retain {
@@ -62,6 +63,7 @@ impl Retain {
             deleted: 0,
             gone_run: None,
             outliving: keys.outliving,
+            forgotten: keys.forgotten,
         };
         match self.phase {
             Phase::Events => self.events(conn, ids, keys, now, &mut step)?,
@@ -76,14 +78,13 @@ impl Retain {
         (self.after, self.younger, self.phase) = (step.after, step.younger, step.phase);
         self.deleted += step.deleted;
         keys.outliving = step.outliving;
-        keys.forgotten = keys.forgotten.max(self.before);
+        keys.forgotten = step.forgotten;
         if let Some(gone) = step.gone_run {
             keys.runs.retain(|run| run.id != gone);
         }
     }
 
     fn events(&self, conn: &Connection, ids: &Ids, keys: &Keys, now: i64, step: &mut Step) -> rusqlite::Result<()> {
-        schema::set_meta(conn, "forgotten", keys.forgotten.max(self.before))?;
         schema::remember_ids(conn, ids)?;
         let mut select = conn.prepare_cached(
             "SELECT id, received, request, first_delivery, first_delivery + deliveries FROM events WHERE id > ? \
@@ -107,7 +108,11 @@ impl Retain {
             }
             step.younger = 0;
             if is_open(conn, *deliveries)? {
+                step.outliving |= hold_keys(conn, *event, *request)?;
                 continue;
+            }
+            if step.outliving {
+                release_keys(conn, *event, *request)?;
             }
             step.outliving |= keep_keys(conn, *event, *request, covered, now)?;
             delete(conn, *event, *request, *deliveries)?;
@@ -118,15 +123,22 @@ impl Retain {
         if found.len() < EVENTS || step.younger >= YOUNGER {
             step.phase = Phase::Keys;
         }
-        Ok(())
+        // Only when every event was looked at: one that was not may be old, and is still there. Then a key holds until
+        // its run goes, which is later than it need.
+        if found.len() < EVENTS {
+            step.forgotten = step.forgotten.max(self.before);
+        }
+        schema::set_meta(conn, "forgotten", step.forgotten)
     }
 
     /// Deletes the oldest run whose keys have all expired, and keys that outlived their events and expired since.
     fn keys(&self, conn: &Connection, keys: &Keys, now: i64, step: &mut Step) -> rusqlite::Result<()> {
         // The last run stays: it says up to where the keys of the events are written.
         let newest = keys.runs.last().map(|run| run.id);
-        let expired =
-            |run: &&super::runs::Run| run.received < self.before && run.until <= now && Some(run.id) != newest;
+        let expired = |run: &&super::runs::Run| {
+            let looked_at = run.last_event <= self.after;
+            looked_at && run.received < self.before && run.until <= now && Some(run.id) != newest
+        };
         let run = keys.runs.iter().find(expired).map_or(0, |run| run.id);
         let delete = "DELETE FROM keys WHERE (run, hash) IN \
              (SELECT run, hash FROM keys WHERE run = ?1 AND (?1 > 0 OR until <= ?2) LIMIT ?3)";
@@ -147,6 +159,26 @@ impl Retain {
 fn is_open(conn: &Connection, (first, end): (i64, i64)) -> rusqlite::Result<bool> {
     let open = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id >= ? AND id < ? AND state < 2)";
     conn.prepare_cached(open)?.query_row([first, end], |row| row.get(0))
+}
+
+/// An event that stays although it is old keeps its keys: the same event must not be taken again beside it.
+fn hold_keys(conn: &Connection, event: i64, request: i64) -> rusqlite::Result<bool> {
+    let hold_event = "INSERT INTO keys (run, hash, received, until) SELECT 0, key, received, ?2 FROM events \
+         WHERE id = ?1 AND key_until IS NULL ON CONFLICT DO UPDATE SET until = ?2 WHERE until < ?2";
+    let hold_nonce = "INSERT INTO keys (run, hash, received, until) SELECT 0, nonce, received, ?2 FROM requests \
+         WHERE id = ?1 AND nonce IS NOT NULL AND nonce_until IS NULL \
+         ON CONFLICT DO UPDATE SET until = ?2 WHERE until < ?2";
+    let held = conn.prepare_cached(hold_event)?.execute([event, i64::MAX])?
+        + conn.prepare_cached(hold_nonce)?.execute([request, i64::MAX])?;
+    Ok(held > 0)
+}
+
+/// The reverse of [`hold_keys`], when the event goes.
+fn release_keys(conn: &Connection, event: i64, request: i64) -> rusqlite::Result<()> {
+    let release = "DELETE FROM keys WHERE run = 0 AND until = ?3 AND hash IN \
+         (SELECT key FROM events WHERE id = ?1 UNION ALL SELECT nonce FROM requests WHERE id = ?2)";
+    conn.prepare_cached(release)?.execute([event, request, i64::MAX])?;
+    Ok(())
 }
 
 /// A key whose own time is longer than its event's, and that is in no run yet, moves to run 0.

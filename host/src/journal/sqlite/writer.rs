@@ -197,6 +197,7 @@ impl Writer<'_> {
 
     fn retain(&mut self, mut retain: super::retain::Retain) {
         let now = self.shared.clock.now().as_microsecond();
+        self.ingest.keys.mind_the_clock(now);
         match self.unsynced(|writer| retain.step(writer.conn, &writer.ingest.ids, &writer.ingest.keys, now)) {
             Ok(step) => {
                 retain.committed(&step, &mut self.ingest.keys);
