@@ -264,3 +264,20 @@ pub(crate) async fn a_claim_that_nobody_reads_is_due_again(places: Places<'_>) {
         desk.crash();
     }
 }
+
+pub(crate) async fn a_clock_that_goes_back_holds_nothing_up(places: Places<'_>) {
+    for memory in [4, 10_000] {
+        let mut desk = Desk::new(places(), Bounds { memory, ..Bounds::default() });
+        desk.clock.advance(seconds(365 * 86_400));
+        desk.event("retried", "crm").await;
+        let claimed = desk.claim("crm").await;
+        desk.settle(&claimed[0], Outcome::Retry(desk.clock.now() + seconds(60))).await;
+        desk.event("new", "crm").await;
+        desk.clock.advance(-seconds(365 * 86_400));
+        for round in 0..2 {
+            desk.event(&format!("later{round}"), "crm").await;
+            assert_eq!(desk.claim("crm").await.len(), 3 + round, "{memory}");
+            desk.crash();
+        }
+    }
+}

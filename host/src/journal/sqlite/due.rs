@@ -17,6 +17,11 @@ use crate::request::Incoming;
 /// Due time and delivery: oldest due first, then in the order of arrival.
 pub(super) type Place = (i64, i64);
 
+/// The due time of what is due whatever the clock shows: it may have been ahead when the delivery was recorded.
+pub(super) const AT_ONCE: i64 = 0;
+/// No retry waits longer, so one that is due later was planned under a clock that was ahead, and is due.
+const LONGEST: i64 = 25 * 3_600 * 1_000_000;
+
 /// An open delivery.
 #[derive(Clone)]
 pub(super) struct Open {
@@ -118,8 +123,10 @@ impl Due {
         };
         let mut taken = Vec::new();
         while taken.len() < limit {
-            let Some(first) = slot.ready.first_entry().filter(|entry| entry.key().0 <= now) else { break };
-            let (place, open) = first.remove_entry();
+            // In turns: new deliveries lie before all retries, and must not hold them up for ever.
+            let retry = (taken.len() % 2 == 1).then(|| slot.first_retry(now)).flatten();
+            let Some(place) = retry.or_else(|| slot.first(now)) else { break };
+            let Some(open) = slot.ready.remove(&place) else { break };
             let mut settled_copy = open.clone();
             settled_copy.cached = None;
             let flight = Flight { destination: name.clone(), place, open: settled_copy, settling: false };
@@ -216,6 +223,10 @@ impl Due {
     }
 }
 
+fn is_due((next, _): Place, now: i64) -> bool {
+    next <= now || next > now.saturating_add(LONGEST)
+}
+
 impl State {
     fn slot(&mut self, destination: &Arc<str>) -> &mut Slot {
         self.slots.entry(destination.clone()).or_default()
@@ -223,6 +234,14 @@ impl State {
 }
 
 impl Slot {
+    fn first(&self, now: i64) -> Option<Place> {
+        self.ready.first_key_value().map(|(place, _)| *place).filter(|place| is_due(*place, now))
+    }
+
+    fn first_retry(&self, now: i64) -> Option<Place> {
+        self.ready.range((AT_ONCE + 1, 0)..).next().map(|(place, _)| *place).filter(|place| is_due(*place, now))
+    }
+
     fn insert(&mut self, place: Place, open: Open, limit: usize) {
         if self.horizon.is_some_and(|horizon| place >= horizon) {
             return;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use uuid::Uuid;
 
 use super::dedup::{self, Keys};
-use super::due::{Due, Open, Place};
+use super::due::{AT_ONCE, Due, Open, Place};
 use super::ids::Ids;
 use super::prepare::{Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
@@ -143,7 +143,7 @@ impl<'c> Ingest<'c> {
             let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
             for destination in to {
                 self.ids.delivery += 1;
-                let place = (now.as_microsecond(), self.ids.delivery);
+                let place = (AT_ONCE, self.ids.delivery);
                 let name = self.destination(&destination)?;
                 self.delivery.execute(params![place.1, number, name, place.0])?;
                 planned.push((

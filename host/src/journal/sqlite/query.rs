@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use uuid::Uuid;
 
-use super::due::Due;
+use super::due::{AT_ONCE, Due};
 use super::filter::Where;
 use super::{Shared, ids, rows, schema};
 use crate::event::Event;
@@ -66,7 +66,7 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
             destination: row.get(4)?,
             state: if flying { DeliveryState::InFlight } else { state },
             attempts: row.get(6)?,
-            next: row.get::<_, Option<i64>>(7)?.filter(|_| !flying).map(rows::time),
+            next: row.get::<_, Option<i64>>(7)?.filter(|next| !flying && *next != AT_ONCE).map(rows::time),
             reason: row.get(8)?,
             tries: Vec::new(),
         })

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::answer::Sender;
-use super::due::{Due, Open, Place};
+use super::due::{AT_ONCE, Due, Open, Place};
 use super::insert::Planned;
 use super::query;
 use crate::journal::{DeliveryFilter, DeliveryState};
@@ -31,7 +31,7 @@ impl Retry {
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
-    pub(super) fn step(&self, conn: &Connection, now: i64) -> rusqlite::Result<Step> {
+    pub(super) fn step(&self, conn: &Connection) -> rusqlite::Result<Step> {
         let mut wanted = query::which(&self.filter);
         match self.filter.state {
             None => wanted.always("d.state > 2"),
@@ -60,7 +60,7 @@ impl Retry {
         let found = |row: &Row<'_>| {
             let attempts = row.get(2)?;
             let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
-            Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (now, row.get(0)?), open)))
+            Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (AT_ONCE, row.get(0)?), open)))
         };
         let found: Vec<_> =
             conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;

@@ -177,8 +177,7 @@ impl Writer<'_> {
     }
 
     fn retry(&mut self, mut retry: retry::Retry) {
-        let now = self.shared.clock.now().as_microsecond();
-        match self.unsynced(|writer| retry.step(writer.conn, now)) {
+        match self.unsynced(|writer| retry.step(writer.conn)) {
             Ok(step) => {
                 retry.committed(&step);
                 let more = step.more;
