@@ -73,14 +73,19 @@ async fn through(journal: &Arc<Sqlite>, trouble: Option<&Path>) {
     }
     let settled =
         Settled { delivery: claimed.delivery, attempt: attempt(&Clock::default()), outcome: Outcome::Delivered };
-    let kept = journal.settle(vec![settled]).await;
+    let kept = journal.settle(vec![settled.clone()]).await;
     assert!(journal.claim("crm", 9, Clock::default().now()).await.unwrap().is_empty(), "{kept:?}");
     assert_eq!(journal.events(EventFilter::default()).await.unwrap().len(), 1, "readers go on");
     if let Some(trouble) = trouble {
+        for _ in 0..2 {
+            let again = journal.settle(vec![settled.clone()]).await;
+            assert_eq!(again.is_err(), kept.is_err(), "not written is never answered with Ok");
+        }
         std::fs::remove_file(trouble).unwrap();
     }
     accepted(record("b").await.unwrap());
     accepted(record("c").await.unwrap());
+    journal.settle(vec![settled]).await.unwrap();
     for _ in 0..1_000 {
         if journal.stats().await.unwrap().open == 2 {
             return;

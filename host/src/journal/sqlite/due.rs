@@ -146,6 +146,16 @@ impl Due {
         Some(flight.open.clone())
     }
 
+    /// Their outcomes could not be written: they are in flight as before, and may be settled again.
+    pub(super) fn unsettled(&self, deliveries: impl IntoIterator<Item = i64>) {
+        let mut state = self.state();
+        for delivery in deliveries {
+            if let Some(flight) = state.in_flight.get_mut(&delivery) {
+                flight.settling = false;
+            }
+        }
+    }
+
     /// Puts untried deliveries back where they were.
     pub(super) fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) {
         let mut state = self.state();

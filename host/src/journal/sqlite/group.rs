@@ -15,8 +15,8 @@ use crate::journal::{JournalError, Recorded, Undelivered};
 /// What a group left to do.
 pub(super) enum Outcome {
     Committed(Undelivered<Recorded>),
-    /// Rolled back; the outcomes of attempts are to be tried again.
-    Failed(Vec<Settling>, JournalError),
+    /// Rolled back, and everybody heard it.
+    Failed(JournalError),
 }
 
 /// Commits a group and answers it; not without `ready`, which says that the commit waits for the disk as it must.
@@ -75,8 +75,10 @@ pub(super) fn commit(
             unanswered.for_each(|answer| {
                 let _ = answer.send(Err(error.clone()));
             });
-            settled.iter().for_each(|settling| settling.postpone(&error));
-            Outcome::Failed(settled, error)
+            // First, so that a caller that settles again at once is heard.
+            shared.due.unsettled(settled.iter().map(Settling::delivery));
+            settled.iter().for_each(|settling| settling.fail(&error));
+            Outcome::Failed(error)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How attempts ended. Rides in the next group; what could not be written stays in flight and is written later.
+//! How attempts ended. Rides in the next group; what could not be written stays in flight, and its caller settles it again.
 
 use std::sync::Arc;
 
@@ -97,8 +97,12 @@ impl Settling {
         (self.delivery, next)
     }
 
-    /// It could not be written; the caller hears it, the engine keeps it.
-    pub(super) fn postpone(&self, error: &JournalError) {
+    pub(super) fn delivery(&self) -> i64 {
+        self.delivery
+    }
+
+    /// It could not be written; the caller hears it, and keeps it.
+    pub(super) fn fail(&self, error: &JournalError) {
         self.answer.give(Err(error.clone()));
     }
 }

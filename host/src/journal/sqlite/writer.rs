@@ -13,7 +13,6 @@ use super::ids::Ids;
 use super::insert::Ingest;
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
-use super::settle::Settling;
 use super::{Shared, retry};
 use crate::journal::{JournalError, Recorded, Undelivered};
 
@@ -21,8 +20,6 @@ use crate::journal::{JournalError, Recorded, Undelivered};
 const REST: u32 = 4;
 /// Keys of a run that are written between two groups.
 const PIECE: usize = 1_024;
-/// How long outcomes that could not be written wait for the disk.
-const AGAIN: Duration = Duration::from_millis(500);
 /// How long readers have to pass on each other's answers where no next group comes.
 const PASS_ON: Duration = Duration::from_millis(1);
 
@@ -40,7 +37,6 @@ struct Writer<'c> {
     shelf: Shelf,
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
-    postponed: Vec<Settling>,
     undelivered: Undelivered<Recorded>,
     /// Whether commits wait for the disk now.
     synced: bool,
@@ -58,7 +54,6 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
             shelf,
             checkpointer: &mut checkpointer,
             chores: VecDeque::new(),
-            postponed: Vec::new(),
             undelivered: Undelivered::none(),
             synced: true,
             failing: false,
@@ -91,7 +86,7 @@ impl Writer<'_> {
                 rest_until = now + now.duration_since(begun) * REST;
             }
             if last && self.chores.is_empty() {
-                // One last try for what the disk refused; lost outcomes repeat a delivery, which is allowed.
+                // Gives out what readers did not pass on.
                 self.commit(Group::default());
                 return;
             }
@@ -102,11 +97,7 @@ impl Writer<'_> {
     fn patience(&mut self, rest_until: Instant) -> Patience {
         let now = Instant::now();
         let chores = !self.chores.is_empty() || self.ingest.keys.has_piece();
-        let ends = [
-            chores.then_some(rest_until),
-            (!self.undelivered.is_empty()).then(|| now + PASS_ON),
-            (!self.postponed.is_empty()).then(|| now + AGAIN),
-        ];
+        let ends = [chores.then_some(rest_until), (!self.undelivered.is_empty()).then(|| now + PASS_ON)];
         match ends.into_iter().flatten().min() {
             Some(end) if end <= now => Patience::None,
             Some(end) => Patience::Until(end),
@@ -114,8 +105,7 @@ impl Writer<'_> {
         }
     }
 
-    fn commit(&mut self, mut group: Group) {
-        group.settled.splice(0..0, self.postponed.drain(..));
+    fn commit(&mut self, group: Group) {
         let earlier = std::mem::replace(&mut self.undelivered, Undelivered::none());
         if group.records.is_empty() && group.settled.is_empty() && group.rejected.is_empty() {
             earlier.deliver();
@@ -135,10 +125,7 @@ impl Writer<'_> {
                     self.write_keys(PIECE.max(keys));
                 }
             }
-            Outcome::Failed(settled, error) => {
-                self.postponed = settled;
-                self.unhealthy(&error);
-            }
+            Outcome::Failed(error) => self.unhealthy(&error),
         }
         if let Err(error) = self.checkpointer.tend(self.conn) {
             self.unhealthy(&self.shared.failed(&error));
