@@ -20,6 +20,10 @@ use crate::journal::{JournalError, Recorded, Undelivered};
 const REST: u32 = 4;
 /// Keys of a run that are written between two groups.
 const PIECE: usize = 1_024;
+/// How long keys that could not be written wait for the disk.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often the writer looks whether keys are sorted where nothing else wakes it.
+const SORTED: Duration = Duration::from_millis(20);
 /// How long readers have to pass on each other's answers where no next group comes.
 const PASS_ON: Duration = Duration::from_millis(1);
 
@@ -41,6 +45,8 @@ struct Writer<'c> {
     /// Whether commits wait for the disk now.
     synced: bool,
     failing: bool,
+    /// Keys are not written before this, because the disk refused them.
+    keys_from: Instant,
 }
 
 /// Runs until the queue is closed and empty; then closes the file and lets the lock go.
@@ -57,6 +63,7 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
             undelivered: Undelivered::none(),
             synced: true,
             failing: false,
+            keys_from: Instant::now(),
         }
         .work(),
         Err(error) => tracing::error!(%error, "the journal {} is not as it should be", shared.place),
@@ -96,8 +103,14 @@ impl Writer<'_> {
     /// Work that is waiting makes the writer impatient.
     fn patience(&mut self, rest_until: Instant) -> Patience {
         let now = Instant::now();
-        let chores = !self.chores.is_empty() || self.ingest.keys.has_piece();
-        let ends = [chores.then_some(rest_until), (!self.undelivered.is_empty()).then(|| now + PASS_ON)];
+        let piece = self.ingest.keys.has_piece();
+        let ends = [
+            (!self.chores.is_empty()).then_some(rest_until),
+            piece.then(|| rest_until.max(self.keys_from)),
+            // Nobody wakes the writer when they are.
+            (!piece && self.ingest.keys.frozen.is_some()).then(|| now + SORTED),
+            (!self.undelivered.is_empty()).then(|| now + PASS_ON),
+        ];
         match ends.into_iter().flatten().min() {
             Some(end) if end <= now => Patience::None,
             Some(end) => Patience::Until(end),
@@ -121,7 +134,7 @@ impl Writer<'_> {
                 self.healthy();
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
-                if self.ingest.keys.has_piece() {
+                if self.writes_keys() {
                     self.write_keys(PIECE.max(keys));
                 }
             }
@@ -145,7 +158,7 @@ impl Writer<'_> {
 
     /// One small step of one chore; false if there is none.
     fn chore(&mut self) -> bool {
-        if self.ingest.keys.has_piece() {
+        if self.writes_keys() {
             return self.write_keys(PIECE * 4);
         }
         let Some(chore) = self.chores.pop_front() else { return false };
@@ -200,6 +213,10 @@ impl Writer<'_> {
         }
     }
 
+    fn writes_keys(&mut self) -> bool {
+        self.ingest.keys.has_piece() && Instant::now() >= self.keys_from
+    }
+
     fn write_keys(&mut self, rows: usize) -> bool {
         let written = self.unsynced(|writer| writer.ingest.keys.write_piece(writer.conn, rows));
         match written {
@@ -207,6 +224,7 @@ impl Writer<'_> {
             Ok(false) => return false,
             // The keys stay in memory and in their events; the next piece tries again.
             Err(error) => {
+                self.keys_from = Instant::now() + AGAIN;
                 self.unhealthy(&self.shared.failed(&error));
                 return false;
             }
