@@ -68,6 +68,13 @@ impl Keys {
         Ok(keys)
     }
 
+    /// A pass under a clock that was ahead forgot the future too, and that says nothing about what comes now.
+    pub(super) fn mind_the_clock(&mut self, now: i64) {
+        if self.forgotten > now {
+            self.forgotten = i64::MIN;
+        }
+    }
+
     /// Whether a key holds now.
     pub(super) fn known(&self, conn: &Connection, hash: &Hash, now: i64) -> rusqlite::Result<bool> {
         let frozen: Option<&Arc<Young>> = self.frozen.as_ref().map(|frozen| &frozen.keys);
@@ -107,9 +114,7 @@ impl Keys {
     }
 
     fn holds(&self, hold: &Hold, now: i64) -> bool {
-        // A pass under a clock that was ahead forgot the future: that says nothing about what comes now.
-        let forgotten = self.forgotten <= now && hold.received < self.forgotten;
-        hold.until.map_or(!forgotten, |until| until > now)
+        hold.until.map_or(hold.received >= self.forgotten, |until| until > now)
     }
 }
 

@@ -64,6 +64,7 @@ impl<'c> Ingest<'c> {
         planned: &mut Planned,
     ) -> rusqlite::Result<Recorded> {
         let instant = now.as_microsecond();
+        self.keys.mind_the_clock(instant);
         let mut new = Vec::with_capacity(prepared.events.len());
         let mut seen = HashSet::new();
         for event in &prepared.events {
@@ -125,7 +126,8 @@ impl<'c> Ingest<'c> {
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
         }
-        let weight = prepared.bytes / prepared.events.len();
+        // Whole for each: every cached event pins the whole request.
+        let weight = prepared.bytes;
         let mut accepted = Vec::with_capacity(new.len());
         let mut went = HashSet::new();
         for (mut event, _) in prepared.events.into_iter().zip(new).filter(|(_, new)| **new) {

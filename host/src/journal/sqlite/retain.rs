@@ -63,8 +63,7 @@ impl Retain {
             deleted: 0,
             gone_run: None,
             outliving: keys.outliving,
-            // A clock that was ahead, or a shorter retention, may have set it later than this pass does.
-            forgotten: keys.forgotten.min(self.before),
+            forgotten: keys.forgotten,
         };
         match self.phase {
             Phase::Events => self.events(conn, ids, keys, now, &mut step)?,
@@ -127,7 +126,7 @@ impl Retain {
         // Only when every event was looked at: one that was not may be old, and is still there. Then a key holds until
         // its run goes, which is later than it need.
         if found.len() < EVENTS {
-            step.forgotten = self.before;
+            step.forgotten = step.forgotten.max(self.before);
         }
         schema::set_meta(conn, "forgotten", step.forgotten)
     }

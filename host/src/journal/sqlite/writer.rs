@@ -51,6 +51,7 @@ struct Writer<'c> {
 
 /// Runs until the queue is closed and empty; then closes the file and lets the lock go.
 pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpointer: Checkpointer, lock: File) {
+    let _guard = Ended(shared);
     let Loaded { ids, keys, shelf } = loaded;
     match Ingest::new(&conn, ids, keys) {
         Ok(ingest) => Writer {
@@ -75,6 +76,22 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
     drop(lock);
     for closer in shared.queue.finish() {
         let _ = closer.send(closed.clone());
+    }
+}
+
+/// Notices a writer that ends without having been asked to: whoever waits hears it, and nobody is let in any more.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        tracing::error!("the writer of the journal {} broke down: hookport must be started again", self.0.place);
+        self.0.queue.close(None);
+        for closer in self.0.queue.finish() {
+            let _ = closer.send(Err(JournalError::Closed));
+        }
     }
 }
 
@@ -198,6 +215,7 @@ impl Writer<'_> {
 
     fn retain(&mut self, mut retain: super::retain::Retain) {
         let now = self.shared.clock.now().as_microsecond();
+        self.ingest.keys.mind_the_clock(now);
         match self.unsynced(|writer| retain.step(writer.conn, &writer.ingest.ids, &writer.ingest.keys, now)) {
             Ok(step) => {
                 retain.committed(&step, &mut self.ingest.keys);
