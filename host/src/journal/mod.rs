@@ -67,7 +67,7 @@ pub trait Journal: Send + Sync + 'static {
     /// Deletes what is older than `before` in small batches and gives the space back; says how many events went.
     fn retain(&self, before: Timestamp) -> Pending<u64>;
 
-    /// Finishes what is queued, syncs and closes; later calls fail with [`JournalError::Closed`].
+    /// Finishes what is queued (a retention or a retry that is under way ends with its step), syncs and closes; later calls fail with [`JournalError::Closed`].
     fn close(&self) -> Pending<()>;
 }
 
