@@ -48,7 +48,7 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The character of `uXXXX` or `uXXXX\uXXXX`, and how many bytes it took.
+/// The character of `u0041`, or of two halves `ud83d` and `ude00`, and how many bytes it took.
 fn unicode(escape: &str) -> (char, usize) {
     let unit = |text: &str| u32::from_str_radix(text, 16).unwrap_or(0xFFFD);
     let first = unit(&escape[1..5]);
