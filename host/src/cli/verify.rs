@@ -1,20 +1,19 @@
 //! `hookport verify`: one request, offline, judged as the gateway would, with every step shown.
 
-use std::collections::BTreeMap;
+mod shown;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
 use hookport_plugin_api::description::{SettingKind, SettingValue};
 use hyper::header::{ALLOW, HeaderValue};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use secrecy::SecretString;
 use uuid::{ContextV7, Uuid};
 
+use self::shown::{Output, show};
 use super::{Failure, output};
 use crate::case::Case;
 use crate::clock::Clock;
@@ -205,105 +204,4 @@ fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) 
         event
     };
     events.into_iter().map(event).collect()
-}
-
-/// The text of the comparison that matched, else of the first.
-fn shown(judged: &Judged) -> Option<&Try> {
-    judged.tries.iter().find(|attempt| attempt.matched).or(judged.tries.first())
-}
-
-/// The result for programs; written straight, so that numbers and the order of keys stay as they are.
-#[derive(Serialize)]
-struct Output {
-    accepted: bool,
-    reason: Option<Reason>,
-    verified_by: Option<usize>,
-    signed_text_base64: Option<String>,
-    events: Vec<Event>,
-    ack: AckOutput,
-}
-
-#[derive(Serialize)]
-struct AckOutput {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Output {
-    fn of(source: &Source, request: &Incoming, judged: &Judged) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let ack = &judged.ack;
-        let signed = shown(judged).filter(|attempt| presentable(source, request, attempt));
-        Self {
-            accepted: judged.reason.is_none(),
-            reason: judged.reason.as_ref().map(|rejection| rejection.reason),
-            verified_by: judged.verified_by,
-            signed_text_base64: signed.map(|attempt| STANDARD.encode(&attempt.message)),
-            events: judged.events.iter().map(|event| event.redacted(|data| source.redact(data))).collect(),
-            ack: AckOutput {
-                status: ack.status,
-                headers: ack.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
-                body: text(&ack.body),
-            },
-        }
-    }
-}
-
-/// Whether a comparison may be shown: not a token, which signs nothing and is the secret, and not a text that holds a body
-/// of which the provider's description hides parts.
-fn presentable(source: &Source, request: &Incoming, attempt: &Try) -> bool {
-    let hidden = source.redact(&request.body) != request.body;
-    let table = &source.provider.description.verify[attempt.table];
-    table.alg != "static" && !(hidden && holds(&attempt.message, &request.body))
-}
-
-fn holds(text: &[u8], part: &[u8]) -> bool {
-    !part.is_empty() && text.windows(part.len()).any(|window| window == part)
-}
-
-fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged: &Judged) -> Result<(), Failure> {
-    let field = |name: &str, text: &str| output::line(format!("{name:<12} {}", output::plain(text)));
-    field("provider", &format!("{} {} ({})", source.provider.id, source.provider.version, plugin.file.display()))?;
-    if let Some(reason) = source.provider.unsigned() {
-        field("unsigned", reason)?;
-    }
-    if let Some(attempt) = shown(judged) {
-        let table = &source.provider.description.verify[attempt.table];
-        field("scheme", &format!("verify.{} {}", attempt.table, table.alg))?;
-        if presentable(source, request, attempt) {
-            field("signed text", &String::from_utf8_lossy(&source.without_secrets(&attempt.message)))?;
-            field("expected", &attempt.expected.as_ref().map_or("needs the private key".into(), hex::encode))?;
-            field("received", &hex::encode(&attempt.received))?;
-        } else {
-            field("signed text", "not shown: it is a token, or holds what the provider's description hides")?;
-        }
-        field("signature", if attempt.matched { "matches" } else { "does not match" })?;
-    }
-    if judged.tries.len() > 1 {
-        field("tried", &format!("{} combinations of secrets, URLs and texts; the first is shown", judged.tries.len()))?;
-    }
-    for event in &judged.events {
-        let redacted = event.redacted(|data| source.redact(data));
-        field("event", &serde_json::to_string(&redacted).unwrap_or_default())?;
-        for warning in &event.warnings {
-            field("warning", warning)?;
-        }
-    }
-    match &judged.reason {
-        None => field("verdict", "accepted")?,
-        Some(rejection) => field("verdict", &format!("refused: {}: {}", rejection.reason, rejection.detail))?,
-    }
-    field("ack", &format!("{} {}", judged.ack.status, String::from_utf8_lossy(&judged.ack.body)))
-}
-
-impl Source {
-    /// A signed text for people: every secret in it is a name.
-    fn without_secrets(&self, text: &[u8]) -> Vec<u8> {
-        let mut shown = String::from_utf8_lossy(text).into_owned();
-        for (name, secret) in self.secrets() {
-            shown = shown.replace(secret.expose_secret(), &format!("<secret:{name}>"));
-        }
-        shown.into_bytes()
-    }
 }

@@ -22,6 +22,7 @@ pub mod prove;
 pub mod redact;
 pub mod sign;
 pub mod signature;
+pub mod slots;
 pub mod source;
 pub mod sources;
 pub mod template;

@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookport_plugin_api::description::{Setting, SettingKind, SettingValue};
+use hookport_plugin_api::description::SettingValue;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ack::{Ack, Outcome};
 use super::algorithm::Scheme;
 use super::compile::Provider;
-use super::complaint::did_you_mean;
 use super::key::KeyText;
 use super::open::OpeningKey;
 use super::place::Place;
 use super::signature::{Encoding, Layout, Table};
+use super::slots::{check_secrets, settings};
 use super::template::Template;
 use super::view::{Parsed, PublicUrl, Reads, View};
 use crate::request::Incoming;
@@ -262,58 +262,4 @@ fn resolve<T: Copy + 'static>(
     }
     let lists = texts.iter().map(|text| named(text).ok_or_else(|| format!("{text:?} is not a known {known}")));
     lists.collect::<Result<Vec<_>, _>>().map(|lists| lists.concat())
-}
-
-fn settings(
-    slots: &BTreeMap<String, Setting>,
-    given: &BTreeMap<String, SettingValue>,
-    wrong: &mut Vec<String>,
-) -> BTreeMap<String, String> {
-    for name in given.keys().filter(|name| !slots.contains_key(*name)) {
-        wrong.push(format!(
-            "settings.{name}: the provider has no such setting{}",
-            did_you_mean(name, slots.keys().map(String::as_str))
-        ));
-    }
-    let mut settings = BTreeMap::new();
-    for (name, slot) in slots {
-        let Some(value) = given.get(name).or(slot.default.as_ref()) else {
-            wrong.push(format!("settings.{name}: missing, and it has no default: {}", slot.about));
-            continue;
-        };
-        let fits = matches!(
-            (slot.kind, value),
-            (SettingKind::String, SettingValue::String(_))
-                | (SettingKind::Bool, SettingValue::Bool(_))
-                | (SettingKind::Int, SettingValue::Int(_))
-        );
-        let text = value.to_string();
-        if !fits {
-            wrong.push(format!("settings.{name}: {text:?} is not a {}", format!("{:?}", slot.kind).to_lowercase()));
-        } else if !slot.choices.is_empty() && !slot.choices.contains(&text) {
-            let near = did_you_mean(&text, slot.choices.iter().map(String::as_str));
-            wrong.push(format!("settings.{name}: {text:?} is not one of {}{near}", slot.choices.join(", ")));
-        }
-        settings.insert(name.clone(), text);
-    }
-    settings
-}
-
-fn check_secrets(provider: &Provider, parts: &SourceParts, wrong: &mut Vec<String>) {
-    let slots = &provider.description.secrets;
-    for name in parts.secrets.keys().filter(|name| !slots.contains_key(*name)) {
-        wrong.push(format!(
-            "secrets.{name}: the provider has no such secret{}",
-            did_you_mean(name, slots.keys().map(String::as_str))
-        ));
-    }
-    for (name, slot) in slots {
-        let given = parts.secrets.get(name).map(Vec::as_slice).unwrap_or_default();
-        if slot.required && given.is_empty() {
-            wrong.push(format!("secrets.{name}: missing: {}", slot.about));
-        }
-        if given.iter().any(|text| text.expose_secret().trim().is_empty()) {
-            wrong.push(format!("secrets.{name}: empty"));
-        }
-    }
 }

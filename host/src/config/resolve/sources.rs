@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use hookport_plugin_api::description::{Description, Setting, SettingKind, SettingValue};
+use hookport_plugin_api::description::{Description, SettingKind, SettingValue};
 use url::Url;
 
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
 use crate::config::written;
 use crate::provider::complaint::did_you_mean;
+use crate::provider::slots::misfit;
 use crate::provider::view::PublicUrl;
 
 impl Check<'_> {
@@ -201,27 +202,5 @@ fn no_such<'t>(name: &str, what: &str, provider: &str, known: impl Iterator<Item
             let meant = did_you_mean(name, known.clone());
             format!("\"{provider}\" has no {what} \"{name}\"; it has {}{meant}", quoted(known))
         }
-    }
-}
-
-/// Why a value does not fit its setting.
-fn misfit(rule: &Setting, value: &SettingValue) -> Option<String> {
-    let fits = matches!(
-        (rule.kind, value),
-        (SettingKind::String, SettingValue::String(_))
-            | (SettingKind::Bool, SettingValue::Bool(_))
-            | (SettingKind::Int, SettingValue::Int(_))
-    );
-    let choices = || rule.choices.iter().map(String::as_str);
-    match (fits, value) {
-        (false, _) => Some(match rule.kind {
-            SettingKind::String => "must be a text in quotes".to_owned(),
-            SettingKind::Bool => "must be true or false, without quotes".to_owned(),
-            SettingKind::Int => "must be a whole number, without quotes".to_owned(),
-        }),
-        (true, SettingValue::String(text)) if !rule.choices.is_empty() && !rule.choices.contains(text) => {
-            Some(format!("\"{text}\" is none of {}{}", quoted(choices()), did_you_mean(text, choices())))
-        }
-        _ => None,
     }
 }
