@@ -41,6 +41,10 @@ pub struct Ack {
     /// Headers that sign the answer; the first that applies.
     #[serde(default)]
     pub sign: Vec<AckSign>,
+    /// `wx-msgcrypt`: the body goes out encrypted and signed, with the key and receiver of `[decrypt]`.
+    pub profile: Option<String>,
+    /// The token that `profile` signs with, a template; `${secret:token}` unless said.
+    pub token: Option<String>,
 }
 
 /// One of `[[ack.<outcome>.sign]]`.

@@ -26,6 +26,7 @@ impl Default for EventRule {
             subject: Many::default(),
             time: Many::default(),
             format: Many::default(),
+            batch: None,
             covers: None,
             hash_hold_s: one_day(),
         }
@@ -61,6 +62,9 @@ pub struct EventRule {
     /// How `time` is written.
     #[serde(default)]
     pub format: Many<String>,
+    /// A JSON pointer with `*` into the document: every value there is an event of its own, and `json:`, `xml:`, `form:`
+    /// and `body` of this table then read that value.
+    pub batch: Option<String>,
     /// What the signature binds; `body` unless said.
     pub covers: Option<String>,
     /// Seconds that the hash of a body without id is remembered.

@@ -19,6 +19,21 @@ pub enum Let {
     Sort(Sort),
     /// Fields of the request as `key=value` pairs.
     Collect(Collect),
+    /// The headers that a text of the request lists.
+    ListedHeaders(ListedHeaders),
+}
+
+/// `[let.NAME] listed_headers = "${sig:h}"`.
+#[derive(Debug, Clone)]
+pub struct ListedHeaders {
+    /// A template of the list.
+    pub listed_headers: String,
+    /// Between the names in the list; a space unless said.
+    pub split: String,
+    /// A template of `${k}` and `${v}`; `${v}` unless said.
+    pub pair: String,
+    /// Between pairs; nothing unless said.
+    pub join: String,
 }
 
 /// `[let.NAME] template = "...", when = {...}`.
@@ -74,6 +89,8 @@ pub enum CollectFrom {
     Form,
     /// The query.
     Query,
+    /// The children of an XML body's root.
+    Xml,
 }
 
 /// The order of collected fields.
@@ -109,19 +126,19 @@ impl<'de> Deserialize<'de> for Let {
         impl<'de> Visitor<'de> for Written {
             type Value = Let;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] } or { collect = \"json\" | \"form\" | \"query\" }")
+                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] }, { collect = \"json\" | \"form\" | \"query\" | \"xml\" } or { listed_headers = \"...\" }")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Let, E> {
                 Ok(Let::Template(text.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Let, A::Error> {
                 let table = LetTable::deserialize(MapAccessDeserializer::new(map))?;
-                match (table.sort, table.collect, table.template) {
-                    (None, None, Some(template)) => {
+                match (table.sort, table.collect, table.template, table.listed_headers) {
+                    (None, None, Some(template), None) => {
                         Ok(Let::Conditional(Conditional { when: table.when.unwrap_or_default(), template }))
                     }
-                    (Some(sort), None, None) => Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() })),
-                    (None, Some(collect), None) => Ok(Let::Collect(Collect {
+                    (Some(sort), None, None, None) => Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() })),
+                    (None, Some(collect), None, None) => Ok(Let::Collect(Collect {
                         collect,
                         exclude: table.exclude,
                         include_prefix: table.include_prefix,
@@ -133,7 +150,15 @@ impl<'de> Deserialize<'de> for Let {
                         join: table.join.unwrap_or_else(|| "&".into()),
                         bool: table.bool.unwrap_or_else(|| ["false".into(), "true".into()]),
                     })),
-                    _ => Err(serde::de::Error::custom("a let table has one of `template`, `sort` and `collect`")),
+                    (None, None, None, Some(listed_headers)) => Ok(Let::ListedHeaders(ListedHeaders {
+                        listed_headers,
+                        split: table.split.unwrap_or_else(|| " ".into()),
+                        pair: table.pair.unwrap_or_else(|| "${v}".into()),
+                        join: table.join.unwrap_or_default(),
+                    })),
+                    _ => Err(serde::de::Error::custom(
+                        "a let table has one of `template`, `sort`, `collect` and `listed_headers`",
+                    )),
                 }
             }
         }
@@ -161,4 +186,6 @@ struct LetTable {
     encode: Encode,
     pair: Option<String>,
     bool: Option<[String; 2]>,
+    listed_headers: Option<String>,
+    split: Option<String>,
 }

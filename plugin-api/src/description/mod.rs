@@ -4,9 +4,11 @@
 
 mod ack;
 mod event;
+mod handshake;
 mod lets;
 mod many;
 mod operation;
+mod payload;
 mod proof;
 
 use std::collections::BTreeMap;
@@ -16,10 +18,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::ack::{Ack, AckSign, Acks};
 pub use self::event::{EventRule, Replay, Time};
-pub use self::lets::{Collect, CollectFrom, Conditional, Encode, Let, Order, Sort};
+pub use self::handshake::{Handshake, Mac, Respond};
+pub use self::lets::{Collect, CollectFrom, Conditional, Encode, Let, ListedHeaders, Order, Sort};
 pub use self::many::Many;
 pub use self::operation::{Open, Operation};
-pub use self::proof::{Assert, Equal, Equals, Key, Parse, Verify, When};
+pub use self::payload::{Decrypt, Payload};
+pub use self::proof::{Assert, Equal, Equals, Fetch, Key, Parse, Verify, When};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +44,9 @@ pub struct Description {
     /// Named byte strings for templates.
     #[serde(default, rename = "let")]
     pub lets: BTreeMap<String, Let>,
+    /// A JSON pointer with `*`: every value there must prove itself; `json:` sources of `verify`, `let`, `assert` and
+    /// `timestamp` are then relative to it, and each is an event of its own.
+    pub each: Option<String>,
     /// How a request proves itself: alternatives, the first match accepts.
     #[serde(default)]
     pub verify: Many<Verify>,
@@ -50,6 +57,13 @@ pub struct Description {
     pub timestamp: Option<Time>,
     /// Which nonce may come only once.
     pub replay: Option<Replay>,
+    /// What a sender asks to know that the address is ours.
+    #[serde(default)]
+    pub handshake: Vec<Handshake>,
+    /// Where the document stands when it is not the body.
+    pub payload: Option<Payload>,
+    /// How the document is encrypted.
+    pub decrypt: Option<Decrypt>,
     /// What an event is called, and by which key a repeat is known.
     #[serde(default)]
     pub event: EventRule,
@@ -83,9 +97,27 @@ pub struct Identity {
     pub version: String,
     /// The vendor's documentation.
     pub docs: Option<String>,
-    /// What a body is.
+    /// What the event's document is: the body, or what `[payload]` and `[decrypt]` make of it.
     #[serde(default)]
     pub content: Content,
+    /// What stands behind the description.
+    pub evidence: Option<Evidence>,
+    /// When the sender comes again, and how long it waits for an answer: words for people.
+    pub retries: Option<String>,
+}
+
+/// What stands behind a description, the strongest that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// A published worked example verifies.
+    Vector,
+    /// The vendor's own documentation or SDK was read.
+    VendorDoc,
+    /// Seen in somebody else's implementation.
+    ThirdParty,
+    /// General knowledge: check before relying on it.
+    Unverified,
 }
 
 /// What a body is, and so what "does not parse" means.
@@ -96,6 +128,8 @@ pub enum Content {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// An XML document, without a document type.
+    Xml,
     /// Anything.
     #[default]
     Raw,
@@ -215,32 +249,47 @@ impl fmt::Display for SettingValue {
 
 /// Every key of the grammar, for a reader that suggests the one that was meant.
 pub const KEYS: &[&str] = &[
+    "aad",
     "about",
+    "absent",
     "accepted",
     "ack",
     "alg",
+    "allow_hosts",
     "assert",
     "attempts",
+    "batch",
     "block",
+    "body",
     "bool",
+    "capture",
+    "chain",
     "changed_event",
     "choices",
+    "ciphertext",
+    "claims",
     "collect",
     "content",
+    "content_type",
     "covers",
+    "decrypt",
     "default",
     "docs",
     "duplicate",
+    "each",
     "empty",
     "encode",
     "encoding",
     "equals",
     "event",
+    "evidence",
     "exclude",
+    "fetch",
     "field",
     "form",
     "format",
     "from",
+    "handshake",
     "hash_hold_s",
     "headers",
     "id",
@@ -254,6 +303,8 @@ pub const KEYS: &[&str] = &[
     "kv",
     "left",
     "let",
+    "listed_headers",
+    "mac",
     "malformed",
     "max_len",
     "media_type",
@@ -267,40 +318,54 @@ pub const KEYS: &[&str] = &[
     "one_of",
     "open",
     "operations",
+    "optional",
     "order",
     "output",
     "pair",
     "parse",
     "path",
     "pattern",
+    "payload",
     "pick",
     "prefix",
     "present",
+    "profile",
     "provider",
     "reason",
+    "receiver",
     "redact",
     "rejected",
     "replay",
+    "require",
     "required",
+    "respond",
+    "retries",
     "right",
     "route",
     "secrets",
+    "select",
     "sep",
     "settings",
     "sign",
+    "signed",
     "skip_empty",
     "sort",
+    "split",
     "status",
     "subject",
+    "subject_cn",
     "template",
     "text",
     "time",
     "timeout_s",
     "timestamp",
+    "token",
+    "token_pattern",
     "tolerance_s",
     "type",
     "unavailable",
     "unique",
+    "url",
     "user_id",
     "value",
     "verify",

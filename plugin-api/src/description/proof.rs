@@ -1,5 +1,7 @@
 //! `[[verify]]`, `[[assert]]` and `when`: how a request proves itself.
 
+use std::collections::BTreeMap;
+
 use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,9 @@ pub struct Verify {
     /// SM2's user id.
     #[serde(default)]
     pub user_id: Many<String>,
+    /// What claims of a token must say: templates, by name; only with `jwt-*`. A claim that is a list must hold the text.
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
     /// Why there is no signature; only with `none`, and required there.
     pub reason: Option<String>,
 }
@@ -63,8 +68,8 @@ pub enum Parse {
     Pairs,
 }
 
-/// `key = { form, value }`.
-#[derive(Debug, Clone, Deserialize)]
+/// `key = { form, value }`: a secret's text; or one that comes with the request, by `fetch` or `from`.
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Key {
     /// How the text becomes a key.
     #[serde(default = "utf8")]
@@ -72,6 +77,34 @@ pub struct Key {
     /// A template.
     #[serde(default = "secret")]
     pub value: String,
+    /// A template: of several keys the one with this id (a certificate's serial number in hex, a JWK's `kid`).
+    pub select: Option<String>,
+    /// Fetched from a URL.
+    pub fetch: Option<Fetch>,
+    /// A source: a certificate that the request carries; nothing without `chain`.
+    pub from: Option<String>,
+    /// What a certificate must chain to: `webpki`, or the name under `[secrets]` that holds PEM roots.
+    pub chain: Option<String>,
+    /// A glob over the common name of a certificate's subject.
+    pub subject_cn: Option<String>,
+    /// A text that a certificate's subject must contain.
+    pub subject: Option<String>,
+}
+
+/// `key.fetch`: https alone, from pinned hosts, kept for a while.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Fetch {
+    /// A template; of the request or of settings.
+    pub url: String,
+    /// Host names, whole; `*` stands for one label or a part of it, never for a dot.
+    #[serde(default)]
+    pub allow_hosts: Vec<String>,
+    /// A glob over the whole path.
+    pub path: Option<String>,
+    /// As `key.chain`, where it stands here.
+    pub chain: Option<String>,
+    /// As `key.subject_cn`, where it stands here.
+    pub subject_cn: Option<String>,
 }
 
 fn utf8() -> String {
@@ -97,8 +130,12 @@ pub struct When {
     /// A source and the texts of which it equals one, without case; or a list of such lists, which must all hold.
     #[serde(default)]
     pub equals: Equals,
-    /// A source that is there.
-    pub present: Option<String>,
+    /// Sources that are there.
+    #[serde(default)]
+    pub present: Many<String>,
+    /// Sources that are not there.
+    #[serde(default)]
+    pub absent: Many<String>,
     /// The request's method.
     pub method: Option<String>,
 }
