@@ -9,7 +9,8 @@ use super::template::{Lookup, Unfit};
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     equals: Vec<(Place, Vec<String>)>,
-    present: Option<Place>,
+    present: Vec<Place>,
+    absent: Vec<Place>,
     method: Option<String>,
 }
 
@@ -17,16 +18,18 @@ impl Condition {
     /// Compiles one.
     pub fn compile(written: &When) -> Result<Self, String> {
         let equal = |equal: &hookport_plugin_api::description::Equal| Ok((equal.source.parse()?, equal.texts.clone()));
+        let places = |texts: &[String]| texts.iter().map(|text| text.parse()).collect::<Result<Vec<_>, String>>();
         Ok(Self {
             equals: written.equals.0.iter().map(equal).collect::<Result<_, String>>()?,
-            present: written.present.as_deref().map(str::parse).transpose()?,
+            present: places(&written.present)?,
+            absent: places(&written.absent)?,
             method: written.method.clone(),
         })
     }
 
     /// The places that it reads.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.equals.iter().map(|(place, _)| place).chain(&self.present)
+        self.equals.iter().map(|(place, _)| place).chain(&self.present).chain(&self.absent)
     }
 
     /// Whether it holds; if not, the place that it failed on.
@@ -39,8 +42,11 @@ impl Condition {
         if let Some((place, _)) = self.equals.iter().find(|(place, texts)| !equal(place, texts)) {
             return Err(Unfit::Missing(place.clone()));
         }
-        if let Some(place) = self.present.as_ref().filter(|place| lookup.bytes(place).is_none()) {
+        if let Some(place) = self.present.iter().find(|place| lookup.bytes(place).is_none()) {
             return Err(Unfit::Missing(place.clone()));
+        }
+        if let Some(place) = self.absent.iter().find(|place| lookup.bytes(place).is_some()) {
+            return Err(Unfit::Present(place.clone()));
         }
         let method = |wanted: &String| {
             lookup.bytes(&Place::Method).is_some_and(|method| method.eq_ignore_ascii_case(wanted.as_bytes()))

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hookport_plugin_api::description::{Collect, CollectFrom, Encode, Let, Order};
+use hookport_plugin_api::description::{Collect, CollectFrom, Encode, Let, ListedHeaders, Order};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::condition::Condition;
@@ -23,7 +23,12 @@ pub enum Named {
     Sort(Vec<Template>, String),
     /// Collected fields and the template of a pair.
     Collect(Box<Collect>, Template),
+    /// A list of headers, the templates of the list and of a pair.
+    Listed(Box<ListedHeaders>, Template, Template),
 }
+
+/// Headers that a list may name.
+const MAX_LISTED: usize = 64;
 
 /// What RFC 3986 leaves alone.
 const RFC3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -45,6 +50,13 @@ impl Named {
                 Self::Sort(parts, sort.join.clone())
             }
             Let::Collect(collect) => Self::Collect(Box::new(collect.clone()), Template::compile(&collect.pair)?),
+            Let::ListedHeaders(listed) if listed.split.is_empty() => {
+                return Err("split: empty; it is what stands between the names in the list".into());
+            }
+            Let::ListedHeaders(listed) => {
+                let (list, pair) = (Template::compile(&listed.listed_headers)?, Template::compile(&listed.pair)?);
+                Self::Listed(Box::new(listed.clone()), list, pair)
+            }
         })
     }
 
@@ -54,6 +66,7 @@ impl Named {
             Self::Template(template) | Self::Collect(_, template) => template.places(),
             Self::Conditional(condition, template) => condition.places().chain(template.places()).collect(),
             Self::Sort(parts, _) => parts.iter().flat_map(Template::places).collect(),
+            Self::Listed(_, list, pair) => [list, pair].into_iter().flat_map(Template::places).collect(),
         }
     }
 
@@ -90,7 +103,24 @@ impl Named {
                 Ok(values.join(join.as_bytes()))
             }
             Self::Collect(collect, pair) => Self::collected(collect, pair, view),
+            Self::Listed(listed, list, pair) => Self::listed(listed, list, pair, view),
         }
+    }
+
+    /// The headers that the list names, in its order; one that the request lacks makes the whole missing.
+    fn listed(listed: &ListedHeaders, list: &Template, pair: &Template, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
+        let names = String::from_utf8(list.render(view)?).map_err(|_| Unfit::Listed)?.to_ascii_lowercase();
+        let names = names.split(listed.split.as_str()).map(str::trim).filter(|name| !name.is_empty());
+        let mut out = Vec::new();
+        for (index, name) in names.enumerate() {
+            let place = Place::Header(name.parse().ok().filter(|_| index < MAX_LISTED).ok_or(Unfit::Listed)?);
+            let value = view.bytes(&place).ok_or(Unfit::Missing(place))?;
+            if index > 0 {
+                out.extend_from_slice(listed.join.as_bytes());
+            }
+            pair.render_into(&Pair { name: name.as_bytes(), value: &value, view }, &mut out)?;
+        }
+        Ok(out)
     }
 
     fn collected(collect: &Collect, pair: &Template, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
@@ -98,6 +128,7 @@ impl Named {
             CollectFrom::Json => json_fields(collect, view)?,
             CollectFrom::Form => view.parsed.form().iter().map(borrowed).collect(),
             CollectFrom::Query => view.parsed.query().iter().map(borrowed).collect(),
+            CollectFrom::Xml => return Err(Unfit::Missing(Place::Body)),
         };
         fields.retain(|(name, value)| takes(collect, name) && !(collect.skip_empty && value.is_empty()));
         match collect.order {

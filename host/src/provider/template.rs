@@ -36,6 +36,10 @@ pub trait Lookup {
 pub enum Unfit {
     /// A place is missing.
     Missing(Place),
+    /// A place is there, and should not be.
+    Present(Place),
+    /// A list of headers names what is no header, or too many.
+    Listed,
     /// A filter could not take the bytes.
     Filter(Place, &'static str),
 }
@@ -44,6 +48,8 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(place) => write!(f, "{place} is missing"),
+            Self::Present(place) => write!(f, "{place} is there, and should not be"),
+            Self::Listed => f.write_str("the list of headers names more than 64, or what is no header"),
             Self::Filter(place, filter) => write!(f, "{place} is nothing that the filter {filter} can take"),
         }
     }

@@ -34,7 +34,7 @@ impl Reads {
                 Some(CollectFrom::Json) => self.json = true,
                 Some(CollectFrom::Form) => self.form = true,
                 Some(CollectFrom::Query) => self.query = true,
-                None => {}
+                Some(CollectFrom::Xml) | None => {}
             },
             _ => {}
         }
