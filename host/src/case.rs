@@ -13,6 +13,8 @@ use crate::request::Incoming;
 pub struct Case {
     /// The request.
     pub request: Incoming,
+    /// The headers' names as the file spells them.
+    names: Vec<String>,
     /// What stands behind `---------- NAME`, by name, in order.
     pub sections: Vec<(String, Vec<u8>)>,
 }
@@ -23,7 +25,19 @@ impl Case {
     /// Reads a case file.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let (request, sections) = split(text);
-        Ok(Self { request: read(request)?, sections })
+        let mut names = Vec::new();
+        Ok(Self { request: read(request, &mut names)?, names, sections })
+    }
+
+    /// The file with another request in it: headers that it has are spelt as before, and its sections stay.
+    pub fn with(&self, request: &Incoming) -> Vec<u8> {
+        let mut out = written(request, &self.names);
+        for (at, (name, text)) in self.sections.iter().enumerate() {
+            // Before the first line of dashes one newline is not body.
+            out.extend_from_slice(if at == 0 { b"\n" } else { b"" });
+            out.extend_from_slice([RULE, b" ", name.as_bytes(), b"\n", text].concat().as_slice());
+        }
+        out
     }
 
     /// A section's text.
@@ -55,7 +69,7 @@ fn without_newline(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\r").unwrap_or(text)
 }
 
-fn read(text: &[u8]) -> Result<Incoming, String> {
+fn read(text: &[u8], names: &mut Vec<String>) -> Result<Incoming, String> {
     let (mut line, mut rest) = next_line(text);
     let first = std::str::from_utf8(line).map_err(|_| "line 1: not text")?;
     let mut words = first.split_ascii_whitespace();
@@ -74,8 +88,9 @@ fn read(text: &[u8]) -> Result<Incoming, String> {
             .iter()
             .position(|&byte| byte == b':')
             .ok_or_else(|| format!("line {number}: a header is \"Name: value\""))?;
-        let name = HeaderName::from_bytes(line[..colon].trim_ascii())
-            .map_err(|_| format!("line {number}: not a header's name"))?;
+        let spelt = line[..colon].trim_ascii();
+        let name = HeaderName::from_bytes(spelt).map_err(|_| format!("line {number}: not a header's name"))?;
+        names.push(String::from_utf8_lossy(spelt).into_owned());
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii())
             .map_err(|_| format!("line {number}: not a header's value"))?;
         headers.append(name, value);
@@ -97,9 +112,14 @@ fn next_line(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// Writes a request as a case file holds it.
 pub fn write(request: &Incoming) -> Vec<u8> {
+    written(request, &[])
+}
+
+fn written(request: &Incoming, names: &[String]) -> Vec<u8> {
     let mut out = format!("{} {} HTTP/1.1\n", request.method, request.target).into_bytes();
     for (name, value) in &request.headers {
-        out.extend_from_slice(name.as_str().as_bytes());
+        let spelt = names.iter().find(|spelt| spelt.eq_ignore_ascii_case(name.as_str()));
+        out.extend_from_slice(spelt.map_or(name.as_str(), String::as_str).as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.push(b'\n');
@@ -123,6 +143,18 @@ mod tests {
         assert_eq!(&case.request.body[..], b"{}\n");
         assert_eq!(case.section("event"), Some(&b"{\"a\":1}\n"[..]));
         assert_eq!(case.section("ack"), Some(&b"200\n"[..]));
+    }
+
+    #[test]
+    fn a_file_with_its_own_request_in_it_is_the_same_file() {
+        for file in [
+            "POST /a?b HTTP/1.1\nX-A: 1\nhost: x\n\n{}\n\n---------- event\n{\"a\":1}\n---------- ack\n200\n\nok\n",
+            "POST / HTTP/1.1\n\n\n---------- rejected\nmethod",
+            "GET / HTTP/1.1\n\nbody",
+        ] {
+            let case = Case::parse(file.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(case.with(&case.request)).unwrap(), file);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The program as an operator meets it: exit codes, what goes to which output, and a gateway asked while it runs.
 
 pub(crate) mod program;
+mod sign;
 
 use std::time::Duration;
 

@@ -12,11 +12,14 @@ mod events;
 mod failure;
 mod filter;
 mod json;
+mod offline;
 mod output;
+mod pair;
 mod plugin;
 mod rejections;
 mod request;
 mod serve;
+mod sign;
 mod simulate;
 mod tail;
 mod vectors;
@@ -45,6 +48,7 @@ enum Command {
     Demo(demo::Demo),
     Simulate(simulate::Simulate),
     Verify(verify::Verify),
+    Sign(sign::Sign),
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
     Call(call::Call),
@@ -61,6 +65,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Verify(verify) => verify.run(),
+            Self::Sign(sign) => sign.run(),
             Self::Vectors(vectors) => vectors.run(),
             Self::Plugin(plugin) => plugin.run(),
             Self::Call(call) => call.run(),

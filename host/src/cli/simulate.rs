@@ -11,13 +11,13 @@ use url::Url;
 
 use self::play::{Play, Verdict};
 use super::configuration::Configuration;
-use super::{Failure, output};
+use super::{Failure, output, pair};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{self, Plugin};
 use crate::net::{Answer, Client};
 use crate::provider::complaint::did_you_mean;
-use crate::provider::sign::{PrivateKey, PrivateKeys, Tamper};
+use crate::provider::sign::{PrivateKeys, Tamper};
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
 use crate::request::Incoming;
@@ -78,7 +78,7 @@ impl From<What> for Tamper {
 
 impl Simulate {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let keys = self.keys.iter().map(|pair| key(pair)).collect::<Result<PrivateKeys, _>>()?;
+        let keys = self.keys.iter().map(|written| pair::key(written)).collect::<Result<PrivateKeys, _>>()?;
         let (config, plugins) = self.configuration.resolve()?;
         let sources = gateway::sources(&config, &plugins).map_err(|wrong| Failure::complaints(&wrong))?;
         let source = self.source(&sources)?;
@@ -189,13 +189,6 @@ impl Simulate {
             "verdict": verdict.word(),
         })
     }
-}
-
-fn key(pair: &str) -> Result<(String, PrivateKey), Failure> {
-    let (name, file) = pair.split_once('=').ok_or_else(|| Failure::unusable("--key is written --key NAME=FILE"))?;
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::unusable(format!("{file}: {error}")))?;
-    let key = PrivateKey::read(&text).map_err(|error| Failure::unusable(format!("--key {name}: {error}")))?;
-    Ok((name.to_owned(), key))
 }
 
 fn headers(headers: &hyper::HeaderMap, show: impl Fn(&str) -> String) -> Map<String, Value> {

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::Check;
+use crate::config::Environment;
 use crate::config::written::Secret;
 
 impl Check<'_> {
@@ -14,23 +15,25 @@ impl Check<'_> {
     }
 
     pub(super) fn secret(&mut self, key: &[&str], written: &Secret) -> Option<SecretString> {
-        let text = match written {
-            Secret::Value(text) => Ok(text.clone()),
-            Secret::Env(name) => match self.draft.origin.environment().get(name) {
-                Some(text) => Ok(text.to_owned()),
-                None => Err(format!("the environment variable {name} is not set")),
-            },
-            Secret::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Ok(without_newline(Zeroizing::new(text))),
-                Err(error) => Err(format!("the file {} cannot be read: {error}", path.display())),
+        let secret = written.load(self.draft.origin.environment());
+        secret.map_err(|message| self.complain(key, message)).ok()
+    }
+}
+
+impl Secret {
+    /// The secret from its place; the error names the place and never the value.
+    pub fn load(&self, environment: &Environment) -> Result<SecretString, String> {
+        let text = match self {
+            Self::Value(text) => text.clone(),
+            Self::Env(name) => {
+                environment.get(name).ok_or_else(|| format!("the environment variable {name} is not set"))?.to_owned()
+            }
+            Self::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => without_newline(Zeroizing::new(text)),
+                Err(error) => return Err(format!("the file {} cannot be read: {error}", path.display())),
             },
         };
-        match text {
-            Ok(text) if text.is_empty() => self.complain(key, format!("the secret is empty ({written:?})")),
-            Ok(text) => return Some(SecretString::from(text)),
-            Err(message) => self.complain(key, message),
-        }
-        None
+        if text.is_empty() { Err(format!("the secret is empty ({self:?})")) } else { Ok(SecretString::from(text)) }
     }
 }
 
