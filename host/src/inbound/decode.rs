@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::CONTENT_TYPE;
 
 use crate::event::{Data, DedupKey, NewEvent};
 use crate::plugin::{DecodeRequest, DecodedEvent, Fault, FaultKind, Native};
 use crate::provider::identity::dedup_key;
+use crate::provider::item::Item;
 use crate::provider::source::Source;
 use crate::provider::verify::Verified;
 use crate::reason::Rejection;
@@ -27,13 +27,24 @@ pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incomi
 
 /// The events of a request; never none.
 pub fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
-    let decoded = match (&verified.malformed, decoder.filter(|decoder| decoder.native.decodes())) {
-        (Some(what), _) => Err(format!("malformed: {what}")),
-        (None, None) => Ok(vec![DecodedEvent::default()]),
-        (None, Some(decoder)) => run(source, decoder, &verified),
+    let decoder = decoder.filter(|decoder| decoder.native.decodes());
+    let items = verified.items.iter().flat_map(|item| of(source, decoder, &verified, item));
+    (items.collect(), verified.nonce, verified.stale.clone(), verified.request().clone())
+}
+
+/// The events of one item: native code may make several of it.
+fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &Item) -> Vec<NewEvent> {
+    let unread = match (&verified.malformed, &verified.sealed) {
+        (Some(what), _) => Some(format!("malformed: {what}")),
+        (None, sealed) => sealed.as_ref().map(|what| format!("sealed: {what}")),
     };
-    let base = base(source, &verified);
-    let events = match decoded {
+    let decoded = match (unread, decoder) {
+        (Some(what), _) => Err(what),
+        (None, None) => Ok(vec![DecodedEvent::default()]),
+        (None, Some(decoder)) => run(source, decoder, verified, item),
+    };
+    let base = base(source, item);
+    match decoded {
         Ok(decoded) if decoded.is_empty() => {
             vec![NewEvent { warnings: vec!["the decoder gave no event".into()], ..base }]
         }
@@ -43,21 +54,23 @@ pub fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) ->
             decoded.into_iter().enumerate().map(refine).collect()
         }
         Err(reason) => vec![NewEvent { undecoded: Some(reason), ..base }],
-    };
-    (events, verified.nonce, verified.stale.clone(), verified.request().clone())
+    }
 }
 
-fn run(source: &Source, decoder: &Decoder, verified: &Verified) -> Result<Vec<DecodedEvent>, String> {
+fn run(source: &Source, decoder: &Decoder, verified: &Verified, item: &Item) -> Result<Vec<DecodedEvent>, String> {
     let request = verified.request();
-    let document = verified.document.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let document = match &item.data {
+        Data::Json(json) => std::str::from_utf8(json).ok(),
+        _ => None,
+    };
     let decoded = decoder.native.decode(&DecodeRequest {
         method: &request.method,
         target: &request.target,
         headers: &request.headers,
         body: &request.body,
         received: request.received,
-        declared_type: &verified.declared.kind,
-        declared_subject: verified.declared.subject.as_deref(),
+        declared_type: &item.declared.kind,
+        declared_subject: item.declared.subject.as_deref(),
         document: document.unwrap_or_default(),
     });
     decoded.map_err(|fault| {
@@ -90,28 +103,17 @@ fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
 }
 
 /// The event as the description has it.
-fn base(source: &Source, verified: &Verified) -> NewEvent {
-    let declared = &verified.declared;
+fn base(source: &Source, item: &Item) -> NewEvent {
+    let declared = &item.declared;
     NewEvent {
         kind: format!("{}.{}", source.provider.id, declared.kind),
         subject: declared.subject.clone(),
         time: declared.time,
         provider_id: declared.id.clone(),
         key: declared.key,
-        data: data(verified),
+        data: item.data.clone(),
         warnings: Vec::new(),
         undecoded: None,
-    }
-}
-
-fn data(verified: &Verified) -> Data {
-    match (&verified.document, &verified.request().body) {
-        (Some(document), _) => Data::Json(document.clone()),
-        (None, body) if body.is_empty() => Data::None,
-        (None, body) => {
-            let kind = verified.request().headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            Data::Bytes(body.clone(), kind.unwrap_or("application/octet-stream").to_owned())
-        }
     }
 }
 

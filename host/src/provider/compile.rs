@@ -14,6 +14,8 @@ use super::json::pointer;
 use super::moment::Format;
 use super::named::Named;
 use super::parse::Places;
+use super::payload::Payload;
+use super::pieces::Cut;
 use super::place::Place;
 use super::signature::Table;
 use super::template::Template;
@@ -36,6 +38,9 @@ pub struct Provider {
     pub(super) asserts: Vec<(Template, Template)>,
     pub(super) timestamp: Option<(Place, Vec<Format>)>,
     pub(super) nonce: Option<Template>,
+    /// Where what must prove itself stands, if not the whole request.
+    pub(super) each: Option<Cut>,
+    pub(super) payload: Payload,
     pub(super) identity: Identity,
     pub(super) answers: Answers,
     /// Where signatures are in the document; left out of `data`.
@@ -76,6 +81,9 @@ impl Provider {
         }
         let nonce = description.replay.as_ref().map(|replay| Template::place_or_template(&replay.nonce));
         let nonce = nonce.and_then(|template| check.one("replay.nonce", template));
+        let each = description.each.as_deref().map(Cut::compile);
+        let each = each.and_then(|each| check.one("each", each));
+        let payload = Payload::compile(&description, &mut check);
         let identity =
             Identity::compile(&description.event).map_err(|wrong| check.add("event", wrong)).unwrap_or_default();
         let answers = Answers::compile(&description.ack).map_err(|wrong| check.add("ack", wrong)).unwrap_or_default();
@@ -90,9 +98,13 @@ impl Provider {
             signed_fields: tables
                 .iter()
                 .flat_map(|table| &table.from)
-                .filter_map(|from| json_steps(&from.place))
+                .filter_map(|from| from.place.pointer())
                 .collect(),
-            reads: Reads { json: description.provider.content == Content::Json, ..Reads::default() },
+            reads: Reads {
+                json: (description.provider.content == Content::Json && payload.is_body()) || each.is_some(),
+                form: description.provider.content == Content::Form && payload.is_body(),
+                ..Reads::default()
+            },
             answer_reads: Reads::default(),
             reads_fields: tables.iter().any(|table| reads_fields(table, &lets)),
             lets,
@@ -100,6 +112,8 @@ impl Provider {
             asserts,
             timestamp,
             nonce,
+            each,
+            payload,
             identity,
             answers,
             opened,
@@ -138,19 +152,14 @@ fn reach<'p>(places: impl IntoIterator<Item = &'p Place>, lets: &'p BTreeMap<Str
     all
 }
 
-fn json_steps(place: &Place) -> Option<Vec<String>> {
-    match place {
-        Place::Json(steps) => Some(steps.clone()),
-        _ => None,
-    }
-}
-
 fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
     let places =
         reach(table.messages.iter().flat_map(Template::places).chain(table.from.iter().map(|from| &from.place)), lets);
     places.iter().any(|place| match place {
-        Place::Json(_) => true,
-        Place::Let(name) => lets.get(name).and_then(Named::collected_from) == Some(CollectFrom::Json),
+        Place::Json(_) | Place::Form(_) => true,
+        Place::Let(name) => {
+            lets.get(name).and_then(Named::collected_from).is_some_and(|from| from != CollectFrom::Query)
+        }
         _ => false,
     })
 }
@@ -187,6 +196,7 @@ impl Provider {
         }
         all.extend(self.timestamp.iter().map(|(place, _)| ("timestamp.from".to_owned(), place)));
         all.extend(self.nonce.iter().flat_map(Template::places).map(|place| ("replay.nonce".to_owned(), place)));
+        all.extend(self.payload.places().into_iter().map(|place| ("payload".to_owned(), place)));
         all.extend(self.identity.places().into_iter().map(|place| ("event".to_owned(), place)));
         all.extend(self.answers.places().into_iter().map(|place| ("ack".to_owned(), place)));
         all

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::moment::{self, Format};
+use super::pieces::Cut;
 use super::place::Place;
 use super::template::{Lookup, Template};
 use crate::event::DedupKey;
@@ -21,6 +22,8 @@ pub struct Identity {
     time: Vec<Template>,
     formats: Vec<Format>,
     hash_hold: Duration,
+    /// Where several events stand in one document.
+    pub(super) batch: Option<Cut>,
 }
 
 /// What it says of one request.
@@ -51,6 +54,7 @@ impl Identity {
             time: list(&written.time)?,
             formats: written.format.iter().map(|text| Format::compile(text)).collect::<Result<_, _>>()?,
             hash_hold: Duration::from_secs(written.hash_hold_s),
+            batch: written.batch.as_deref().map(Cut::compile).transpose()?,
         })
     }
 
@@ -60,20 +64,35 @@ impl Identity {
     }
 
     /// Applies it; without an id the hash of the body is the key, and holds for a day unless said. A request without a
-    /// body says what it says in its target.
-    pub fn declare(&self, source: &str, lookup: &dyn Lookup, request: &Incoming, now: Timestamp) -> Declared {
-        let id = first(&self.id, lookup);
+    /// body says what it says in its target. Of several events in one request, `nth` tells those apart that have no id
+    /// of their own.
+    pub fn declare(
+        &self,
+        source: &str,
+        lookup: &dyn Lookup,
+        request: &Incoming,
+        nth: Option<usize>,
+        now: Timestamp,
+    ) -> Declared {
+        let (id, own) = match first(&self.id, lookup) {
+            Some((template, id)) => (Some(id), template.places().into_iter().any(Place::in_document)),
+            None => (None, false),
+        };
         let until = Some(later(now, self.hash_hold));
         let key = match &id {
             Some(id) => dedup_key(source, "id", id.as_bytes(), None),
             None if request.body.is_empty() => dedup_key(source, "target", request.target.as_bytes(), until),
             None => dedup_key(source, "body", &request.body, until),
         };
+        let key = match nth.filter(|_| !own) {
+            Some(nth) => dedup_key(source, "nth", &[&key.hash[..], &nth.to_be_bytes()].concat(), key.until),
+            None => key,
+        };
         Declared {
-            kind: first(&self.kind, lookup).unwrap_or_else(|| "event".into()),
+            kind: text(&self.kind, lookup).unwrap_or_else(|| "event".into()),
             id,
-            subject: first(&self.subject, lookup),
-            time: first(&self.time, lookup).and_then(|text| moment::read(&text, &self.formats)),
+            subject: text(&self.subject, lookup),
+            time: text(&self.time, lookup).and_then(|text| moment::read(&text, &self.formats)),
             key,
         }
     }
@@ -85,12 +104,17 @@ pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
 }
 
 /// The first template whose places are there and not empty, but for those that may be missing, and that is not empty.
-fn first(templates: &[Template], lookup: &dyn Lookup) -> Option<String> {
+fn first<'t>(templates: &'t [Template], lookup: &dyn Lookup) -> Option<(&'t Template, String)> {
     let filled = |template: &&Template| {
         template.required().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
     };
-    let texts = templates.iter().filter(filled).filter_map(|template| template.render(lookup).ok());
-    texts.filter_map(|bytes| String::from_utf8(bytes).ok()).find(|text| !text.is_empty())
+    let texts = templates.iter().filter(filled).filter_map(|template| Some((template, template.render(lookup).ok()?)));
+    let texts = texts.filter_map(|(template, bytes)| Some((template, String::from_utf8(bytes).ok()?)));
+    texts.into_iter().find(|(_, text)| !text.is_empty())
+}
+
+fn text(templates: &[Template], lookup: &dyn Lookup) -> Option<String> {
+    first(templates, lookup).map(|(_, text)| text)
 }
 
 /// 128 bits of a SHA-256 over source, kind and key, so that no source and no kind can meet another's keys.

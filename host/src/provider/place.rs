@@ -57,6 +57,22 @@ pub const PLACES: &[&str] = &[
     "let:",
 ];
 
+impl Place {
+    /// Where it stands in the document, as a JSON pointer's steps.
+    pub(super) fn pointer(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Json(steps) => Some(steps.clone()),
+            Self::Form(name) => Some(vec![name.clone()]),
+            _ => None,
+        }
+    }
+
+    /// Whether it lies in the event's own document, which every event of a batch has for itself.
+    pub(super) fn in_document(&self) -> bool {
+        matches!(self, Self::Body | Self::Json(_) | Self::Form(_))
+    }
+}
+
 impl FromStr for Place {
     type Err = String;
 

@@ -31,7 +31,14 @@ pub(super) struct Proof<'s> {
     /// A signature, not a shared token or nothing.
     pub(super) real: bool,
     pub(super) url: Option<&'s PublicUrl>,
-    pub(super) sig: Vec<(String, String)>,
+    sig: Vec<(String, String)>,
+}
+
+impl Proof<'_> {
+    /// The named parts of the signature, for `${sig:name}`.
+    pub(super) fn sig(&self) -> Vec<(&str, &str)> {
+        self.sig.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
 }
 
 /// Tries the tables in order; the first match accepts.

@@ -20,6 +20,8 @@ pub use self::renew::renew;
 pub use self::seal::seal;
 pub use self::tamper::Tamper;
 use super::algorithm::KeyKind;
+use super::json::Document;
+use super::pieces::Cut;
 use super::place::Place;
 use super::signature::{Layout, Table};
 use super::source::{Ready, Source};
@@ -82,6 +84,9 @@ pub enum SignError {
         /// What.
         why: String,
     },
+    /// The sample holds none of the pieces that are signed.
+    #[error("nothing stands in the sample where `each` of the description looks for what is signed")]
+    NothingToSign,
     /// Nothing can be written there.
     #[error("{place} cannot be set: {why}")]
     Fixed {
@@ -111,6 +116,15 @@ pub fn sign(source: &Source, sample: &Incoming, keys: &PrivateKeys, now: Timesta
         agree(source, &mut request)?;
         return Ok(Signed { request, by: None, mark: None });
     }
+    let signed = match &source.provider.each {
+        Some(each) => each_piece(source, each, request, keys, now)?,
+        None => whole(source, request, keys, now)?,
+    };
+    accepted(source, &signed.request, now)?;
+    Ok(signed)
+}
+
+fn whole(source: &Source, mut request: Incoming, keys: &PrivateKeys, now: Timestamp) -> Result<Signed, SignError> {
     let (index, table, ready) = table(source, &request)?;
     let mut named = layout::named(source, table, &request);
     stamp::stamp(source, &mut request, &mut named, now)?;
@@ -120,8 +134,32 @@ pub fn sign(source: &Source, sample: &Incoming, keys: &PrivateKeys, now: Timesta
     let signature = layout::cased(source, table, &request, signature);
     let text = layout::compose(table, &named, &signature);
     edit::put(&mut request, &place, &text)?;
-    accepted(source, &request, now)?;
     Ok(Signed { request, by: Some(index), mark: Some(Mark { place, text, signature }) })
+}
+
+/// Every piece signed for itself and put back where it stood; the mark is the first one's.
+fn each_piece(
+    source: &Source,
+    each: &Cut,
+    sample: Incoming,
+    keys: &PrivateKeys,
+    now: Timestamp,
+) -> Result<Signed, SignError> {
+    let spans: Vec<_> = match Document::parse(&sample.body) {
+        Ok(document) => each.pieces(&document).unwrap_or_default().iter().map(|piece| piece.span()).collect(),
+        Err(_) => Vec::new(),
+    };
+    let mut body = sample.body.to_vec();
+    let mut first = None;
+    // From the last, so that what is in front keeps its place.
+    for span in spans.into_iter().rev() {
+        let piece = Incoming { body: sample.body.slice(span.clone()), ..sample.clone() };
+        let signed = whole(source, piece, keys, now)?;
+        body.splice(span, signed.request.body.iter().copied());
+        first = Some(signed);
+    }
+    let first = first.ok_or(SignError::NothingToSign)?;
+    Ok(Signed { request: Incoming { body: body.into(), ..sample }, ..first })
 }
 
 /// The first table that applies and has a key.

@@ -59,6 +59,22 @@ impl FromStr for Where {
     }
 }
 
+impl Where {
+    /// The texts there, filtered; what a filter cannot take is none.
+    pub(super) fn read<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
+        let found: Vec<Cow<'v, [u8]>> = match &self.place {
+            Place::Header(name) => {
+                view.parsed.request.headers.get_all(name).iter().map(|value| value.as_bytes().into()).collect()
+            }
+            place => view.bytes(place).into_iter().collect(),
+        };
+        let filtered = found
+            .into_iter()
+            .filter_map(|text| self.filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
+        filtered.collect()
+    }
+}
+
 /// How a signature's text is split into parts.
 pub struct Split {
     /// The way.
@@ -163,20 +179,7 @@ impl Table {
 
     /// The texts in the request that hold signatures; a header that comes twice holds two.
     pub fn texts<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
-        let mut texts = Vec::with_capacity(1);
-        for Where { place, filters } in &self.from {
-            let found: Vec<Cow<'v, [u8]>> = match place {
-                Place::Header(name) => {
-                    view.parsed.request.headers.get_all(name).iter().map(|value| value.as_bytes().into()).collect()
-                }
-                place => view.bytes(place).into_iter().collect(),
-            };
-            let filtered = found
-                .into_iter()
-                .filter_map(|text| filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
-            texts.extend(filtered.filter(|text| !text.is_empty()));
-        }
-        texts
+        self.from.iter().flat_map(|from| from.read(view)).filter(|text| !text.is_empty()).collect()
     }
 }
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hookport_plugin_api::description::Content;
 use jiff::Timestamp;
 
+use super::decrypt::DecryptError;
 use super::identity::{Declared, dedup_key, later};
-use super::json::Edit;
+use super::item::{Item, Telling};
 use super::moment;
-use super::prove::{Try, prove};
+use super::prove::{Proof, Try, prove};
 use super::source::Source;
 use super::template::Lookup;
 use super::view::{Parsed, View};
-use crate::event::DedupKey;
+use crate::event::{Data, DedupKey};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 
@@ -27,16 +27,16 @@ pub struct Verified {
     request: Arc<Incoming>,
     /// The table that accepted it; none where the provider does not sign.
     pub by: Option<usize>,
-    /// What the description says of its event.
-    pub declared: Declared,
-    /// The body's document without the signature, compact; absent where the body is not JSON.
-    pub document: Option<Bytes>,
+    /// What it says; never nothing.
+    pub items: Vec<Item>,
     /// May come only once.
     pub nonce: Option<DedupKey>,
     /// Authentic, but out of time.
     pub stale: Option<Rejection>,
     /// Authentic, but not what the provider sends; why.
     pub malformed: Option<String>,
+    /// Authentic, but what it says cannot be opened with this source's keys; why.
+    pub sealed: Option<String>,
 }
 
 impl Verified {
@@ -58,19 +58,20 @@ pub fn trace(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> (Vec<T
     (tries.unwrap_or_default(), result)
 }
 
+#[derive(Default)]
 struct Found {
     by: Option<usize>,
-    declared: Declared,
-    document: Option<Bytes>,
+    items: Vec<Item>,
     nonce: Option<DedupKey>,
     stale: Option<Rejection>,
     malformed: Option<String>,
+    sealed: Option<String>,
 }
 
 impl Found {
     fn with(self, request: Arc<Incoming>) -> Verified {
-        let Self { by, declared, document, nonce, stale, malformed } = self;
-        Verified { request, by, declared, document, nonce, stale, malformed }
+        let Self { by, items, nonce, stale, malformed, sealed } = self;
+        Verified { request, by, items, nonce, stale, malformed, sealed }
     }
 }
 
@@ -82,27 +83,109 @@ fn examine(
 ) -> Result<Found, Rejection> {
     source.provider.headers.iter().try_for_each(|rule| rule.check(&request.headers))?;
     let parsed = Parsed::new(request, source.provider.reads);
-    let malformed = malformed(source, &parsed);
-    let proof = match (prove(source, &parsed, tries), &malformed) {
-        (Ok(proof), None) => proof,
-        (Ok(proof), Some(_)) if proof.real => proof,
+    let telling = Telling { source, parsed: &parsed, now };
+    let broken = broken(source, &parsed);
+    let pieces = pieces(&telling);
+    let proofs = match (proofs(source, &parsed, &pieces, tries), &broken) {
+        (Ok(proofs), None) => proofs,
+        (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real) => proofs,
         (Err(rejection), None) => return Err(rejection),
         // What does not parse has one answer, whoever sent it.
         (_, Some(what)) => return Err(Rejection::new(Reason::Malformed, what)),
     };
-    let sig: Vec<_> = proof.sig.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
-    let mut declared = source.provider.identity.declare(&source.name, &view, request, now);
-    if malformed.is_some() {
-        // It may take nobody else's place: its key is its own bytes, and neither time nor nonce is asked for.
-        let whole = [request.target.as_bytes(), b"\n", &request.body].concat();
-        let key = dedup_key(&source.name, "malformed", &whole, Some(later(now, DAY)));
-        declared = Declared { id: None, key, ..declared };
-        return Ok(Found { by: proof.by, declared, document: None, nonce: None, stale: None, malformed });
+    let proof = &proofs[0];
+    if let Some(what) = broken {
+        return Ok(telling.unread(proof, Some(what), None));
     }
-    let stale = fresh(source, &view, now)?;
-    let nonce = nonce(source, &view, now)?;
-    Ok(Found { by: proof.by, declared, document: document(source, &parsed), nonce, stale, malformed })
+    let (stale, nonce) = in_time(source, &parsed, &pieces, &proofs, now)?;
+    let items = match &pieces {
+        Some(pieces) => telling.pieces(pieces, &proofs),
+        None => {
+            let sig = proof.sig();
+            let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
+            match source.provider.payload.read(source, &view) {
+                Ok(None) => telling.body(proof),
+                Ok(Some(bytes)) => telling.payload(bytes, proof),
+                Err(error) if proof.real && error != DecryptError::Receiver => {
+                    return Ok(Found { stale, nonce, ..telling.unread(proof, None, Some(error.to_string())) });
+                }
+                Err(error) => return Err(Rejection::new(Reason::SignatureMismatch, error.to_string())),
+            }
+        }
+    };
+    match items {
+        Ok(items) => Ok(Found { by: proof.by, items, nonce, stale, ..Found::default() }),
+        Err(what) if proof.real => Ok(telling.unread(proof, Some(what), None)),
+        Err(what) => Err(Rejection::new(Reason::Malformed, what)),
+    }
+}
+
+/// The pieces that must each prove themselves, where the description says `each`.
+fn pieces(telling: &Telling<'_>) -> Option<Vec<Incoming>> {
+    let each = telling.source.provider.each.as_ref()?;
+    let body = &telling.parsed.request.body;
+    let values = telling.parsed.json().and_then(|document| each.pieces(document).ok()).unwrap_or_default();
+    Some(values.into_iter().map(|value| telling.standing_in(body.slice(value.span()))).collect())
+}
+
+/// The proof of the request, or one of each of its pieces.
+fn proofs<'s>(
+    source: &'s Source,
+    parsed: &Parsed<'_>,
+    pieces: &Option<Vec<Incoming>>,
+    tries: &mut Option<Vec<Try>>,
+) -> Result<Vec<Proof<'s>>, Rejection> {
+    match pieces {
+        None => prove(source, parsed, tries).map(|proof| vec![proof]),
+        Some(pieces) if pieces.is_empty() => {
+            let each = source.provider.description.each.as_deref().unwrap_or_default();
+            Err(Rejection::new(Reason::SignatureMissing, format!("nothing stands at {each} that could be signed")))
+        }
+        Some(pieces) => {
+            let proofs = pieces.iter().map(|piece| prove(source, &Parsed::new(piece, source.provider.reads), tries));
+            proofs.collect()
+        }
+    }
+}
+
+/// Why it is out of time, and what may come only once.
+fn in_time(
+    source: &Source,
+    parsed: &Parsed<'_>,
+    pieces: &Option<Vec<Incoming>>,
+    proofs: &[Proof<'_>],
+    now: Timestamp,
+) -> Result<(Option<Rejection>, Option<DedupKey>), Rejection> {
+    let (mut stale, mut nonces) = (None, None);
+    for (nth, proof) in proofs.iter().enumerate() {
+        let piece = pieces.as_ref().map(|pieces| Parsed::new(&pieces[nth], source.provider.reads));
+        let sig = proof.sig();
+        let inner = piece.as_ref().unwrap_or(parsed);
+        let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
+        stale = stale.or(fresh(source, &view, now)?);
+        nonces = nonces.or(nonce(source, &view, now)?);
+    }
+    Ok((stale, nonces))
+}
+
+impl Telling<'_> {
+    fn pieces(&self, pieces: &[Incoming], proofs: &[Proof<'_>]) -> Result<Vec<Item>, String> {
+        let several = pieces.len() > 1;
+        let items = pieces.iter().zip(proofs).enumerate();
+        items.map(|(nth, (piece, proof))| self.piece(piece, proof, several.then_some(nth))).collect()
+    }
+
+    /// A request that is kept as it came. It may take nobody else's place: its key is its own bytes, and neither time nor
+    /// nonce is asked for.
+    fn unread(&self, proof: &Proof<'_>, malformed: Option<String>, sealed: Option<String>) -> Found {
+        let request = self.parsed.request;
+        let whole = [request.target.as_bytes(), b"\n", &request.body].concat();
+        let key = dedup_key(&self.source.name, "malformed", &whole, Some(later(self.now, DAY)));
+        let item = self.item(self.parsed, Data::None, proof, None);
+        let declared = Declared { id: None, key, ..item.declared };
+        let data = self.raw();
+        Found { by: proof.by, items: vec![Item { declared, data }], malformed, sealed, ..Found::default() }
+    }
 }
 
 /// What may come only once; a request without it could come again and again.
@@ -115,9 +198,12 @@ fn nonce(source: &Source, view: &View<'_>, now: Timestamp) -> Result<Option<Dedu
     Ok(Some(dedup_key(&source.name, "nonce", &nonce, Some(later(now, hold)))))
 }
 
-/// Whether the body is what the provider sends.
-fn malformed(source: &Source, parsed: &Parsed<'_>) -> Option<String> {
-    if let Some(error) = parsed.not_json().filter(|_| source.provider.content == Content::Json) {
+/// Why the body is not what the provider sends; what stands in it is looked at when it is proven.
+fn broken(source: &Source, parsed: &Parsed<'_>) -> Option<String> {
+    let provider = &source.provider;
+    if provider.payload.is_body()
+        && let Some(error) = parsed.not_json().filter(|_| provider.content == Content::Json)
+    {
         return Some(error.to_string());
     }
     let duplicate = parsed.json().filter(|_| source.provider.reads_fields)?.duplicate_key()?;
@@ -136,16 +222,4 @@ fn fresh(source: &Source, view: &View<'_>, now: Timestamp) -> Result<Option<Reje
     let time = std::str::from_utf8(&text).ok().and_then(|text| moment::read(text.trim(), formats));
     let time = time.ok_or_else(|| missing("is not a time as the description writes it"))?;
     Ok(moment::fresh(time, now, source.tolerance).err())
-}
-
-/// The body's document as `data` shows it.
-fn document(source: &Source, parsed: &Parsed<'_>) -> Option<Bytes> {
-    let document = parsed.json().filter(|_| source.provider.content == Content::Json)?;
-    let signed: Vec<_> = source.provider.signed_fields.iter().filter_map(|steps| document.root().at(steps)).collect();
-    let mut data = Vec::with_capacity(parsed.request.body.len());
-    document.root().write(&mut data, &mut |value| match signed.iter().any(|field| field.is(value)) {
-        true => Edit::Drop,
-        false => Edit::Keep,
-    });
-    Some(data.into())
 }

@@ -117,13 +117,14 @@ impl Performance {
         let answer = play::send(client, &base, &sent).await.map_err(Failure::refused)?;
         let verdict = play::judge(source, &sent, &answer, now);
 
-        let event = format!("{}.{}", source.provider.id, judged.declared.kind);
+        let declared = &judged.items[0].declared;
+        let event = format!("{}.{}", source.provider.id, declared.kind);
         let (verified, delivered, standing) = self.standing(scene, source, judged.by, &event, verdict);
         let time = now.strftime("%H:%M:%S").to_string();
         let cells = [time, source.provider.id.to_string(), event, verified, told(&answer)];
         let row = board.add(Row { cells, delivered, standing })?;
         if scene.act == Act::New {
-            let known_by = ("/providereventid", judged.declared.id.unwrap_or_default());
+            let known_by = ("/providereventid", declared.id.clone().unwrap_or_default());
             let (kind, opened) = (board.rows[row].cells[2].clone(), opened(source, &case));
             let expected = Expected { source: scene.source.into(), kind, known_by, opened, row, arrived: Vec::new() };
             self.events.all.push(expected);

@@ -45,10 +45,7 @@ impl Signed {
     fn other_body(&self, source: &Source, now: Timestamp) -> Result<Incoming, SignError> {
         let body = &self.request.body;
         let document = Document::parse(body).ok();
-        let signature = match (&document, self.mark.as_ref().map(|mark| &mark.place)) {
-            (Some(document), Some(Place::Json(steps))) => document.root().at(steps).map(|value| value.span()),
-            _ => None,
-        };
+        let signature = self.mark.as_ref().and_then(|mark| find(body, mark.signature.as_bytes()));
         let letters = (0..body.len()).rev().filter(|&at| body[at].is_ascii_alphanumeric());
         let letters = letters.filter(|at| signature.as_ref().is_none_or(|span| !span.contains(at)));
         for at in letters.take(TRIED) {
@@ -75,7 +72,13 @@ impl Signed {
         other[at] = neighbour(other[at]);
         let other = String::from_utf8_lossy(&other).into_owned();
         let mut request = self.request.clone();
-        edit::put(&mut request, &mark.place, &mark.text.replace(&mark.signature, &other))?;
+        match find(&request.body, mark.signature.as_bytes()) {
+            Some(span) => {
+                let body = &self.request.body;
+                request.body = [&body[..span.start], other.as_bytes(), &body[span.end..]].concat().into();
+            }
+            None => edit::put(&mut request, &mark.place, &mark.text.replace(&mark.signature, &other))?,
+        }
         Ok(request)
     }
 
@@ -98,6 +101,12 @@ impl Signed {
         }
         Ok(request)
     }
+}
+
+/// Where a text stands in a body, for signatures that stand there.
+fn find(body: &[u8], text: &[u8]) -> Option<std::ops::Range<usize>> {
+    let at = body.windows(text.len().max(1)).position(|window| window == text)?;
+    Some(at..at + text.len())
 }
 
 /// Another character of the same kind; a hexadecimal digit stays one.

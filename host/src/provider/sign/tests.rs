@@ -134,10 +134,10 @@ fn renewed_samples_are_other_events_of_the_same_type() {
                 judge(&source, &sign(&source, &renewed, &keys, now()).unwrap().request).unwrap()
             };
             let (one, same, other) = (play("one"), play("one"), play("two"));
-            let declared = |verified: &Verified| verified.declared.key.hash;
+            let declared = |verified: &Verified| verified.items[0].declared.key.hash;
             assert_eq!(declared(&one), declared(&same), "{provider}: {name}");
             assert_ne!(declared(&one), declared(&other), "{provider}: {name}");
-            assert_eq!(one.declared.kind, other.declared.kind, "{provider}: {name}");
+            assert_eq!(one.items[0].declared.kind, other.items[0].declared.kind, "{provider}: {name}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Whole descriptions against whole requests: what the engine's rules come to when they meet.
 
+mod several;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use super::parse::{Grammar, Places, parse};
 use super::source::{Source, SourceParts};
 use super::verify::{Verified, verify};
 use super::view::PublicUrl;
+use crate::event::Data;
 use crate::reason::Reason;
 use crate::request::Incoming;
 
@@ -133,7 +136,7 @@ fn what_does_not_parse_is_malformed_whoever_sent_it_and_marked_where_it_is_authe
     let forged = request(&[("acme-signature", "t=1000,v1=00")], "not json");
     assert_eq!(reason(verify(&source, &forged, at(1000))), Some(Reason::Malformed));
     let verified = verify(&source, &signed("s", 1000, "not json"), at(1000)).unwrap();
-    assert!(verified.malformed.is_some() && verified.document.is_none());
+    assert!(verified.malformed.is_some() && !matches!(verified.items[0].data, Data::Json(_)));
 }
 
 #[test]
@@ -162,7 +165,7 @@ fn the_url_that_is_signed_is_the_configured_one_in_any_of_its_forms() {
 fn without_an_event_table_the_body_is_the_key_for_a_day() {
     let text = SIGNED.split("[event]").next().unwrap();
     let source = source(text, &["s"], &[]);
-    let key = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().declared.key;
+    let key = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().items.remove(0).declared.key;
     assert_eq!(key("{}"), key("{}"));
     assert_ne!(key("{}").hash, key("[]").hash);
     assert_eq!(key("{}").until, Some(at(1000 + 86_400)));
@@ -173,7 +176,7 @@ fn a_request_without_a_body_is_known_by_its_target() {
     let source = source(&SIGNED.replace("content = \"json\"", ""), &["s"], &[]);
     let key = |target: &str| {
         let request = Incoming { target: target.to_owned(), ..Incoming::clone(&signed("s", 1000, "")) };
-        verify(&source, &Arc::new(request), at(1000)).unwrap().declared.key.hash
+        verify(&source, &Arc::new(request), at(1000)).unwrap().items.remove(0).declared.key.hash
     };
     assert_ne!(key("/acme?t=a"), key("/acme?t=b"));
 }
@@ -193,8 +196,8 @@ fn a_malformed_request_takes_nobody_elses_key_and_is_asked_for_no_time() {
     let genuine = verify(&source, &request(&[], whole), at(0)).unwrap();
     let twice = sign(r#"{"id":"i1","id":"i1","sign":"SIGN"}"#, "i1id=i1&id=i1&secret=s");
     let twice = verify(&source, &request(&[], twice), at(0)).unwrap();
-    assert!(twice.malformed.is_some() && twice.declared.id.is_none());
-    assert_ne!(genuine.declared.key.hash, twice.declared.key.hash);
+    assert!(twice.malformed.is_some() && twice.items[0].declared.id.is_none());
+    assert_ne!(genuine.items[0].declared.key.hash, twice.items[0].declared.key.hash);
     let old = verify(&self::source(SIGNED, &["s"], &[]), &signed("s", 1000, "not json"), at(9_000_000)).unwrap();
     assert!(old.malformed.is_some() && old.stale.is_none());
 }
@@ -212,7 +215,7 @@ fn a_flood_of_candidates_costs_no_more_than_a_few() {
 fn optional_parts_of_an_id_may_be_missing() {
     let text = SIGNED.replace("\"json:/id\"", "\"${json:/id}$(-${json:/n})${json:/x?}\"");
     let source = source(&text, &["s"], &[]);
-    let id = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().declared.id;
+    let id = |body: &str| verify(&source, &signed("s", 1000, body), at(1000)).unwrap().items.remove(0).declared.id;
     assert_eq!(id(r#"{"id":"a"}"#).as_deref(), Some("a"));
     assert_eq!(id(r#"{"id":"a","n":7,"x":"z"}"#).as_deref(), Some("a-7z"));
     assert_eq!(id(r#"{"n":7}"#), None);
