@@ -6,6 +6,7 @@ mod crash;
 mod admin;
 mod arrows;
 mod cases;
+mod catalogue;
 mod cli;
 mod config;
 mod demo;

@@ -12,7 +12,7 @@ use hookport::journal::Journal;
 use hookport::outbound::Condition;
 use jiff::Timestamp;
 
-use crate::shipped;
+use crate::{catalogue, shipped};
 
 /// A running gateway.
 pub(crate) struct Running {
@@ -61,7 +61,7 @@ pub(crate) fn resolved(folder: &Path, configuration: &str, plugins: &Plugins) ->
 pub(crate) fn plugins() -> &'static Plugins {
     static PLUGINS: OnceLock<Plugins> = OnceLock::new();
     PLUGINS.get_or_init(|| {
-        let plugins = Plugins::discover(&[shipped::folder().to_owned()]);
+        let plugins = Plugins::discover(&[shipped::folder().to_owned(), catalogue::folder()]);
         assert!(plugins.refused.is_empty(), "{:?}", plugins.refused);
         for provider in shipped::PROVIDERS {
             assert!(plugins.by_id.contains_key(provider), "{provider} is not among the plugins");
