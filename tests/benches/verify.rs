@@ -75,7 +75,7 @@ fn best(mut run: impl FnMut()) -> f64 {
 
 fn prepared(class: &Class) -> (Source, Arc<Incoming>, Timestamp) {
     let text = format!(
-        "{}\n[provider]\nid = \"bench\"\n[route]\npath = \"/bench\"\n[secrets.main]\nabout = \"the key\"\n",
+        "{}\nprovider.id = \"bench\"\nroute.path = \"/bench\"\nsecrets.main.about = \"the key\"\n",
         class.tables
     );
     let description = parse(&text, class.name, Grammar::Strict).unwrap_or_else(|wrong| panic!("{wrong:?}"));
