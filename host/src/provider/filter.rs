@@ -42,6 +42,7 @@ pub const FILTERS: &[Filter] = &[
     Filter { name: "sha1", run: |bytes| Some(Sha1::digest(bytes).to_vec()) },
     Filter { name: "sha256", run: |bytes| Some(Sha256::digest(bytes).to_vec()) },
     Filter { name: "sha512", run: |bytes| Some(Sha512::digest(bytes).to_vec()) },
+    Filter { name: "crc32", run: |bytes| Some(crc32fast::hash(bytes).to_string().into_bytes()) },
     Filter { name: "sm3", run: |bytes| Some(Sm3::digest(bytes).to_vec()) },
     Filter {
         name: "json",

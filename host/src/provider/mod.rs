@@ -34,6 +34,7 @@ pub mod template;
 pub mod vectors;
 pub mod verify;
 pub mod view;
+pub mod xml;
 
 #[cfg(test)]
 mod tests;

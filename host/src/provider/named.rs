@@ -10,7 +10,8 @@ use super::condition::Condition;
 use super::json::Kind;
 use super::place::Place;
 use super::template::{Lookup, Template, Unfit};
-use super::view::View;
+use super::view::{View, text};
+use super::xml::Xml;
 
 /// A compiled `let`.
 #[derive(Debug, Clone)]
@@ -83,6 +84,7 @@ impl Named {
         let Self::Collect(collect, _) = self else { return false };
         let name = match (place, collect.collect) {
             (Place::Json(steps), CollectFrom::Json) => steps.first(),
+            (Place::Xml(path), CollectFrom::Xml) => path.first(),
             (Place::Form(name), CollectFrom::Form) | (Place::Query(name), CollectFrom::Query) => Some(name),
             _ => None,
         };
@@ -128,7 +130,7 @@ impl Named {
             CollectFrom::Json => json_fields(collect, view)?,
             CollectFrom::Form => view.parsed.form().iter().map(borrowed).collect(),
             CollectFrom::Query => view.parsed.query().iter().map(borrowed).collect(),
-            CollectFrom::Xml => return Err(Unfit::Missing(Place::Body)),
+            CollectFrom::Xml => xml_fields(view)?,
         };
         fields.retain(|(name, value)| takes(collect, name) && !(collect.skip_empty && value.is_empty()));
         match collect.order {
@@ -164,12 +166,8 @@ fn borrowed<'a>((name, value): &'a (Vec<u8>, Vec<u8>)) -> Field<'a> {
 /// Top-level members; nested ones compact, booleans as declared, nothing for what `skip_empty` drops.
 fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>, Unfit> {
     let document = view.parsed.json().ok_or(Unfit::Missing(Place::Body))?;
-    let bytes = |text: Cow<'v, str>| match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    };
     let fields = document.root().members().map(|(name, value)| {
-        let text = match value.kind() {
+        let value = match value.kind() {
             _ if collect.skip_empty && value.is_empty() => Cow::Borrowed(&b""[..]),
             Kind::Bool => Cow::Owned(collect.bool[usize::from(value.raw() == "true")].clone().into_bytes()),
             Kind::Array | Kind::Object => {
@@ -177,11 +175,17 @@ fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>,
                 value.write_compact(&mut compact);
                 Cow::Owned(compact)
             }
-            _ => bytes(value.text()),
+            _ => text(value.text()),
         };
-        (bytes(name), text)
+        (text(name), value)
     });
     Ok(fields.collect())
+}
+
+/// The root's children; nested ones as received between their tags.
+fn xml_fields<'v>(view: &View<'v>) -> Result<Vec<Field<'v>>, Unfit> {
+    let fields = view.parsed.xml().and_then(Xml::fields).ok_or(Unfit::Missing(Place::Body))?;
+    Ok(fields.into_iter().map(|(name, value)| (Cow::Borrowed(name.as_bytes()), text(value))).collect())
 }
 
 fn encoded(bytes: Cow<'_, [u8]>, encode: Encode) -> Cow<'_, [u8]> {
@@ -236,3 +240,6 @@ pub fn acyclic(lets: &BTreeMap<String, Named>) -> Result<(), String> {
     let mut known = Costs::new();
     lets.keys().try_for_each(|name| cost(name, lets, &mut known).map(drop))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,12 +22,18 @@ pub enum Place {
     UrlPath,
     /// A header's value.
     Header(HeaderName),
+    /// Headers that are numbered from 1, by what their names begin with: as many texts.
+    HeaderSeq(String),
     /// A query parameter, decoded.
     Query(String),
     /// A form field of the body, decoded.
     Form(String),
+    /// What an element of an XML body says, by its path below the root.
+    Xml(Vec<String>),
     /// A value of a JSON body.
     Json(Vec<String>),
+    /// A value of the whole request's body as a JSON document, whatever `json:` is relative to.
+    Envelope(Vec<String>),
     /// A part of the signature header.
     Sig(String),
     /// A secret of the source.
@@ -48,9 +54,12 @@ pub const PLACES: &[&str] = &[
     "url.target",
     "url.path",
     "header:",
+    "header_seq:",
     "query:",
     "form:",
+    "xml:",
     "json:/",
+    "envelope:/",
     "sig:",
     "secret:",
     "config:",
@@ -63,13 +72,14 @@ impl Place {
         match self {
             Self::Json(steps) => Some(steps.clone()),
             Self::Form(name) => Some(vec![name.clone()]),
+            Self::Xml(path) => Some(path.clone()),
             _ => None,
         }
     }
 
     /// Whether it lies in the event's own document, which every event of a batch has for itself.
     pub(super) fn in_document(&self) -> bool {
-        matches!(self, Self::Body | Self::Json(_) | Self::Form(_))
+        matches!(self, Self::Body | Self::Json(_) | Self::Form(_) | Self::Xml(_))
     }
 }
 
@@ -90,11 +100,15 @@ impl FromStr for Place {
             ("header", Some(name)) => {
                 Self::Header(name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?)
             }
+            ("header_seq", Some(name)) => match numbered(&name, 1) {
+                Some(_) => Self::HeaderSeq(name.to_ascii_lowercase()),
+                None => return Err(format!("{name:?} is not what a header's name begins with")),
+            },
             ("query", Some(name)) => Self::Query(name),
             ("form", Some(name)) => Self::Form(name),
-            ("json", Some(name)) => {
-                Self::Json(pointer(&name).ok_or(format!("{name:?} is not a JSON pointer: it begins with /"))?)
-            }
+            ("xml", Some(name)) => Self::Xml(elements(&name)?),
+            ("json", Some(name)) => Self::Json(steps(&name)?),
+            ("envelope", Some(name)) => Self::Envelope(steps(&name)?),
             ("sig", Some(name)) => Self::Sig(name),
             ("secret", Some(name)) => Self::Secret(name),
             ("config", Some(name)) => Self::Config(name),
@@ -109,6 +123,23 @@ impl FromStr for Place {
     }
 }
 
+fn steps(text: &str) -> Result<Vec<String>, String> {
+    pointer(text).ok_or(format!("{text:?} is not a JSON pointer: it begins with /"))
+}
+
+fn elements(text: &str) -> Result<Vec<String>, String> {
+    let path: Vec<String> = text.split('/').map(str::to_owned).collect();
+    match path.iter().all(|name| !name.is_empty() && !name.contains([':', '|'])) {
+        true => Ok(path),
+        false => Err(format!("{text:?} is not a path of elements below the root: sign or order/sign")),
+    }
+}
+
+/// The header of that number.
+pub(super) fn numbered(prefix: &str, number: usize) -> Option<HeaderName> {
+    format!("{prefix}{number}").to_ascii_lowercase().parse().ok()
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -118,9 +149,12 @@ impl fmt::Display for Place {
             Self::UrlTarget => f.write_str("url.target"),
             Self::UrlPath => f.write_str("url.path"),
             Self::Header(name) => write!(f, "header:{name}"),
+            Self::HeaderSeq(name) => write!(f, "header_seq:{name}"),
             Self::Query(name) => write!(f, "query:{name}"),
             Self::Form(name) => write!(f, "form:{name}"),
+            Self::Xml(path) => write!(f, "xml:{}", path.join("/")),
             Self::Json(steps) => write!(f, "json:/{}", steps.join("/")),
+            Self::Envelope(steps) => write!(f, "envelope:/{}", steps.join("/")),
             Self::Sig(name) => write!(f, "sig:{name}"),
             Self::Secret(name) => write!(f, "secret:{name}"),
             Self::Config(name) => write!(f, "config:{name}"),

@@ -10,7 +10,7 @@ use super::algorithm::{self, Algorithm, KeyKind};
 use super::condition::Condition;
 use super::filter::{Filter, lenient_base64};
 use super::key::KEY_FORMS;
-use super::place::Place;
+use super::place::{Place, numbered};
 use super::template::{Lookup, Template};
 use super::view::View;
 
@@ -66,6 +66,10 @@ impl Where {
             Place::Header(name) => {
                 view.parsed.request.headers.get_all(name).iter().map(|value| value.as_bytes().into()).collect()
             }
+            Place::HeaderSeq(prefix) => (1..=MAX_SIGNATURES)
+                .map_while(|number| view.parsed.request.headers.get(numbered(prefix, number)?))
+                .map(|value| value.as_bytes().into())
+                .collect(),
             place => view.bytes(place).into_iter().collect(),
         };
         let filtered = found

@@ -170,6 +170,7 @@ impl Source {
     pub(super) fn view<'v>(&'v self, parsed: &'v Parsed<'v>) -> View<'v> {
         View {
             parsed,
+            envelope: None,
             lets: &self.provider.lets,
             settings: &self.settings,
             secrets: &[],

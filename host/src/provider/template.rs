@@ -111,6 +111,9 @@ impl Template {
         };
         let mut pieces = text.split('|').chain(behind.split('|').filter(|name| !name.is_empty()));
         let place = pieces.next().unwrap_or_default().parse()?;
+        if let Place::HeaderSeq(_) = place {
+            return Err(format!("{place} stands for several headers: only `from` of [[verify]] takes it"));
+        }
         let filters = pieces.map(|name| {
             Filter::named(name).ok_or_else(|| {
                 let names: Vec<_> = FILTERS.iter().map(|filter| filter.name).collect();

@@ -8,8 +8,9 @@ use hookport_plugin_api::description::CollectFrom;
 use super::filter::form_decode;
 use super::json::{Document, Kind, NotJson, Value};
 use super::named::Named;
-use super::place::Place;
+use super::place::{Place, numbered};
 use super::template::Lookup;
+use super::xml::{NotXml, Xml};
 use crate::request::Incoming;
 
 /// Which readings of a request templates need; what nobody reads is not parsed.
@@ -19,6 +20,8 @@ pub struct Reads {
     pub json: bool,
     /// The body as a form.
     pub form: bool,
+    /// The body as XML.
+    pub xml: bool,
     /// The query.
     pub query: bool,
 }
@@ -29,12 +32,15 @@ impl Reads {
         match place {
             Place::Json(_) => self.json = true,
             Place::Form(_) => self.form = true,
+            Place::Xml(_) => self.xml = true,
+            Place::Envelope(_) => (self.json, self.xml) = (true, true),
             Place::Query(_) => self.query = true,
             Place::Let(name) => match lets.get(name).and_then(Named::collected_from) {
                 Some(CollectFrom::Json) => self.json = true,
                 Some(CollectFrom::Form) => self.form = true,
                 Some(CollectFrom::Query) => self.query = true,
-                Some(CollectFrom::Xml) | None => {}
+                Some(CollectFrom::Xml) => self.xml = true,
+                None => {}
             },
             _ => {}
         }
@@ -46,6 +52,7 @@ pub struct Parsed<'a> {
     /// The request.
     pub request: &'a Incoming,
     json: Option<Result<Document<'a>, NotJson>>,
+    xml: Option<Result<Xml<'a>, NotXml>>,
     form: Vec<(Vec<u8>, Vec<u8>)>,
     query: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -56,6 +63,7 @@ impl<'a> Parsed<'a> {
         Self {
             request,
             json: reads.json.then(|| Document::parse(&request.body)),
+            xml: reads.xml.then(|| Xml::parse(&request.body)),
             form: if reads.form { fields(&request.body) } else { Vec::new() },
             query: if reads.query { fields(request.query().as_bytes()) } else { Vec::new() },
         }
@@ -69,6 +77,16 @@ impl<'a> Parsed<'a> {
     /// The body as JSON, when it is.
     pub fn json(&self) -> Option<&Document<'a>> {
         self.json.as_ref().and_then(|read| read.as_ref().ok())
+    }
+
+    /// Why the body is not XML.
+    pub fn not_xml(&self) -> Option<&NotXml> {
+        self.xml.as_ref().and_then(|read| read.as_ref().err())
+    }
+
+    /// The body as XML, when it is.
+    pub fn xml(&self) -> Option<&Xml<'a>> {
+        self.xml.as_ref().and_then(|read| read.as_ref().ok())
     }
 
     /// The body as a form; names and values decoded, in order.
@@ -123,8 +141,10 @@ impl PublicUrl {
 /// What a template sees.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    /// The request.
+    /// The request, or the part of it that is looked at.
     pub parsed: &'a Parsed<'a>,
+    /// The whole request, where `parsed` is a part of it.
+    pub envelope: Option<&'a Parsed<'a>>,
     /// The description's named byte strings.
     pub lets: &'a BTreeMap<String, Named>,
     /// The source's settings, defaults included.
@@ -147,21 +167,30 @@ impl View<'_> {
         }
     }
 
-    fn json(&self, steps: &[String]) -> Option<Cow<'_, [u8]>> {
-        let value: Value<'_> = self.parsed.json()?.root().at(steps)?;
-        Some(match value.kind() {
-            Kind::Null => return None,
-            Kind::Array | Kind::Object => {
-                let mut compact = Vec::new();
-                value.write_compact(&mut compact);
-                Cow::Owned(compact)
-            }
-            _ => text(value.text()),
-        })
+    fn envelope(&self, steps: &[String]) -> Option<Cow<'_, [u8]>> {
+        let envelope = self.envelope.unwrap_or(self.parsed);
+        match envelope.xml() {
+            Some(xml) => xml.text(steps).map(text),
+            None => json(envelope, steps),
+        }
     }
 }
 
-fn text(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+fn json<'v>(parsed: &'v Parsed<'_>, steps: &[String]) -> Option<Cow<'v, [u8]>> {
+    let value: Value<'_> = parsed.json()?.root().at(steps)?;
+    Some(match value.kind() {
+        Kind::Null => return None,
+        Kind::Array | Kind::Object => {
+            let mut compact = Vec::new();
+            value.write_compact(&mut compact);
+            Cow::Owned(compact)
+        }
+        _ => text(value.text()),
+    })
+}
+
+/// A text's bytes.
+pub(super) fn text(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
@@ -198,9 +227,14 @@ impl Lookup for View<'_> {
                 })
             }
             Place::Header(name) => request.headers.get(name).map(|value| Cow::Borrowed(value.as_bytes())),
+            Place::HeaderSeq(prefix) => {
+                numbered(prefix, 1).and_then(|name| request.headers.get(name)).map(|value| value.as_bytes().into())
+            }
             Place::Query(name) => named(self.parsed.query(), name),
             Place::Form(name) => named(self.parsed.form(), name),
-            Place::Json(steps) => self.json(steps),
+            Place::Xml(path) => self.parsed.xml().and_then(|xml| xml.text(path)).map(text),
+            Place::Json(steps) => json(self.parsed, steps),
+            Place::Envelope(steps) => self.envelope(steps),
             Place::Sig(name) => {
                 self.sig.iter().find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(value.as_bytes()))
             }

@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::filter::form_decode;
 use super::super::json::{Document, Kind, write_string};
-use super::super::place::Place;
+use super::super::place::{Place, numbered};
+use super::super::xml::Xml;
 use super::SignError;
 use crate::request::Incoming;
 
@@ -15,7 +16,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 
 /// Whether a request has such a place.
 pub(super) fn writable(place: &Place) -> bool {
-    matches!(place, Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Json(_))
+    matches!(place, Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Xml(_) | Place::Json(_))
 }
 
 /// Replaces what is at the place, or adds it. A JSON number stays one where the text is a number.
@@ -25,6 +26,10 @@ pub(super) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(
         Place::Header(name) => {
             let value = HeaderValue::from_bytes(text.as_bytes());
             request.headers.insert(name, value.map_err(|_| fixed("the text is no header's value".into()))?);
+        }
+        Place::HeaderSeq(prefix) => {
+            let first = numbered(prefix, 1).ok_or_else(|| fixed("it is no header".into()))?;
+            put(request, &Place::Header(first), text)?;
         }
         Place::Query(name) => {
             request.target = match request.target.split_once('?') {
@@ -36,6 +41,7 @@ pub(super) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(
             let body = std::str::from_utf8(&request.body).map_err(|_| fixed("the body is no form".into()))?;
             request.body = field(body, name, text).into();
         }
+        Place::Xml(path) => request.body = element(&request.body, path, text).map_err(fixed)?,
         Place::Json(steps) => request.body = member(&request.body, steps, text).map_err(fixed)?,
         _ => return Err(fixed("it is no header, no field and no parameter".into())),
     }
@@ -56,6 +62,25 @@ fn field(pairs: &str, name: &str, text: &str) -> String {
     }
     out.extend(pair);
     out.join("&")
+}
+
+fn element(body: &Bytes, path: &[String], text: &str) -> Result<Bytes, String> {
+    let xml = Xml::parse(body).map_err(|error| format!("the body is {error}"))?;
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let Some((name, parents)) = path.split_last() else { return Err("it has no name".into()) };
+    let (span, new) = match (xml.inside(path), xml.span(path)) {
+        (Some(inside), _) => (inside, text),
+        (None, Some(span)) => {
+            let open = String::from_utf8_lossy(&body[span.start..span.end - "/>".len()]).into_owned();
+            let name: String = open[1..].chars().take_while(|c| !c.is_ascii_whitespace()).collect();
+            (span, format!("{open}>{text}</{name}>"))
+        }
+        (None, None) => {
+            let parent = xml.inside(parents).ok_or("the body has no single element to hold it")?;
+            (parent.end..parent.end, format!("<{name}>{text}</{name}>"))
+        }
+    };
+    Ok([&body[..span.start], new.as_bytes(), &body[span.end..]].concat().into())
 }
 
 fn member(body: &Bytes, steps: &[String], text: &str) -> Result<Bytes, String> {
@@ -102,6 +127,15 @@ mod tests {
         assert_eq!(body("{\"t\":\"1\", \"t2\":1}", "json:/t", "17"), "{\"t\":\"17\", \"t2\":1}");
         assert_eq!(body("{\"a\":{}}", "json:/a/b", "x\""), "{\"a\":{\"b\":\"x\\\"\"}}");
         assert_eq!(body("{\"a\":[1,2] }", "json:/b", "x"), "{\"a\":[1,2] ,\"b\":\"x\"}");
+    }
+
+    #[test]
+    fn every_other_byte_of_an_xml_body_stays() {
+        let body = |body, text| edited("/", body, "xml:s", text).1;
+        assert_eq!(body("<r>\n<a/><s><![CDATA[0]]></s></r>", "a<&"), "<r>\n<a/><s>a&lt;&amp;</s></r>");
+        assert_eq!(body("<r><n:s k='v' xmlns:n='u' /></r>", "1"), "<r><n:s k='v' xmlns:n='u' >1</n:s></r>");
+        assert_eq!(body("<r><a>1</a></r>\n", "1"), "<r><a>1</a><s>1</s></r>\n");
+        assert_eq!(edited("/", "<r><a></a></r>", "xml:a/s", "1").1, "<r><a><s>1</s></a></r>");
     }
 
     #[test]
