@@ -103,6 +103,7 @@ impl Provider {
             reads: Reads {
                 json: (description.provider.content == Content::Json && payload.is_body()) || each.is_some(),
                 form: description.provider.content == Content::Form && payload.is_body(),
+                xml: description.provider.content == Content::Xml && payload.is_body(),
                 ..Reads::default()
             },
             answer_reads: Reads::default(),
@@ -156,7 +157,7 @@ fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
     let places =
         reach(table.messages.iter().flat_map(Template::places).chain(table.from.iter().map(|from| &from.place)), lets);
     places.iter().any(|place| match place {
-        Place::Json(_) | Place::Form(_) => true,
+        Place::Json(_) | Place::Form(_) | Place::Xml(_) => true,
         Place::Let(name) => {
             lets.get(name).and_then(Named::collected_from).is_some_and(|from| from != CollectFrom::Query)
         }
@@ -209,7 +210,7 @@ impl Provider {
             && table.messages.iter().all(|message| {
                 self.reach(message.places()).into_iter().any(|place| match (place, wanted) {
                     (place, wanted) if place == wanted => true,
-                    (Place::Body, Place::Json(_) | Place::Form(_)) => true,
+                    (Place::Body, Place::Json(_) | Place::Form(_) | Place::Xml(_)) => true,
                     (Place::Url | Place::UrlTarget, Place::Query(_)) => true,
                     (Place::Let(name), wanted) => self.lets.get(name).is_some_and(|named| named.collects(wanted)),
                     _ => false,

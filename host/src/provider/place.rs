@@ -70,9 +70,8 @@ impl Place {
     /// Where it stands in the document, as a JSON pointer's steps.
     pub(super) fn pointer(&self) -> Option<Vec<String>> {
         match self {
-            Self::Json(steps) => Some(steps.clone()),
+            Self::Json(steps) | Self::Xml(steps) => Some(steps.clone()),
             Self::Form(name) => Some(vec![name.clone()]),
-            Self::Xml(path) => Some(path.clone()),
             _ => None,
         }
     }

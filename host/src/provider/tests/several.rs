@@ -85,7 +85,7 @@ message = "${body}"
 batch = "/events/*"
 type = "json:/what"
 id = "json:/id"
-subject = "header:account"
+subject = "envelope:/account"
 "#;
 
 fn batch(body: &str) -> Verified {
@@ -97,7 +97,7 @@ fn a_batch_is_one_proof_and_many_events() {
     let verified = batch("{\"account\":\"acc\",\"events\":[{\"what\":\"a\",\"id\":1},{\"what\":\"b\",\"id\":2.0}]}");
     let ids: Vec<_> = verified.items.iter().map(|item| item.declared.id.as_deref()).collect();
     assert_eq!(ids, [Some("1"), Some("2.0")]);
-    assert_eq!(verified.items[0].declared.subject, None);
+    assert_eq!(verified.items[0].declared.subject.as_deref(), Some("acc"));
     assert_eq!(verified.items[1].data, Data::Json("{\"what\":\"b\",\"id\":2.0}".into()));
 }
 
