@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hookport_plugin_api::description::{CollectFrom, Content, Description};
+use hookport_plugin_api::description::{Content, Description};
 
 use super::ack::Answers;
 use super::check::{Check, not_a_pointer};
@@ -51,8 +51,8 @@ pub struct Provider {
     pub(super) reads: Reads,
     /// What answers read.
     pub(super) answer_reads: Reads,
-    /// Whether a repeated key in the body is `malformed`.
-    pub(super) reads_fields: bool,
+    /// What signatures are over, the signatures themselves included: what repeats there is `malformed`.
+    pub(super) signed_over: Vec<Place>,
 }
 
 /// One of `[[open]]`, compiled.
@@ -90,6 +90,8 @@ impl Provider {
         let opened = check.opened(&description);
         let redacted =
             check.list("redact", &description.redact, |text| pointer(text).ok_or_else(|| not_a_pointer(text)));
+        let whole = if payload.is_body() { Reads::of(description.provider.content) } else { Reads::default() };
+        let reads = Reads { json: whole.json || each.is_some(), ..whole };
         let mut provider = Self {
             id: description.provider.id.as_str().into(),
             version: description.provider.version.as_str().into(),
@@ -100,14 +102,9 @@ impl Provider {
                 .flat_map(|table| &table.from)
                 .filter_map(|from| from.place.pointer())
                 .collect(),
-            reads: Reads {
-                json: (description.provider.content == Content::Json && payload.is_body()) || each.is_some(),
-                form: description.provider.content == Content::Form && payload.is_body(),
-                xml: description.provider.content == Content::Xml && payload.is_body(),
-                ..Reads::default()
-            },
+            reads,
             answer_reads: Reads::default(),
-            reads_fields: tables.iter().any(|table| reads_fields(table, &lets)),
+            signed_over: signed_over(&tables, &lets),
             lets,
             tables,
             asserts,
@@ -153,16 +150,10 @@ fn reach<'p>(places: impl IntoIterator<Item = &'p Place>, lets: &'p BTreeMap<Str
     all
 }
 
-fn reads_fields(table: &Table, lets: &BTreeMap<String, Named>) -> bool {
-    let places =
-        reach(table.messages.iter().flat_map(Template::places).chain(table.from.iter().map(|from| &from.place)), lets);
-    places.iter().any(|place| match place {
-        Place::Json(_) | Place::Form(_) | Place::Xml(_) => true,
-        Place::Let(name) => {
-            lets.get(name).and_then(Named::collected_from).is_some_and(|from| from != CollectFrom::Query)
-        }
-        _ => false,
-    })
+fn signed_over(tables: &[Table], lets: &BTreeMap<String, Named>) -> Vec<Place> {
+    let messages = tables.iter().flat_map(|table| &table.messages).flat_map(Template::places);
+    let from = tables.iter().flat_map(|table| &table.from).map(|from| &from.place);
+    reach(messages.chain(from), lets).into_iter().cloned().collect()
 }
 
 impl Provider {

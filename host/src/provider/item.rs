@@ -40,10 +40,8 @@ impl Telling<'_> {
     /// The events of a document that stands in the request, or was encrypted in it.
     pub(super) fn payload(&self, bytes: Vec<u8>, proof: &Proof<'_>) -> Result<Vec<Item>, String> {
         let request = self.standing_in(bytes.into());
-        let content = self.source.provider.content;
-        let reads = self.source.provider.reads;
-        let reads = Reads { json: content == Content::Json, form: content == Content::Form, ..reads };
-        self.document(&Parsed::new(&request, reads), proof)
+        let (content, reads) = (self.source.provider.content, self.source.provider.reads);
+        self.document(&Parsed::new(&request, reads.with(Reads::of(content))), proof)
     }
 
     /// The event of one of the pieces that proved themselves.

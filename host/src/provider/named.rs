@@ -91,6 +91,17 @@ impl Named {
         name.is_some_and(|name| takes(collect, name.as_bytes()))
     }
 
+    /// As [`collects`](Self::collects), where repeats are not provided for: not where they are dropped, or have an order.
+    pub fn collects_once(&self, place: &Place) -> bool {
+        let Self::Collect(collect, _) = self else { return false };
+        !collect.unique && collect.order != Order::KeyValue && self.collects(place)
+    }
+
+    /// Whether it collects the members of a JSON body.
+    pub fn collects_json(&self) -> bool {
+        self.collected_from() == Some(CollectFrom::Json)
+    }
+
     /// Its bytes for one request.
     pub fn render(&self, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
         match self {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookport_plugin_api::description::Content;
 use jiff::Timestamp;
 
 use super::decrypt::DecryptError;
+use super::document::{repeated, unreadable};
 use super::identity::{Declared, dedup_key, later};
 use super::item::{Item, Telling};
 use super::moment;
@@ -201,14 +201,12 @@ fn nonce(source: &Source, view: &View<'_>, now: Timestamp) -> Result<Option<Dedu
 /// Why the body is not what the provider sends; what stands in it is looked at when it is proven.
 fn broken(source: &Source, parsed: &Parsed<'_>) -> Option<String> {
     let provider = &source.provider;
-    if provider.payload.is_body()
-        && let Some(error) = parsed.not_json().filter(|_| provider.content == Content::Json)
-    {
-        return Some(error.to_string());
+    if let Some(why) = unreadable(provider.content, parsed).filter(|_| provider.payload.is_body()) {
+        return Some(why);
     }
-    let duplicate = parsed.json().filter(|_| source.provider.reads_fields)?.duplicate_key()?;
+    let repeated = repeated(parsed, &provider.signed_over, &provider.lets)?;
     // The name is the sender's: short, or nothing where the provider redacts.
-    let name: String = duplicate.chars().take(if source.provider.redacted.is_empty() { 40 } else { 0 }).collect();
+    let name: String = repeated.chars().take(if provider.redacted.is_empty() { 40 } else { 0 }).collect();
     Some(format!("a key comes twice ({name:?}), and the signature is over fields"))
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hookport_plugin_api::description::CollectFrom;
+use hookport_plugin_api::description::{CollectFrom, Content};
 
 use super::filter::form_decode;
 use super::json::{Document, Kind, NotJson, Value};
@@ -27,6 +27,22 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// What a document of this content needs.
+    pub fn of(content: Content) -> Self {
+        let is = |wanted| content == wanted;
+        Self { json: is(Content::Json), form: is(Content::Form), xml: is(Content::Xml), query: false }
+    }
+
+    /// Both.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            json: self.json || other.json,
+            form: self.form || other.form,
+            xml: self.xml || other.xml,
+            query: self.query || other.query,
+        }
+    }
+
     /// What a place needs; a `collect` says so itself.
     pub fn add(&mut self, place: &Place, lets: &BTreeMap<String, Named>) {
         match place {

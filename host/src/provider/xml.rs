@@ -66,11 +66,11 @@ impl<'a> Xml<'a> {
         whole.then(|| fields().map(|field| (field.tag_name().name(), said(field))).collect())
     }
 
-    /// A name that two of the root's children have.
-    pub fn repeated(&self) -> Option<&str> {
+    /// The names that several of the root's children have.
+    pub fn repeated(&self) -> impl Iterator<Item = &str> {
         let mut seen = std::collections::HashSet::new();
         let fields = self.0.root_element().children().filter(Node::is_element);
-        fields.map(|field| field.tag_name().name()).find(|name| !seen.insert(*name))
+        fields.map(|field| field.tag_name().name()).filter(move |name| !seen.insert(*name))
     }
 
     /// Where an element's inside lies in the text, or the root's for a path without steps; nothing for one that is written
