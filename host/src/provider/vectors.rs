@@ -16,8 +16,9 @@ use super::moment;
 use super::parse::Places;
 use super::source::{Source, SourceParts};
 use super::template::Lookup;
-use super::verify::verify;
+use super::verify::{Verified, verify};
 use super::view::{Parsed, PublicUrl};
+use crate::event::Data;
 use crate::reason::Rejection;
 use crate::request::Incoming;
 
@@ -38,6 +39,9 @@ pub struct Vector {
     request: Written,
     #[serde(default)]
     expected: Option<Value>,
+    /// What `[decrypt]` must open, or a part of it.
+    expected_plaintext: Option<String>,
+    expected_plaintext_contains: Option<String>,
     #[serde(default)]
     tamper: Option<Vec<String>>,
 }
@@ -67,8 +71,8 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     let at = signed_time(&source, &request).unwrap_or(now);
     match (accepts(&source, request, at), wanted) {
         (Err(why), true) => return Err(format!("refused: {why}")),
-        (Ok(()), true) => {}
-        (Ok(()), false) => return Err("accepted, and should have been refused".into()),
+        (Ok(verified), true) => vector.plaintext(&verified)?,
+        (Ok(_), false) => return Err("accepted, and should have been refused".into()),
         (Err(_), false) => return Ok(()),
     }
     let default = vec!["body".to_owned()];
@@ -93,13 +97,14 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     Ok(())
 }
 
-fn accepts(source: &Source, request: Incoming, at: Timestamp) -> Result<(), String> {
+fn accepts(source: &Source, request: Incoming, at: Timestamp) -> Result<Verified, String> {
     let words = |rejection: &Rejection| format!("{}: {}", rejection.reason, rejection.detail);
     let verified = verify(source, &Arc::new(request), at).map_err(|rejection| words(&rejection))?;
-    match (&verified.stale, &verified.malformed) {
-        (Some(stale), _) => Err(words(stale)),
-        (None, Some(what)) => Err(format!("malformed: {what}")),
-        (None, None) => Ok(()),
+    match (&verified.stale, &verified.malformed, &verified.sealed) {
+        (Some(stale), ..) => Err(words(stale)),
+        (None, Some(what), _) => Err(format!("malformed: {what}")),
+        (None, None, Some(what)) => Err(format!("sealed: {what}")),
+        (None, None, None) => Ok(verified),
     }
 }
 
@@ -130,6 +135,19 @@ impl Vector {
         keys
     }
 
+    /// What the request says, as `expected_plaintext` has it.
+    fn plaintext(&self, verified: &Verified) -> Result<(), String> {
+        let plain = match &verified.items[0].data {
+            Data::Json(bytes) | Data::Bytes(bytes, _) => String::from_utf8_lossy(bytes).into_owned(),
+            Data::None => String::new(),
+        };
+        let whole = self.expected_plaintext.as_ref().is_none_or(|expected| *expected == plain);
+        match whole && self.expected_plaintext_contains.as_ref().is_none_or(|part| plain.contains(part)) {
+            true => Ok(()),
+            false => Err("opened to another plaintext than expected".into()),
+        }
+    }
+
     /// Whether the request passes with these keys; what cannot even be read does not.
     fn accepted(&self, keys: BTreeMap<String, Vec<String>>, at: Timestamp) -> bool {
         let (Ok(source), Ok(request)) = (source(self, keys), self.request.read()) else { return false };
@@ -139,6 +157,8 @@ impl Vector {
     /// The scheme as a whole description: what is given and not declared is declared.
     fn description(&self, keys: &BTreeMap<String, Vec<String>>) -> Map<String, Value> {
         let mut scheme = self.scheme.clone();
+        let unsigned = json!({ "alg": "none", "reason": "the vector signs nothing" });
+        scheme.entry("verify").or_insert(unsigned);
         let mut declare = |table: &str, name: &str, value: Value| {
             let table = scheme.entry(table).or_insert_with(|| json!({}));
             if let Some(table) = table.as_object_mut() {
@@ -173,9 +193,6 @@ fn source(vector: &Vector, keys: BTreeMap<String, Vec<String>>) -> Result<Source
     }
     let provider = Provider::compile(description, &Places::new("", "scheme"));
     let provider = provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    if provider.tables.is_empty() {
-        return Err("the scheme has no [[verify]] that this version can run".into());
-    }
     let url = &vector.request.url;
     let origin = match &url[..url.len() - after_origin(url).len()] {
         "" => "https://vector.invalid",
