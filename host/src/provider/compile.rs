@@ -174,7 +174,8 @@ impl Provider {
                 .chain(&table.encodings)
                 .chain(&table.forms)
                 .chain(&table.user_ids)
-                .chain([&table.key.1]);
+                .chain([&table.key.1])
+                .chain(&table.select);
             let places = templates
                 .flat_map(Template::places)
                 .chain(table.from.iter().map(|from| &from.place))

@@ -1,4 +1,4 @@
-//! How a secret's text becomes a key. A key that is not one is refused without being shown.
+//! How a secret's text becomes a key, or several. A key that is not one is refused without being shown.
 
 use base64::alphabet;
 use md5::Md5;
@@ -6,7 +6,9 @@ use sha1::Sha1;
 use sha2::Digest;
 use zeroize::Zeroizing;
 
+use super::algorithm::{Algorithm, KeyKind, Scheme};
 use super::filter::lenient_base64;
+use super::{certificate, jwks};
 
 /// A key's text and how to read it.
 pub struct KeyText<'a> {
@@ -19,14 +21,65 @@ pub struct KeyText<'a> {
 }
 
 /// Every form of a key.
-pub const KEY_FORMS: &[&str] = &["utf8", "hex", "base64", "whsec", "sha1", "md5", "pem", "spki_base64", "sm2"];
+pub const KEY_FORMS: &[&str] = &[
+    "utf8",
+    "hex",
+    "base64",
+    "whsec",
+    "sha1",
+    "md5",
+    "pem",
+    "spki_base64",
+    "x509_pem",
+    "ed25519_hex",
+    "ed25519_base64",
+    "sm2",
+    "jwks",
+];
+
+/// The form of a key that was taken out of a text that may hold several: its bytes. No description can say it.
+const BYTES: &str = "bytes";
+
+/// A key that was found in a text that may hold several.
+pub(super) struct Held {
+    /// A certificate's serial number in hexadecimal, a JWK's `kid`.
+    pub(super) id: Option<String>,
+    pub(super) kind: KeyKind,
+    /// Of a public key DER, or the bytes that its curve has for it.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+/// A key, ready.
+pub(super) struct Prepared {
+    pub(super) id: Option<String>,
+    pub(super) scheme: Box<dyn Scheme>,
+}
+
+/// The keys of a text, made ready for an algorithm; never none. Of a JWK set only those that are meant for it.
+pub(super) fn prepare(algorithm: &Algorithm, key: &KeyText<'_>) -> Result<Vec<Prepared>, String> {
+    let held = match key.form {
+        "x509_pem" => certificate::keys(key.text)?,
+        "jwks" => jwks::keys(key.text)?,
+        _ => return Ok(vec![Prepared { id: None, scheme: (algorithm.prepare)(key)? }]),
+    };
+    let mut keys = Vec::with_capacity(held.len());
+    let mut why = format!("the key form {:?} holds no key for {}", key.form, algorithm.name);
+    for Held { id, bytes, .. } in held.into_iter().filter(|held| held.kind == algorithm.key) {
+        match (algorithm.prepare)(&KeyText { form: BYTES, text: &bytes, ..*key }) {
+            Ok(scheme) => keys.push(Prepared { id, scheme }),
+            Err(error) if key.form == "jwks" => why = format!("of the keys none is for {}: {error}", algorithm.name),
+            Err(error) => return Err(error),
+        }
+    }
+    if keys.is_empty() { Err(why) } else { Ok(keys) }
+}
 
 impl KeyText<'_> {
     /// The bytes of a shared key.
     pub(super) fn shared(&self) -> Result<Zeroizing<Vec<u8>>, String> {
         let trimmed = self.text.trim_ascii();
         let bytes = match self.form {
-            "utf8" => Some(self.text.to_vec()),
+            "utf8" | BYTES => Some(self.text.to_vec()),
             "hex" => hex::decode(trimmed).ok(),
             "base64" => lenient_base64(trimmed, &alphabet::STANDARD),
             // Braintree's key is the digest of the one that it shows.
@@ -42,24 +95,34 @@ impl KeyText<'_> {
         bytes.map(Zeroizing::new).ok_or_else(|| format!("the key is not written as {}", self.form))
     }
 
-    /// The DER of a public key: SPKI, or PKCS#1 where the PEM says so.
-    pub(super) fn public_der(&self) -> Result<Vec<u8>, String> {
+    /// A public key's DER (SPKI, or PKCS#1 where the PEM says so), or the bytes that its curve has for it.
+    pub(super) fn public(&self) -> Result<Vec<u8>, String> {
+        if self.form == BYTES {
+            return Ok(self.text.to_vec());
+        }
         let text = std::str::from_utf8(self.text).map_err(|_| "the key is not text")?.trim();
-        let inner = match (self.form, pem_lines(text)) {
-            ("pem" | "sm2", Some(inner)) => inner,
-            ("spki_base64", None) => text.to_owned(),
-            ("pem" | "sm2", None) => {
-                return Err("the key is not PEM: it begins with -----BEGIN PUBLIC KEY-----".into());
-            }
-            _ => {
-                return Err(format!(
-                    "the key form {:?} is not one for a public key here: pem or spki_base64",
-                    self.form
-                ));
-            }
+        let bare = |text: &str| -> Option<Vec<u8>> {
+            let bare: String = text.split_whitespace().collect();
+            lenient_base64(bare.as_bytes(), &alphabet::STANDARD)
         };
-        let bare: String = inner.split_whitespace().collect();
-        lenient_base64(bare.as_bytes(), &alphabet::STANDARD).ok_or_else(|| "the key's base64 is broken".into())
+        let broken = || format!("the key is not written as {}", self.form);
+        match (self.form, pem_lines(text)) {
+            ("pem" | "sm2", Some(_)) if text.contains("-----BEGIN CERTIFICATE") => {
+                Err("the key is a certificate: say form = \"x509_pem\"".into())
+            }
+            ("pem" | "sm2", Some(inner)) => bare(&inner).ok_or_else(|| "the key's base64 is broken".into()),
+            ("pem" | "sm2", None) => Err("the key is not PEM: it begins with -----BEGIN PUBLIC KEY-----".into()),
+            ("spki_base64", None) => bare(text).ok_or_else(broken),
+            ("ed25519_hex", None) => hex::decode(text).map_err(|_| broken()),
+            ("ed25519_base64", None) => bare(text.strip_prefix("whpk_").unwrap_or(text)).ok_or_else(broken),
+            ("spki_base64" | "ed25519_hex" | "ed25519_base64", Some(_)) => {
+                Err("the key is PEM: say form = \"pem\"".into())
+            }
+            (form, _) => Err(format!(
+                "the key form {form:?} is not one for a public key: pem, spki_base64, x509_pem, ed25519_hex, \
+                 ed25519_base64, sm2 or jwks"
+            )),
+        }
     }
 }
 
@@ -68,4 +131,15 @@ pub(super) fn pem_lines(text: &str) -> Option<String> {
     let mut lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with("-----BEGIN"));
     lines.next()?;
     Some(lines.take_while(|line| !line.starts_with("-----")).collect())
+}
+
+/// The contents of every `-----BEGIN <label>-----` block, in order; one whose base64 is broken is nothing.
+pub(super) fn pem_blocks<'t>(text: &'t str, label: &str) -> impl Iterator<Item = Option<Vec<u8>>> + use<'t> {
+    let begin = format!("-----BEGIN {label}-----");
+    let mut lines = text.lines().map(str::trim);
+    std::iter::from_fn(move || {
+        lines.by_ref().find(|line| *line == begin)?;
+        let inner: String = lines.by_ref().take_while(|line| !line.starts_with("-----")).collect();
+        Some(lenient_base64(inner.as_bytes(), &alphabet::STANDARD))
+    })
 }

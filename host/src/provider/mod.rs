@@ -4,6 +4,7 @@
 
 pub mod ack;
 pub mod algorithm;
+mod certificate;
 mod check;
 pub mod compile;
 pub mod complaint;
@@ -15,6 +16,7 @@ pub mod headers;
 pub mod identity;
 pub mod item;
 pub mod json;
+mod jwks;
 pub mod key;
 pub mod moment;
 pub mod named;

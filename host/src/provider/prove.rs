@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::algorithm::Scheme;
 use super::signature::Table;
-use super::source::{Ready, Source};
+use super::source::{Ready, ReadyKey, Source};
 use super::view::{Parsed, PublicUrl, View};
 use crate::reason::{Reason, Rejection};
 
@@ -137,7 +137,7 @@ impl<'s> Attempt<'_, 's> {
             ([first, ..], false) => vec![Some(first)],
             (urls, true) => urls.iter().map(Some).collect(),
         };
-        for key in &self.ready.keys {
+        for key in self.keys() {
             let keyed = self.source.chosen(&key.chosen);
             for way in &self.ready.ways {
                 let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
@@ -150,6 +150,13 @@ impl<'s> Attempt<'_, 's> {
             }
         }
         None
+    }
+
+    /// The keys that the request may be signed with; of several in one text the one that it names.
+    fn keys(&self) -> impl Iterator<Item = &'s ReadyKey> {
+        let view = View { sig: self.sig, ..self.source.view(self.parsed) };
+        let named = self.table.select.as_ref().map(|select| select.render(&view).unwrap_or_default());
+        self.ready.keys.iter().filter(move |key| named.as_ref().is_none_or(|name| key.is_named(name)))
     }
 
     /// The candidate that is the message's signature. What can be computed is computed once, however many there are.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::alphabet;
 use hookport_plugin_api::description::{Parse, Verify};
 
-use super::algorithm::{self, Algorithm, KeyKind};
+use super::algorithm::{self, Algorithm, KeyKind, Layout};
 use super::condition::Condition;
 use super::filter::{Filter, lenient_base64};
 use super::key::KEY_FORMS;
@@ -16,6 +16,8 @@ use super::view::View;
 
 /// Signatures that are looked at in one text; a sender that rolls its keys sends a handful.
 const MAX_SIGNATURES: usize = 32;
+/// As many of an asymmetric scheme, where each costs a check of its own.
+const MAX_ASYMMETRIC: usize = 8;
 
 /// A compiled table; `alg = "none"` has none.
 pub struct Table {
@@ -33,9 +35,11 @@ pub struct Table {
     pub algorithm: &'static Algorithm,
     /// The key's form and text.
     pub key: (String, Template),
+    /// Of several keys in that text the one of this name.
+    pub select: Option<Template>,
     /// What it may sign.
     pub messages: Vec<Template>,
-    /// SM2: how `r` and `s` are laid out; may read settings.
+    /// How `r` and `s` of a curve's signature are laid out; may read settings.
     pub forms: Vec<Template>,
     /// SM2: the user id; may read settings.
     pub user_ids: Vec<Template>,
@@ -121,6 +125,8 @@ impl Table {
         let keyless = algorithm.is_some_and(|algorithm| algorithm.key == KeyKind::None);
         let value = written.key.as_ref().map_or(if keyless { "" } else { "${secret}" }, |key| &key.value);
         let value = templates("key.value", std::slice::from_ref(&value.to_owned())).pop();
+        let select = written.key.as_ref().and_then(|key| key.select.clone());
+        let select = templates("key.select", select.as_slice()).pop();
         let from = written
             .from
             .iter()
@@ -138,6 +144,12 @@ impl Table {
         if written.from.is_empty() {
             wrong.push(("from", "missing: where is the signature? A header is written header:x-signature".into()));
         }
+        if algorithm.is_some_and(|algorithm| algorithm.layouts.is_empty()) && !forms.is_empty() {
+            wrong.push((
+                "form",
+                "is how a curve's signature is laid out: only with ecdsa-p256-sha256 and sm2-sm3".into(),
+            ));
+        }
         let shared = algorithm.is_some_and(|algorithm| algorithm.name == "static");
         if written.message.is_empty() && !shared {
             wrong.push(("message", "missing: which text is signed? The raw body is \"${body}\"".into()));
@@ -148,6 +160,9 @@ impl Table {
         if !KEY_FORMS.contains(&form.as_str()) {
             wrong.push(("key.form", format!("{form:?} is not a key form; forms are {}", KEY_FORMS.join(", "))));
         }
+        if select.is_some() && !["x509_pem", "jwks"].contains(&form.as_str()) {
+            wrong.push(("key.select", format!("chooses among certificates and JWKs: the form {form:?} is one key")));
+        }
         match (algorithm, value) {
             (Some(algorithm), Some(value)) if wrong.is_empty() => Ok(Self {
                 when,
@@ -157,6 +172,7 @@ impl Table {
                 encodings,
                 algorithm,
                 key: (form, value),
+                select,
                 messages,
                 forms,
                 user_ids,
@@ -177,7 +193,8 @@ impl Table {
             [] => vec![bytes],
             forms => forms.iter().filter_map(|form| form.plain(&bytes)).collect(),
         });
-        let signatures = laid_out.take(MAX_SIGNATURES).collect();
+        let most = if self.algorithm.key == KeyKind::Public { MAX_ASYMMETRIC } else { MAX_SIGNATURES };
+        let signatures = laid_out.take(most).collect();
         (parts, signatures)
     }
 
@@ -270,34 +287,6 @@ impl Encoding {
             Self::Base64 => STANDARD.encode(signature),
             Self::Base64Url => URL_SAFE_NO_PAD.encode(signature),
             Self::Utf8 => String::from_utf8_lossy(signature).into_owned(),
-        }
-    }
-}
-
-/// How `r` and `s` are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// ASN.1.
-    Der,
-    /// 64 bytes.
-    Raw,
-}
-
-impl Layout {
-    /// What a name stands for.
-    pub fn named(name: &str) -> Option<&'static [Self]> {
-        Some(match name {
-            "der" => &[Self::Der],
-            "raw" => &[Self::Raw],
-            "either" => &[Self::Der, Self::Raw],
-            _ => return None,
-        })
-    }
-
-    fn plain(self, signature: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Der => algorithm::sm2_from_der(signature),
-            Self::Raw => (signature.len() == 64).then(|| signature.to_vec()),
         }
     }
 }

@@ -10,12 +10,12 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ack::{Ack, Outcome};
-use super::algorithm::Scheme;
+use super::algorithm::{Layout, Scheme};
 use super::compile::Provider;
-use super::key::KeyText;
+use super::key::{self, KeyText};
 use super::open::OpeningKey;
 use super::place::Place;
-use super::signature::{Encoding, Layout, Table};
+use super::signature::{Encoding, Table};
 use super::slots::{check_secrets, settings};
 use super::template::Template;
 use super::view::{Parsed, PublicUrl, Reads, View};
@@ -77,7 +77,20 @@ pub(super) struct Ready {
 /// A key, with which of each secret's values it was made.
 pub(super) struct ReadyKey {
     pub(super) chosen: Vec<(String, usize)>,
+    /// Its name among several in one text.
+    pub(super) id: Option<String>,
     pub(super) scheme: Box<dyn Scheme>,
+}
+
+impl ReadyKey {
+    /// Whether the request's own name for a key is this one's. Serial numbers are hexadecimal: any case, leading zeros or
+    /// none; of two keys that this cannot tell apart both are tried.
+    pub(super) fn is_named(&self, name: &[u8]) -> bool {
+        fn bare(id: &[u8]) -> &[u8] {
+            &id[id.iter().take_while(|&&byte| byte == b'0').count()..]
+        }
+        self.id.as_ref().is_some_and(|id| bare(id.as_bytes()).eq_ignore_ascii_case(bare(name.trim_ascii())))
+    }
 }
 
 impl Source {
@@ -195,9 +208,7 @@ impl Source {
         let encoding = if table.algorithm.name == "static" { &[Encoding::Utf8][..] } else { &[Encoding::Hex] };
         let encodings =
             resolve(&texts(&table.encodings)?, encoding, Encoding::named, "encoding: hex, base64, base64url, utf8")?;
-        let sm2 = table.algorithm.name == "sm2-sm3";
-        let layouts = if sm2 { &[Layout::Der, Layout::Raw][..] } else { &[] };
-        let layouts = resolve(&texts(&table.forms)?, layouts, Layout::named, "form: der, raw")?;
+        let layouts = resolve(&texts(&table.forms)?, table.algorithm.layouts, Layout::named, "form: der, raw")?;
         let user_ids = Some(texts(&table.user_ids)?)
             .filter(|ids| !ids.is_empty())
             .unwrap_or_else(|| vec!["1234567812345678".into()]);
@@ -215,12 +226,14 @@ impl Source {
             let view = View { secrets: &secrets, ..self.view(&parsed) };
             let text = table.key.1.render(&view).map_err(|unfit| format!("key: {unfit}"))?;
             for user_id in &user_ids {
-                let made = (table.algorithm.prepare)(&KeyText { form: &table.key.0, text: &text, user_id });
+                let made = key::prepare(table.algorithm, &KeyText { form: &table.key.0, text: &text, user_id });
                 let name = key_secrets.first().map_or("key".into(), |name| format!("secrets.{name}"));
-                keys.push(ReadyKey {
+                let made = made.map_err(|error| format!("{name}: {error}"))?;
+                keys.extend(made.into_iter().map(|made| ReadyKey {
                     chosen: chosen.clone(),
-                    scheme: made.map_err(|error| format!("{name}: {error}"))?,
-                });
+                    id: made.id,
+                    scheme: made.scheme,
+                }));
             }
         }
         let reads_url = places.iter().any(|place| matches!(place, Place::Url | Place::UrlTarget | Place::UrlPath));

@@ -9,9 +9,9 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use sm2::dsa::signature::Signer;
 
-use super::super::algorithm::{MD5_PREFIX, SHA1_PREFIX, SHA256_PREFIX, SHA512_PREFIX};
+use super::super::algorithm::{Layout, MD5_PREFIX, SHA1_PREFIX, SHA256_PREFIX, SHA512_PREFIX};
 use super::super::open::private_der;
-use super::super::signature::Layout;
+
 
 /// A private key; a debug print does not show it.
 #[derive(Clone)]
