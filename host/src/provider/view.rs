@@ -27,6 +27,16 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// These and those.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            json: self.json || other.json,
+            form: self.form || other.form,
+            xml: self.xml || other.xml,
+            query: self.query || other.query,
+        }
+    }
+
     /// What a place needs; a `collect` says so itself.
     pub fn add(&mut self, place: &Place, lets: &BTreeMap<String, Named>) {
         match place {
