@@ -219,7 +219,7 @@ impl Sign {
     }
 }
 
-fn headers(written: &std::collections::BTreeMap<String, String>) -> Result<Vec<(HeaderName, Template)>, String> {
+pub(super) fn headers(written: &std::collections::BTreeMap<String, String>) -> Result<Vec<(HeaderName, Template)>, String> {
     let compile = |(name, text): (&String, &String)| {
         let name: HeaderName =
             name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?;

@@ -14,6 +14,9 @@ use super::place::Place;
 use super::signature::Table;
 use super::template::Template;
 
+/// The methods that a sender may use.
+pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
 /// The complaint about a text that is no JSON pointer.
 pub(super) fn not_a_pointer(text: &str) -> String {
     format!("{text:?} is not a JSON pointer: it begins with /")
@@ -54,9 +57,8 @@ impl Check<'_> {
             if !route.path.starts_with('/') || route.path.contains(['?', '#']) {
                 self.add("route.path", format!("{:?} is not a path: it begins with / and has no query", route.path));
             }
-            let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-            if let Some(method) = route.methods.iter().find(|method| !known.contains(&method.as_str())) {
-                self.add("route.methods", format!("{method:?} is not a method: {}", known.join(", ")));
+            if let Some(method) = route.methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+                self.add("route.methods", format!("{method:?} is not a method: {}", METHODS.join(", ")));
             }
         }
     }
@@ -135,7 +137,7 @@ impl Check<'_> {
     /// What can only be seen with everything compiled: names that are not there, a time that is not signed.
     pub(super) fn provider(&mut self, provider: &Provider) {
         let description = &provider.description;
-        for (key, place) in provider.all_places() {
+        for (key, place) in provider.all_places().into_iter().chain(provider.handshake_places()) {
             let (kind, name, known): (_, _, Vec<&str>) = match place {
                 Place::Let(name) => ("let", name, provider.lets.keys().map(String::as_str).collect()),
                 Place::Secret(name) => ("secrets", name, description.secrets.keys().map(String::as_str).collect()),

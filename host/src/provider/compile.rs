@@ -8,6 +8,7 @@ use hookport_plugin_api::description::{Content, Description};
 use super::ack::Answers;
 use super::check::{Check, not_a_pointer};
 use super::complaint::Complaint;
+use super::handshake::Handshake;
 use super::headers::HeaderCheck;
 use super::identity::Identity;
 use super::json::pointer;
@@ -42,6 +43,7 @@ pub struct Provider {
     pub(super) each: Option<Cut>,
     pub(super) payload: Payload,
     pub(super) identity: Identity,
+    pub(super) handshakes: Vec<Handshake>,
     pub(super) answers: Answers,
     /// Where signatures are in the document; left out of `data`.
     pub(super) signed_fields: Vec<Vec<String>>,
@@ -53,6 +55,8 @@ pub struct Provider {
     pub(super) answer_reads: Reads,
     /// What signatures are over, the signatures themselves included: what repeats there is `malformed`.
     pub(super) signed_over: Vec<Place>,
+    /// What handshakes read.
+    pub(super) handshake_reads: Reads,
 }
 
 /// One of `[[open]]`, compiled.
@@ -69,6 +73,7 @@ impl Provider {
         check.names(&description);
         let lets = check.lets(&description);
         let (tables, asserts) = check.proofs(&description);
+        let handshakes = check.handshakes(&description, &lets);
         let headers = check.list("headers", &description.headers, HeaderCheck::compile);
         let timestamp = description.timestamp.as_ref().and_then(|time| {
             let from = check.one("timestamp.from", time.from.parse())?;
@@ -105,6 +110,7 @@ impl Provider {
             reads,
             answer_reads: Reads::default(),
             signed_over: signed_over(&tables, &lets),
+            handshake_reads: Reads::default(),
             lets,
             tables,
             asserts,
@@ -113,12 +119,20 @@ impl Provider {
             each,
             payload,
             identity,
+            handshakes,
             answers,
             opened,
             redacted,
             description,
         };
         provider.reads = provider.reading(provider.reads, provider.all_places().into_iter().map(|(_, place)| place));
+        let greeted = provider.handshake_places().into_iter().map(|(_, place)| place);
+        let greeted = greeted.chain(provider.payload.places());
+        provider.handshake_reads = provider.reading(Reads::default(), provider.reach(greeted));
+        if provider.handshakes.iter().any(|handshake| handshake.signed) {
+            // They are answered from the view that verification has.
+            provider.reads = provider.reads.with(provider.handshake_reads);
+        }
         provider.answer_reads = provider.reading(Reads::default(), provider.reach(provider.answers.places()));
         check.provider(&provider);
         if check.complaints.is_empty() { Ok(provider) } else { Err(check.complaints) }
@@ -193,6 +207,15 @@ impl Provider {
         all.extend(self.identity.places().into_iter().map(|place| ("event".to_owned(), place)));
         all.extend(self.answers.places().into_iter().map(|place| ("ack".to_owned(), place)));
         all
+    }
+
+    pub(super) fn handshake_places(&self) -> Vec<(String, &Place)> {
+        let handshakes = self.handshakes.iter().enumerate();
+        handshakes
+            .flat_map(|(index, shake)| {
+                shake.places().into_iter().map(move |place| (format!("handshake.{index}"), place))
+            })
+            .collect()
     }
 
     /// Whether every message of the table contains the place.

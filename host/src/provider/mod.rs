@@ -12,6 +12,7 @@ pub mod condition;
 pub mod decrypt;
 mod document;
 pub mod filter;
+pub mod handshake;
 pub mod headers;
 pub mod identity;
 pub mod item;

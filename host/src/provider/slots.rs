@@ -44,7 +44,7 @@ pub(super) fn check_secrets(provider: &Provider, parts: &SourceParts, wrong: &mu
     }
     for (name, slot) in slots {
         let given = parts.secrets.get(name).map(Vec::as_slice).unwrap_or_default();
-        if slot.required && given.is_empty() {
+        if slot.required && given.is_empty() && !provider.description.captures(name) {
             wrong.push(format!("secrets.{name}: missing: {}", slot.about));
         }
         if given.iter().any(|text| text.expose_secret().trim().is_empty()) {

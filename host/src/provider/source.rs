@@ -60,6 +60,8 @@ pub struct Source {
     pub(super) urls: Vec<PublicUrl>,
     /// One for each of the provider's tables.
     pub(super) ready: Vec<Ready>,
+    /// One for each handshake; none where it has no MAC or its key is not there.
+    pub(super) macs: Vec<Option<Box<dyn Scheme>>>,
     pub(super) opening: BTreeMap<String, Vec<OpeningKey>>,
 }
 
@@ -110,6 +112,7 @@ impl Source {
             settings,
             urls: parts.public_urls,
             ready: Vec::new(),
+            macs: Vec::new(),
             opening: BTreeMap::new(),
             provider,
         };
@@ -124,6 +127,10 @@ impl Source {
                     _ => format!("verify.{index}: {error}"),
                 }),
             }
+        }
+        match source.handshake_macs() {
+            Ok(macs) => source.macs = macs,
+            Err(errors) => wrong.extend(errors),
         }
         for key in source.provider.opened.iter().map(|opened| &opened.key) {
             let keys = source.secrets.get(key).map(Vec::as_slice).unwrap_or_default();
@@ -152,9 +159,20 @@ impl Source {
         serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".into())
     }
 
-    /// The methods that it takes.
+    /// The methods that its events come with.
     pub fn methods(&self) -> &[String] {
         self.provider.description.route.as_ref().map_or(&[], |route| &route.methods)
+    }
+
+    /// The methods that it takes, those of its handshakes too.
+    pub fn allowed_methods(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self.methods().iter().map(String::as_str).collect();
+        for method in self.provider.handshakes.iter().filter_map(|handshake| handshake.method.as_deref()) {
+            if !all.contains(&method) {
+                all.push(method);
+            }
+        }
+        all
     }
 
     /// Whether the address may call.
@@ -171,13 +189,17 @@ impl Source {
     /// The answer for an outcome.
     pub fn ack(&self, outcome: Outcome, request: &Incoming, now: Timestamp) -> Ack {
         let parsed = Parsed::new(request, self.provider.answer_reads);
-        let secrets: Vec<_> = self
-            .secrets
-            .iter()
-            .filter_map(|(name, texts)| Some((name.as_str(), texts.first()?.expose_secret().as_bytes())))
-            .collect();
+        let secrets = self.first_secrets();
         let view = View { secrets: &secrets, ..self.view(&parsed) };
         self.provider.answers.render(outcome, &view, now)
+    }
+
+    /// The first value of every secret: the one that answers are made with.
+    pub(super) fn first_secrets(&self) -> Vec<(&str, &[u8])> {
+        self.secrets
+            .iter()
+            .filter_map(|(name, texts)| Some((name.as_str(), texts.first()?.expose_secret().as_bytes())))
+            .collect()
     }
 
     /// A view without secrets, with the first form of the public URL.

@@ -15,11 +15,12 @@ const MAX_GROUPS: usize = 16;
 /// A compiled template.
 #[derive(Debug, Clone)]
 pub struct Template {
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
 }
 
+/// A piece of a template.
 #[derive(Debug, Clone)]
-enum Part {
+pub(super) enum Part {
     Literal(String),
     Value { place: Place, filters: Vec<Filter>, fallback: Option<String> },
     Group(Template),

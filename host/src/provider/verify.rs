@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::decrypt::DecryptError;
 use super::document::{repeated, unreadable};
+use super::handshake::Answer;
 use super::identity::{Declared, dedup_key, later};
 use super::item::{Item, Telling};
 use super::moment;
@@ -27,7 +28,7 @@ pub struct Verified {
     request: Arc<Incoming>,
     /// The table that accepted it; none where the provider does not sign.
     pub by: Option<usize>,
-    /// What it says; never nothing.
+    /// What it says; nothing where it is a handshake.
     pub items: Vec<Item>,
     /// May come only once.
     pub nonce: Option<DedupKey>,
@@ -37,6 +38,8 @@ pub struct Verified {
     pub malformed: Option<String>,
     /// Authentic, but what it says cannot be opened with this source's keys; why.
     pub sealed: Option<String>,
+    /// It is no event: what its sender asks, answered or refused.
+    pub handshake: Option<Result<Answer, Rejection>>,
 }
 
 impl Verified {
@@ -66,12 +69,13 @@ struct Found {
     stale: Option<Rejection>,
     malformed: Option<String>,
     sealed: Option<String>,
+    handshake: Option<Result<Answer, Rejection>>,
 }
 
 impl Found {
     fn with(self, request: Arc<Incoming>) -> Verified {
-        let Self { by, items, nonce, stale, malformed, sealed } = self;
-        Verified { request, by, items, nonce, stale, malformed, sealed }
+        let Self { by, items, nonce, stale, malformed, sealed, handshake } = self;
+        Verified { request, by, items, nonce, stale, malformed, sealed, handshake }
     }
 }
 
@@ -84,7 +88,9 @@ fn examine(
     source.provider.headers.iter().try_for_each(|rule| rule.check(&request.headers))?;
     let parsed = Parsed::new(request, source.provider.reads);
     let telling = Telling { source, parsed: &parsed, now };
-    let broken = broken(source, &parsed);
+    let asked = source.asks_signed(&parsed);
+    // What asks is no event, so it need not look like one.
+    let broken = if asked.is_some() { None } else { broken(source, &parsed) };
     let pieces = pieces(&telling);
     let proofs = match (proofs(source, &parsed, &pieces, tries), &broken) {
         (Ok(proofs), None) => proofs,
@@ -98,6 +104,13 @@ fn examine(
         return Ok(telling.unread(proof, Some(what), None));
     }
     let (stale, nonce) = in_time(source, &parsed, &pieces, &proofs, now)?;
+    if let Some(index) = asked {
+        let stands = Found { by: proof.by, nonce, ..Found::default() };
+        return Ok(match stale {
+            Some(_) => Found { stale, ..telling.unread(proof, None, None) },
+            None => Found { handshake: Some(source.answer_proven(index, &parsed, proof)), ..stands },
+        });
+    }
     let items = match &pieces {
         Some(pieces) => telling.pieces(pieces, &proofs),
         None => {

@@ -84,6 +84,13 @@ pub struct Description {
     pub must_understand: Vec<String>,
 }
 
+impl Description {
+    /// Whether a sender may tell this secret: then a source may be configured without it.
+    pub fn captures(&self, secret: &str) -> bool {
+        self.handshake.iter().any(|handshake| handshake.capture.contains_key(secret))
+    }
+}
+
 /// `[provider]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Identity {

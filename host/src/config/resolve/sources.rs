@@ -119,7 +119,7 @@ impl Check<'_> {
         }
         for (secret, slot) in &description.secrets {
             let given = written.secrets.get(secret).is_some_and(|places| !places.is_empty());
-            if slot.required && !given {
+            if slot.required && !given && !description.captures(secret) {
                 let message = format!("is missing ({}): add secrets.{secret} = {{ env = \"NAME\" }}", slot.about);
                 self.missing(&["sources", name, "secrets", secret], message);
             }
