@@ -52,20 +52,21 @@ pub enum DecryptError {
 }
 
 impl Decrypt {
-    /// Compiles the rule.
-    pub fn compile(written: &Written) -> Result<Self, String> {
+    /// Compiles the rule; what is wrong is told by key.
+    pub fn compile(written: &Written) -> Result<Self, (&'static str, String)> {
         let names = || PROFILES.iter().map(|profile| profile.name);
         let unknown = || {
             let near = did_you_mean(&written.profile, names());
             let known: Vec<_> = names().collect();
-            format!("profile: {:?} is not a profile{near}; profiles are {}", written.profile, known.join(", "))
+            let known = known.join(", ");
+            ("profile", format!("{:?} is not a profile{near}; profiles are {known}", written.profile))
         };
         let profile = PROFILES.iter().find(|profile| profile.name == written.profile).ok_or_else(unknown)?;
-        let one = |name: &str, text: &String| Template::compile(text).map_err(|error| format!("{name}: {error}"));
-        let part = |name: &str, text: &Option<String>, takes: bool, needs: bool| match text {
-            Some(_) if !takes => Err(format!("{name}: the profile {} has none", profile.name)),
-            None if needs => Err(format!("{name}: missing, and the profile {} needs one", profile.name)),
-            text => text.as_ref().map(|text| one(name, text)).transpose(),
+        let one = |key, text: &String| Template::compile(text).map_err(|error| (key, error));
+        let part = |key, text: &Option<String>, takes: bool, needs: bool| match text {
+            Some(_) if !takes => Err((key, format!("the profile {} has none", profile.name))),
+            None if needs => Err((key, format!("missing: the profile {} needs one", profile.name))),
+            text => text.as_ref().map(|text| one(key, text)).transpose(),
         };
         Ok(Self {
             profile,

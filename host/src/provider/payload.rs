@@ -27,7 +27,9 @@ impl Payload {
             let when = payload.when.as_ref().and_then(|when| check.one("payload.when", Condition::compile(when)));
             Some((from, when))
         });
-        let decrypt = written.decrypt.as_ref().and_then(|decrypt| check.one("decrypt", Decrypt::compile(decrypt)));
+        let decrypt = written.decrypt.as_ref().and_then(|decrypt| {
+            Decrypt::compile(decrypt).map_err(|(key, wrong)| check.add(&format!("decrypt.{key}"), wrong)).ok()
+        });
         if written.payload.is_some() && written.decrypt.is_some() {
             check.add(
                 "payload",

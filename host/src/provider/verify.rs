@@ -117,7 +117,8 @@ fn examine(
             let sig = proof.sig();
             let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
             match source.provider.payload.read(source, &view) {
-                Ok(None) => telling.body(proof),
+                Ok(None) if source.provider.payload.is_body() => telling.body(proof),
+                Ok(None) => telling.payload(request.body.to_vec(), proof),
                 Ok(Some(bytes)) => match telling.payload(bytes, proof) {
                     // A sender who proved nothing does not learn whether what he made up could be opened.
                     Err(_) if !proof.real && source.provider.payload.decrypt.is_some() => {
