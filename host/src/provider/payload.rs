@@ -9,7 +9,8 @@ use super::place::Place;
 use super::signature::Where;
 use super::source::Source;
 use super::template::Template;
-use super::view::View;
+use super::view::{Parsed, Reads, View};
+use crate::request::Incoming;
 
 /// The compiled rule; nothing where the body is the document.
 #[derive(Default)]
@@ -26,7 +27,9 @@ impl Payload {
             let when = payload.when.as_ref().and_then(|when| check.one("payload.when", Condition::compile(when)));
             Some((from, when))
         });
-        let decrypt = written.decrypt.as_ref().and_then(|decrypt| check.one("decrypt", Decrypt::compile(decrypt)));
+        let decrypt = written.decrypt.as_ref().and_then(|decrypt| {
+            Decrypt::compile(decrypt).map_err(|(key, wrong)| check.add(&format!("decrypt.{key}"), wrong)).ok()
+        });
         if written.payload.is_some() && written.decrypt.is_some() {
             check.add(
                 "payload",
@@ -64,16 +67,34 @@ impl Payload {
     }
 }
 
+impl Payload {
+    /// What is wrong with the keys that a source's secrets make, by the secret's name.
+    pub(super) fn check_keys(&self, source: &Source) -> Result<(), String> {
+        let Some(decrypt) = &self.decrypt else { return Ok(()) };
+        let names = source.secrets_in(source.provider.reach(decrypt.key_places()));
+        let nothing = Incoming::nothing();
+        let parsed = Parsed::new(&nothing, Reads::default());
+        source.combinations(&names).iter().try_for_each(|way| {
+            let secrets = source.chosen(way);
+            let checked = decrypt.check_key(&View { secrets: &secrets, ..source.view(&parsed) });
+            checked.map_err(|wrong| format!("secrets.{}: {wrong}", names.first().map_or("main", String::as_str)))
+        })
+    }
+}
+
 /// Opened with some of the source's secrets.
 fn decrypted(decrypt: &Decrypt, source: &Source, view: &View<'_>) -> Result<Option<Vec<u8>>, DecryptError> {
     let names = source.secrets_in(source.provider.reach(decrypt.templates().flat_map(Template::places)));
-    let mut last = None;
+    if decrypt.optional && !decrypt.applies(view) {
+        return Ok(None);
+    }
+    let mut nearest = None;
     for way in source.combinations(&names) {
         let secrets = source.chosen(&way);
         match decrypt.open(&View { secrets: &secrets, ..*view }) {
-            Ok(plain) => return Ok(Some(plain)),
-            Err(error) => last = Some(error),
+            Ok(mut plain) => return Ok(Some(std::mem::take(&mut *plain))),
+            Err(error) => nearest = nearest.max(Some(error)),
         }
     }
-    Err(last.unwrap_or(DecryptError::Receiver))
+    Err(nearest.unwrap_or(DecryptError::Key))
 }

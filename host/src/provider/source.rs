@@ -120,6 +120,7 @@ impl Source {
                 Err(error) => wrong.push(format!("secrets.{key}: {error}")),
             }
         }
+        wrong.extend(source.provider.payload.check_keys(&source).err());
         if wrong.is_empty() { Ok(source) } else { Err(wrong) }
     }
 

@@ -105,7 +105,13 @@ fn examine(
             let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
             match source.provider.payload.read(source, &view) {
                 Ok(None) => telling.body(proof),
-                Ok(Some(bytes)) => telling.payload(bytes, proof),
+                Ok(Some(bytes)) => match telling.payload(bytes, proof) {
+                    // A sender who proved nothing does not learn whether what he made up could be opened.
+                    Err(_) if !proof.real && source.provider.payload.decrypt.is_some() => {
+                        return Err(Rejection::new(Reason::SignatureMismatch, DecryptError::Broken.to_string()));
+                    }
+                    items => items,
+                },
                 Err(error) if proof.real && error != DecryptError::Receiver => {
                     return Ok(Found { stale, nonce, ..telling.unread(proof, None, Some(error.to_string())) });
                 }

@@ -12,6 +12,7 @@ use super::super::place::Place;
 use super::super::source::Source;
 use super::super::template::{Lookup, Template};
 use super::super::view::Parsed;
+use super::super::xml::Xml;
 use super::{edit, stamp};
 use crate::request::Incoming;
 
@@ -31,7 +32,11 @@ pub fn renew(source: &Source, sample: &Incoming, seed: &str, now: Timestamp) -> 
         // A place that cannot be set, in a body that is no document say, is what it is.
         changed |= edit::put(&mut request, &place, &new).is_ok();
     }
-    let document = source.provider.content == Content::Json && Document::parse(&request.body).is_ok();
+    let document = match source.provider.content {
+        Content::Json => Document::parse(&request.body).is_ok(),
+        Content::Xml => Xml::parse(&request.body).is_ok(),
+        Content::Form | Content::Raw => false,
+    };
     if !changed && document {
         request.body = [&request.body, &blank(seed)[..]].concat().into();
     }
