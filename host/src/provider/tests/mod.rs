@@ -1,5 +1,6 @@
 //! Whole descriptions against whole requests: what the engine's rules come to when they meet.
 
+mod encrypted;
 mod keys;
 mod several;
 

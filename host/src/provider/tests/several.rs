@@ -9,7 +9,7 @@ fn mac(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
 }
 
-fn post(body: String, headers: &[(&str, &str)]) -> Arc<Incoming> {
+pub(super) fn post(body: String, headers: &[(&str, &str)]) -> Arc<Incoming> {
     let mut request = Incoming { method: "POST".into(), target: "/x".into(), body: body.into(), ..Incoming::nothing() };
     for (name, value) in headers {
         request.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
