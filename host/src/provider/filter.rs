@@ -36,7 +36,7 @@ pub const FILTERS: &[Filter] = &[
     Filter { name: "trim", run: |bytes| Some(bytes.trim_ascii().to_vec()) },
     Filter { name: "hex", run: |bytes| Some(hex::encode(bytes).into_bytes()) },
     Filter { name: "base64", run: |bytes| Some(STANDARD.encode(bytes).into_bytes()) },
-    Filter { name: "unbase64", run: |bytes| lenient_base64(bytes, &alphabet::STANDARD) },
+    Filter { name: "unbase64", run: |bytes| lenient_base64(&unwrapped(bytes), &alphabet::STANDARD) },
     Filter { name: "urldecode", run: |bytes| Some(form_decode(bytes)) },
     Filter { name: "md5", run: |bytes| Some(Md5::digest(bytes).to_vec()) },
     Filter { name: "sha1", run: |bytes| Some(Sha1::digest(bytes).to_vec()) },
@@ -60,8 +60,25 @@ pub fn lenient_base64(bytes: &[u8], alphabet: &alphabet::Alphabet) -> Option<Vec
     GeneralPurpose::new(alphabet, config).decode(bytes).ok()
 }
 
+/// Without the line breaks that MIME puts into base64.
+fn unwrapped(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+}
+
 /// Percent-decoding in which `+` is a space; a `%` without two hex digits stays.
 pub fn form_decode(bytes: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
     percent_encoding::percent_decode(&spaced).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_may_be_wrapped_into_lines() {
+        let unbase64 = Filter::named("unbase64").unwrap();
+        assert_eq!(unbase64.run(b"aGVs\nbG8\n").as_deref(), Some(&b"hello"[..]));
+        assert_eq!(unbase64.run(b"aGVs*bG8"), None);
+    }
 }

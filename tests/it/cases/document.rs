@@ -64,6 +64,11 @@ pub(crate) fn lasting(event: &str) -> Result<String, String> {
     Ok(format!("{{\n{}\n}}", lines.join(",\n")))
 }
 
+/// The gateway's own id, as JSON; none where the event is no JSON object.
+pub(crate) fn id(event: &str) -> Option<String> {
+    members(event).ok()?.remove("id")
+}
+
 fn members(json: &str) -> serde_json::Result<BTreeMap<String, String>> {
     let fields: Fields<'_> = serde_json::from_str(json)?;
     Ok(fields.iter().map(|(name, value)| (name.to_owned(), value.get().to_owned())).collect())

@@ -99,7 +99,10 @@ async fn kept(gateway: &Running, receiver: &Receiver, ack: Reply, again: Option<
         rejected = rejections(gateway).await.pop();
     }
     let warnings = events.into_iter().flat_map(|event| event.warnings).collect();
-    Ok(Came { ack, again, events: receiver.received(), warnings, undecoded, rejected })
+    let mut events = receiver.received();
+    // Those of one request are delivered side by side; the gateway's ids are in their order.
+    events.sort_by_key(|event| document::id(event));
+    Ok(Came { ack, again, events, warnings, undecoded, rejected })
 }
 
 async fn rejections(gateway: &Running) -> Vec<String> {
