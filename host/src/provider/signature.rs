@@ -52,6 +52,13 @@ pub struct Where {
     filters: Vec<Filter>,
 }
 
+impl Where {
+    /// Whether the text there is percent-encoded.
+    pub fn percent_encoded(&self) -> bool {
+        self.filters.iter().any(|filter| filter.name == "urldecode")
+    }
+}
+
 impl FromStr for Where {
     type Err = String;
 

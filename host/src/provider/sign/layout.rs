@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use hookport_plugin_api::description::Parse;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::place::Place;
 use super::super::signature::Table;
@@ -62,6 +63,12 @@ pub(super) fn cased(source: &Source, table: &Table, request: &Incoming, signatur
         && text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_lowercase());
     let hexadecimal = signature.bytes().all(|byte| byte.is_ascii_hexdigit());
     if capitals && hexadecimal { signature.to_ascii_uppercase() } else { signature }
+}
+
+/// As it stands at its place, where it may be percent-encoded.
+pub(super) fn escaped(table: &Table, place: &Place, signature: String) -> String {
+    let encoded = table.from.iter().any(|from| from.place == *place && from.percent_encoded());
+    if encoded { utf8_percent_encode(&signature, NON_ALPHANUMERIC).to_string() } else { signature }
 }
 
 fn current(source: &Source, table: &Table, request: &Incoming) -> String {

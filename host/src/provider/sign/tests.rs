@@ -215,6 +215,17 @@ fn a_signature_may_be_a_parameter_and_the_url_may_be_signed() {
 }
 
 #[test]
+fn a_signature_is_percent_encoded_where_it_stands_so() {
+    let verify = "from = \"header:x-sig|urldecode\"\nparse = \"kv\"\npick = \"signature\"\nalg = \"hmac-sha256\"\n\
+                  encoding = \"base64\"\nmessage = \"${header:x-time}${body}\"";
+    let source = scheme(verify, "from = \"header:x-time\"\nformat = \"unix_s\"", &[("main", "key")]);
+    let sample = sample(&[("x-sig", "algorithm=HS256,signature=old")]);
+    let signed = round_trip(&source, &sample, &PrivateKeys::new(), EVERY, "percent-encoded");
+    let text = signed.request.headers["x-sig"].to_str().unwrap();
+    assert!(text.starts_with("algorithm=HS256,signature=") && text.ends_with("%3D"), "{text}");
+}
+
+#[test]
 fn rsa_signs_with_every_digest() {
     let public = read("sgate/fixtures/keys/system_public_key.pem");
     let keys = PrivateKeys::from([("main".to_owned(), key("sgate/fixtures/keys/system_private_key.pem"))]);
