@@ -5,7 +5,8 @@ use super::json::{Document, Kind, Value, pointer};
 /// More things in one request than any sender puts there.
 pub(super) const MAX_PIECES: usize = 10_000;
 
-/// A pointer whose step `*` stands for every element or member.
+/// A pointer whose step `*` stands for every element of a list. An object's members are no items: senders that send one
+/// event alone or several in a list mean the object by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cut(Vec<String>);
 
@@ -33,8 +34,10 @@ impl Cut {
 fn collect<'d>(value: Value<'d>, steps: &[String], found: &mut Vec<Value<'d>>) {
     match steps.split_first() {
         None => found.push(value),
-        Some((step, rest)) if step == "*" && matches!(value.kind(), Kind::Array | Kind::Object) => {
-            value.children().for_each(|child| collect(child, rest, found));
+        Some((step, rest)) if step == "*" => {
+            if value.kind() == Kind::Array {
+                value.children().for_each(|child| collect(child, rest, found));
+            }
         }
         Some((step, rest)) => {
             if let Some(child) = value.at(std::slice::from_ref(step)) {
@@ -55,10 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_every_element_and_every_member() {
+    fn a_star_stands_for_every_element_of_a_list_and_for_no_member() {
         assert_eq!(cut("/*", "[1, {\"a\":2}]"), ["1", "{\"a\":2}"]);
         assert_eq!(cut("/a/*/b", "{\"a\":[{\"b\":1},{\"c\":2},{\"b\":[3]}]}"), ["1", "[3]"]);
-        assert_eq!(cut("/a/*/*", "{\"a\":{\"x\":[1],\"y\":[2,3]}}"), ["1", "2", "3"]);
+        assert_eq!(cut("/a/*/*", "{\"a\":[[1],[2,3]]}"), ["1", "2", "3"]);
+        assert_eq!(cut("/*", "{\"id\":1,\"type\":\"one\"}"), [""; 0]);
         assert_eq!(cut("/a/*", "{\"a\":7}"), [""; 0]);
     }
 

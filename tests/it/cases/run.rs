@@ -6,6 +6,7 @@ use std::time::Duration;
 use hookport::event::EventState;
 use hookport::journal::{EventFilter, RejectionFilter};
 use hookport::request::Incoming;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::document;
@@ -99,7 +100,14 @@ async fn kept(gateway: &Running, receiver: &Receiver, ack: Reply, again: Option<
         rejected = rejections(gateway).await.pop();
     }
     let warnings = events.into_iter().flat_map(|event| event.warnings).collect();
-    Ok(Came { ack, again, events: receiver.received(), warnings, undecoded, rejected })
+    Ok(Came { ack, again, events: in_order(receiver.received()), warnings, undecoded, rejected })
+}
+
+/// Deliveries race; the ids of events grow as these were recorded.
+fn in_order(mut events: Vec<String>) -> Vec<String> {
+    let id = |event: &String| serde_json::from_str::<Value>(event).map(|event| event["id"].to_string()).ok();
+    events.sort_by_cached_key(id);
+    events
 }
 
 async fn rejections(gateway: &Running) -> Vec<String> {
