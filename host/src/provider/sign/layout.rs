@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hookport_plugin_api::description::Parse;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::place::Place;
 use super::super::signature::Table;
@@ -52,6 +55,16 @@ pub(super) fn compose(table: &Table, named: &[(String, String)], signature: &str
             pairs.map(|(name, value)| format!("{name}{}{value}", split.kv)).collect::<Vec<_>>().join(&split.sep)
         }
     }
+}
+
+/// The text as the place has it: what its filters undo is done, the last one first.
+pub(super) fn unfiltered(table: &Table, place: &Place, text: String) -> String {
+    let filters = table.from.iter().find(|from| from.place == *place).map_or(&[][..], |from| &from.filters);
+    filters.iter().rev().fold(text, |text, filter| match filter.name {
+        "unbase64" => STANDARD.encode(text),
+        "urldecode" => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
+        _ => text,
+    })
 }
 
 /// In capitals where the sample's is: hexadecimal digits are taken in any case, and look as the provider writes them.
