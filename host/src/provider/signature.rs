@@ -49,7 +49,8 @@ pub struct Table {
 pub struct Where {
     /// The place.
     pub place: Place,
-    filters: Vec<Filter>,
+    /// What its text goes through, in order.
+    pub filters: Vec<Filter>,
 }
 
 impl Where {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hookport_plugin_api::description::Parse;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -55,6 +57,16 @@ pub(super) fn compose(table: &Table, named: &[(String, String)], signature: &str
     }
 }
 
+/// The text as the place has it: what its filters undo is done, the last one first.
+pub(super) fn unfiltered(table: &Table, place: &Place, text: String) -> String {
+    let filters = table.from.iter().find(|from| from.place == *place).map_or(&[][..], |from| &from.filters);
+    filters.iter().rev().fold(text, |text, filter| match filter.name {
+        "unbase64" => STANDARD.encode(text),
+        "urldecode" => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
+        _ => text,
+    })
+}
+
 /// In capitals where the sample's is: hexadecimal digits are taken in any case, and look as the provider writes them.
 pub(super) fn cased(source: &Source, table: &Table, request: &Incoming, signature: String) -> String {
     let text = current(source, table, request);
@@ -63,12 +75,6 @@ pub(super) fn cased(source: &Source, table: &Table, request: &Incoming, signatur
         && text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_lowercase());
     let hexadecimal = signature.bytes().all(|byte| byte.is_ascii_hexdigit());
     if capitals && hexadecimal { signature.to_ascii_uppercase() } else { signature }
-}
-
-/// As it stands at its place, where it may be percent-encoded.
-pub(super) fn escaped(table: &Table, place: &Place, signature: String) -> String {
-    let encoded = table.from.iter().any(|from| from.place == *place && from.percent_encoded());
-    if encoded { utf8_percent_encode(&signature, NON_ALPHANUMERIC).to_string() } else { signature }
 }
 
 fn current(source: &Source, table: &Table, request: &Incoming) -> String {

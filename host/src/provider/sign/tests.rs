@@ -202,6 +202,17 @@ fn a_signature_stands_among_other_parts_as_its_layout_wants() {
 }
 
 #[test]
+fn what_filters_undo_before_a_signature_is_read_is_done_to_it() {
+    for (filter, encoding) in [("unbase64", "hex"), ("urldecode", "base64")] {
+        let verify = format!(
+            "from = \"header:x-sig|{filter}\"\nalg = \"hmac-sha256\"\nencoding = \"{encoding}\"\nmessage = \"${{header:x-time}}${{body}}\""
+        );
+        let source = scheme(&verify, "from = \"header:x-time\"\nformat = \"unix_s\"", &[("main", "key")]);
+        round_trip(&source, &sample(&[]), &PrivateKeys::new(), EVERY, filter);
+    }
+}
+
+#[test]
 fn a_signature_may_be_a_parameter_and_the_url_may_be_signed() {
     let verify = "from = \"query:sig\"\nalg = \"hmac-sha1\"\nencoding = \"base64\"\nmessage = \"${query:t}.${body}\"";
     let source = scheme(verify, "from = \"query:t\"\nformat = \"rfc3339\"", &[("main", "key")]);
