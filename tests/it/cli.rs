@@ -1,5 +1,6 @@
 //! The program as an operator meets it: exit codes, what goes to which output, and a gateway asked while it runs.
 
+mod catalog;
 pub(crate) mod program;
 mod sign;
 

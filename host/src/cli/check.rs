@@ -70,7 +70,7 @@ impl Check {
 }
 
 fn judge(draft: &Draft) -> Verdict {
-    let plugins = Plugins::discover(&Plugins::folders(&draft.written.plugins.dirs));
+    let plugins = Plugins::of(draft);
     let refused = plugins.refused.iter();
     let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| broken(draft, file, error)).collect();
     let survivable = errors.len();

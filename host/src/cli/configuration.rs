@@ -37,7 +37,7 @@ impl Configuration {
     /// The configuration checked against the plugins that are there, ready to run.
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
-        let plugins = Plugins::discover(&Plugins::folders(&draft.written.plugins.dirs));
+        let plugins = Plugins::of(&draft);
         let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
         let rules = Rules { providers: &plugins.descriptions(), compile };
         let config = config::resolve(&draft, rules).map_err(|complaints| Failure::complaints(&complaints))?;

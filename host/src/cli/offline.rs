@@ -21,7 +21,7 @@ use crate::provider::view::PublicUrl;
 /// A provider, a request, and what an operator would have configured.
 #[derive(Args)]
 pub(super) struct Offline {
-    /// A plugin (.so) or a provider.toml
+    /// A plugin (.so), a provider.toml, or the id of a provider that is built in
     #[arg(long, value_name = "FILE")]
     provider: PathBuf,
     /// The request: request line, headers, blank line, body; a source.toml beside it gives defaults

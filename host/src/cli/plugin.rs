@@ -1,4 +1,6 @@
-//! `hookport plugin`: what the plugin folders hold, and what a file is.
+//! `hookport plugin`: what the plugin folders hold, what is built in, and what a file is.
+
+mod catalog;
 
 use std::path::PathBuf;
 
@@ -13,7 +15,11 @@ use crate::plugin;
 
 /// Show plugins
 #[derive(Args)]
-#[command(after_help = "Examples:\n  hookport plugin list\n  hookport plugin inspect libhookport_sgate.so")]
+#[command(after_help = "Examples:
+  hookport plugin list
+  hookport plugin catalog
+  hookport plugin inspect github
+  hookport plugin inspect libhookport_sgate.so")]
 pub(super) struct Plugin {
     #[command(subcommand)]
     command: Command,
@@ -21,7 +27,7 @@ pub(super) struct Plugin {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the providers in the executable's own folder and in those that plugins.dirs names
+    /// List the providers that are loaded: of the executable's folder, of plugins.dirs, and built-in ones with a source
     #[command(
         after_help = "Examples:\n  hookport plugin list\n  hookport plugin list --config /etc/hookport.toml --json"
     )]
@@ -36,12 +42,14 @@ enum Command {
     #[command(after_help = "Examples:\n  hookport plugin inspect libhookport_sgate.so\n  hookport plugin inspect \
                             plugins/acme/provider.toml --json")]
     Inspect {
-        /// A plugin (.so) or a provider.toml
+        /// A plugin (.so), a provider.toml, or the id of a provider that is built in
         file: PathBuf,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
     },
+    Catalog(catalog::Catalog),
+    Show(catalog::Show),
 }
 
 impl Plugin {
@@ -49,14 +57,15 @@ impl Plugin {
         match self.command {
             Command::List { configuration, json } => list(&configuration, json),
             Command::Inspect { file, json } => inspect(&file, json),
+            Command::Catalog(catalog) => catalog.run(),
+            Command::Show(show) => show.run(),
         }
     }
 }
 
 fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let draft = configuration.load_if_there()?;
-    let named = draft.map(|draft| draft.written.plugins.dirs).unwrap_or_default();
-    let plugins = Plugins::discover(&Plugins::folders(&named));
+    let plugins = draft.as_ref().map_or_else(|| Plugins::discover(&Plugins::folders(&[])), Plugins::of);
     let shown = plugins.by_id.values().map(|plugin| {
         PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
     });
@@ -85,7 +94,11 @@ fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
     for (file, reason) in &plugins.skipped {
         output::say(format_args!("skipped: {} {reason}", file.display()));
     }
-    output::print(&table, "no plugins: put them beside the executable, or name their folder in plugins.dirs")
+    output::print(
+        &table,
+        "no plugins: put them beside the executable, name their folder in plugins.dirs, or use a provider of \
+         `hookport plugin catalog`",
+    )
 }
 
 fn inspect(file: &std::path::Path, json: bool) -> Result<(), Failure> {

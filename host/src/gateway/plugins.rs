@@ -1,12 +1,14 @@
-//! The providers that this process has: found in the plugin folders, compiled, by id. One that is broken stops no other.
+//! The providers that this process has: found in the plugin folders or taken from the catalogue, compiled, by id. One that
+//! is broken stops no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hookport_plugin_api::description::Description;
 
-use crate::plugin::{Loaded, Native, Sample, discover};
+use crate::config::Draft;
+use crate::plugin::{Loaded, Native, Sample, catalog, discover, load_embedded};
 use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
 
@@ -33,6 +35,8 @@ pub struct Plugins {
     pub refused: Vec<(PathBuf, String)>,
     /// Not plugins, and why we think so.
     pub skipped: Vec<(PathBuf, String)>,
+    /// The providers of what is refused, where that can be told.
+    pub claimed: BTreeSet<String>,
 }
 
 impl Plugin {
@@ -55,19 +59,46 @@ impl Plugin {
 }
 
 impl Plugins {
+    /// What a configuration can use: what is in its folders, and of the catalogue what its sources name.
+    pub fn of(draft: &Draft) -> Self {
+        let mut plugins = Self::discover(&Self::folders(&draft.written.plugins.dirs));
+        plugins.embed(draft.written.sources.values().map(|source| source.provider.as_str()));
+        plugins
+    }
+
     /// Loads and compiles what is in these folders.
     pub fn discover(dirs: &[PathBuf]) -> Self {
         let found = discover(dirs);
-        let mut plugins = Self { skipped: found.skipped, ..Self::default() };
+        let mut plugins = Self { skipped: found.skipped, claimed: found.claimed, ..Self::default() };
         plugins.refused.extend(found.refused.into_iter().map(|(file, error)| (file, error.to_string())));
-        for loaded in found.loaded {
-            let file = loaded.file.clone();
-            match Plugin::compile(loaded) {
-                Ok(plugin) => drop(plugins.by_id.insert(plugin.provider.id.to_string(), plugin)),
-                Err(error) => plugins.refused.push((file, error)),
+        found.loaded.into_iter().for_each(|loaded| plugins.take(loaded));
+        plugins
+    }
+
+    /// Adds these providers from the catalogue. One that a folder has stays, and so does one that a folder has and that is
+    /// refused: whoever corrected a description must not get the uncorrected one unawares.
+    pub fn embed<'n>(&mut self, ids: impl IntoIterator<Item = &'n str>) {
+        for id in ids {
+            if self.by_id.contains_key(id) || self.claimed.contains(id) {
+                continue;
+            }
+            match catalog::find(id).map(|entry| (entry, load_embedded(entry))) {
+                None => {}
+                Some((_, Ok(loaded))) => self.take(loaded),
+                Some((entry, Err(error))) => self.refused.push((entry.file(), error.to_string())),
             }
         }
-        plugins
+    }
+
+    fn take(&mut self, loaded: Loaded) {
+        let (file, id) = (loaded.file.clone(), loaded.description.provider.id.clone());
+        match Plugin::compile(loaded) {
+            Ok(plugin) => drop(self.by_id.insert(id, plugin)),
+            Err(error) => {
+                self.claimed.insert(id);
+                self.refused.push((file, error));
+            }
+        }
     }
 
     /// The folders of a configuration, and the executable's own in front.

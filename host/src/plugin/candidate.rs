@@ -10,8 +10,10 @@ use hookport_plugin_api::description::Description;
 use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
 use sha2::{Digest, Sha256};
 
+use super::catalog::{self, Entry};
 use super::preflight::{Preflight, preflight};
 use super::{LoadError, LoadFault, Sample, describe};
+use crate::provider::complaint::did_you_mean;
 
 const MAX_LIBRARY: u64 = 256 << 20;
 const MAX_TEXT: u64 = 4 << 20;
@@ -21,6 +23,8 @@ pub(super) struct Candidate {
     pub(super) file: PathBuf,
     pub(super) bytes: Vec<u8>,
     pub(super) sha256: String,
+    /// Where it is one of the catalogue.
+    entry: Option<&'static Entry>,
 }
 
 impl Candidate {
@@ -29,11 +33,39 @@ impl Candidate {
         let limit = if is_description(file) { MAX_TEXT } else { MAX_LIBRARY };
         let bytes = read_at_most(file, limit).map_err(|fault| LoadError { file: file.into(), fault })?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Ok(Self { file: file.into(), bytes, sha256 })
+        Ok(Self { file: file.into(), bytes, sha256, entry: None })
+    }
+
+    /// As [`Candidate::read`]; where there is no such file, the name may be that of a provider of the catalogue.
+    pub(super) fn named(file: &Path) -> Result<Self, LoadError> {
+        let Some(id) = catalog::id(file).filter(|_| !file.exists()) else { return Self::read(file) };
+        catalog::find(id).map(Self::embedded).ok_or_else(|| {
+            let near = did_you_mean(id, catalog::entries().iter().map(|entry| entry.id));
+            LoadError { file: file.into(), fault: LoadFault::Nowhere(near) }
+        })
+    }
+
+    pub(super) fn embedded(entry: &'static Entry) -> Self {
+        let bytes = entry.text.as_bytes().to_vec();
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        Self { file: entry.file(), bytes, sha256, entry: Some(entry) }
     }
 
     pub(super) fn is_description(&self) -> bool {
-        is_description(&self.file)
+        self.entry.is_some() || is_description(&self.file)
+    }
+
+    /// The provider's id, as far as it can be told of a file that is refused.
+    pub(super) fn claimed_id(&self) -> Option<String> {
+        let text = match self.is_description() {
+            true => std::str::from_utf8(&self.bytes).ok()?,
+            false => self.native().ok()?.1.description,
+        };
+        match text.parse::<toml::Table>() {
+            Ok(table) => table.get("provider")?.get("id")?.as_str().map(str::to_owned),
+            // Mostly a folder is called as its provider.
+            Err(_) => self.file.parent()?.file_name()?.to_str().map(str::to_owned),
+        }
     }
 
     pub(super) fn error(&self, fault: LoadFault) -> LoadError {
@@ -77,6 +109,9 @@ impl Candidate {
 
     /// The cases that came with it: embedded in a native plugin, beside a description as `fixtures/*.http`.
     pub(super) fn samples(&self) -> Result<Vec<Sample>, LoadFault> {
+        if let Some(entry) = self.entry {
+            return Ok(entry.samples());
+        }
         if self.is_description() {
             return samples_beside(&self.file);
         }

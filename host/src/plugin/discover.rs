@@ -14,6 +14,8 @@ pub struct Discovered {
     pub loaded: Vec<Loaded>,
     /// Meant to be plugins, and not loaded.
     pub refused: Vec<(PathBuf, LoadError)>,
+    /// The providers that refused files are of, where that can be told.
+    pub claimed: BTreeSet<String>,
     /// Not plugins, and why we think so.
     pub skipped: Vec<(PathBuf, String)>,
 }
@@ -52,7 +54,10 @@ impl Discovered {
             Err(error) if matches!(error.fault, LoadFault::NoIdentity) => {
                 self.skipped.push((file.into(), error.fault.to_string()));
             }
-            Err(error) => self.refused.push((file.into(), error)),
+            Err(error) => {
+                self.claimed.extend(Candidate::read(file).ok().and_then(|candidate| candidate.claimed_id()));
+                self.refused.push((file.into(), error));
+            }
         }
     }
 }

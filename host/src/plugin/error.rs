@@ -21,6 +21,9 @@ pub enum LoadFault {
     /// The file system says no.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
+    /// Neither a file nor a provider of the catalogue.
+    #[error("is no file, and no provider of the catalogue{0}; `hookport plugin catalog` lists those")]
+    Nowhere(String),
     /// Nothing in it.
     #[error("is empty; copy the plugin again")]
     Empty,
@@ -154,7 +157,13 @@ impl LoadFault {
     pub fn is_no_plugin(&self) -> bool {
         matches!(
             self,
-            Self::Read(_) | Self::Empty | Self::TooLarge(_) | Self::NotElf | Self::NotShared | Self::NoIdentity
+            Self::Read(_)
+                | Self::Nowhere(_)
+                | Self::Empty
+                | Self::TooLarge(_)
+                | Self::NotElf
+                | Self::NotShared
+                | Self::NoIdentity
         )
     }
 }

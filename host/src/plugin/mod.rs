@@ -6,6 +6,7 @@
 mod abi;
 mod call;
 mod candidate;
+pub mod catalog;
 mod copy;
 mod discover;
 mod error;
@@ -24,9 +25,10 @@ pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 pub use self::abi::Native;
 pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
 use self::candidate::{Candidate, acceptable};
+use self::catalog::Entry;
 pub use self::discover::{Discovered, discover};
 pub use self::error::{LoadError, LoadFault};
-pub use self::inspect::{Inspection, inspect};
+pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspect, inspect_embedded};
 use self::preflight::Preflight;
 use crate::provider::complaint::Complaint;
 use crate::provider::parse::{Grammar, parse};
@@ -59,9 +61,14 @@ pub struct Sample {
     pub text: Vec<u8>,
 }
 
-/// Loads a plugin (`.so`) or a code-free provider (`provider.toml`).
+/// Loads a plugin (`.so`) or a code-free provider (`provider.toml`, or the id of one of the catalogue).
 pub fn load(file: &Path) -> Result<Loaded, LoadError> {
-    Candidate::read(file)?.load()
+    Candidate::named(file)?.load()
+}
+
+/// Loads a provider of the catalogue.
+pub fn load_embedded(entry: &'static Entry) -> Result<Loaded, LoadError> {
+    Candidate::embedded(entry).load()
 }
 
 impl Candidate {

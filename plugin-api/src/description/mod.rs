@@ -127,6 +127,18 @@ pub enum Evidence {
     Unverified,
 }
 
+impl Evidence {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vector => "vector",
+            Self::VendorDoc => "vendor-doc",
+            Self::ThirdParty => "third-party",
+            Self::Unverified => "unverified",
+        }
+    }
+}
+
 /// What a body is, and so what "does not parse" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -147,6 +147,10 @@ impl Serving {
         format!("http://{}", self.admin)
     }
 
+    pub(crate) fn public(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Sends a notice as a provider would; gives the answer's status.
     pub(crate) fn post(&self, path: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(self.address).expect("it listens");

@@ -8,6 +8,7 @@ use url::Url;
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
 use crate::config::written;
+use crate::plugin::catalog;
 use crate::provider::complaint::did_you_mean;
 use crate::provider::slots::misfit;
 use crate::provider::view::PublicUrl;
@@ -38,11 +39,17 @@ impl Check<'_> {
 
     fn unknown_provider(&mut self, name: &str, provider: &str) {
         let known: Vec<&str> = self.rules.providers.iter().map(|known| known.provider.id.as_str()).collect();
+        let embedded = catalog::entries().iter().map(|entry| entry.id);
+        let near = did_you_mean(provider, known.iter().copied().chain(embedded));
         let advice = match known.as_slice() {
-            [] => "; no plugin is there: name their folder in plugins.dirs".to_owned(),
-            _ => format!("; known: {}{}", quoted(known.iter().copied()), did_you_mean(provider, known.iter().copied())),
+            _ if catalog::find(provider).is_some() => {
+                "; the one in a plugin folder is refused: mend it, or remove it to use the catalogue's".to_owned()
+            }
+            [] => format!("; no plugin folder has any, and neither has `hookport plugin catalog`{near}"),
+            known => format!("; known: {} and those of `hookport plugin catalog`{near}", quoted(known.iter().copied())),
         };
-        self.complain(&["sources", name, "provider"], format!("no plugin has the provider \"{provider}\"{advice}"));
+        let message = format!("no plugin has the provider \"{provider}\"{advice}");
+        self.complain(&["sources", name, "provider"], message);
     }
 
     fn source(&mut self, name: &str, written: &written::Source, description: &Description) -> Source {
