@@ -14,6 +14,7 @@ use super::algorithm::{Layout, Scheme};
 use super::compile::Provider;
 use super::key::{self, KeyText};
 use super::open::OpeningKey;
+use super::outgoing::ReadySigner;
 use super::place::Place;
 use super::signature::{Encoding, Table};
 use super::slots::{check_secrets, settings};
@@ -61,6 +62,8 @@ pub struct Source {
     /// One for each of the provider's tables.
     pub(super) ready: Vec<Ready>,
     pub(super) opening: BTreeMap<String, Vec<OpeningKey>>,
+    /// One for each of the provider's signers; none where its key is not configured.
+    pub(super) signing: Vec<Option<ReadySigner>>,
 }
 
 /// A table with this source's keys and settings.
@@ -111,6 +114,7 @@ impl Source {
             urls: parts.public_urls,
             ready: Vec::new(),
             opening: BTreeMap::new(),
+            signing: Vec::new(),
             provider,
         };
         if !wrong.is_empty() {
@@ -134,6 +138,9 @@ impl Source {
             }
         }
         wrong.extend(source.provider.payload.check_keys(&source).err());
+        let (signing, unfit) = source.signers();
+        source.signing = signing;
+        wrong.extend(unfit);
         if wrong.is_empty() { Ok(source) } else { Err(wrong) }
     }
 
@@ -171,13 +178,15 @@ impl Source {
     /// The answer for an outcome.
     pub fn ack(&self, outcome: Outcome, request: &Incoming, now: Timestamp) -> Ack {
         let parsed = Parsed::new(request, self.provider.answer_reads);
-        let secrets: Vec<_> = self
-            .secrets
-            .iter()
-            .filter_map(|(name, texts)| Some((name.as_str(), texts.first()?.expose_secret().as_bytes())))
-            .collect();
+        let secrets = self.first_secrets();
         let view = View { secrets: &secrets, ..self.view(&parsed) };
         self.provider.answers.render(outcome, &view, now)
+    }
+
+    /// The first value of every secret, which is the one that we sign with.
+    pub(super) fn first_secrets(&self) -> Vec<(&str, &[u8])> {
+        let first = self.secrets.iter().filter_map(|(name, texts)| Some((name.as_str(), texts.first()?)));
+        first.map(|(name, text)| (name, text.expose_secret().as_bytes())).collect()
     }
 
     /// A view without secrets, with the first form of the public URL.
