@@ -27,7 +27,7 @@ impl From<CallError> for Failure {
             CallError::Input(_) => StatusCode::BAD_REQUEST,
             CallError::Refused(_) | CallError::Endless(_) => StatusCode::BAD_GATEWAY,
             CallError::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
-            CallError::Plan(_) | CallError::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            CallError::Unmade(_) | CallError::Plan(_) | CallError::Fault(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
     }

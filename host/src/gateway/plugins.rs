@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hookport_plugin_api::description::Description;
+use hookport_plugin_api::description::{Description, Operation};
 
 use crate::config::Draft;
 use crate::plugin::{Loaded, Native, Sample, catalog, discover, load_embedded};
@@ -44,10 +44,12 @@ impl Plugin {
     pub fn compile(loaded: Loaded) -> Result<Self, String> {
         let Loaded { description, text, native, file, sha256, samples, .. } = loaded;
         let operates = native.as_ref().is_some_and(Native::operates);
-        if !description.operations.is_empty() && !operates {
+        let built = |operation: &&Operation| operates || operation.request.is_some();
+        if let Some(operation) = description.operations.iter().find(|operation| !built(operation)) {
             return Err(format!(
-                "{}: operations: they need native code that builds and parses them (op_build, op_parse)",
-                file.display()
+                "{}: operations: nothing makes the request of \"{}\": write [operations.request], or native code (op_build, op_parse)",
+                file.display(),
+                operation.id
             ));
         }
         let name = file.display().to_string();

@@ -1,7 +1,8 @@
 //! Operations: calls to a provider, because somebody asks (`hookport call`, the admin API) or because it is time (`poll`).
 //!
-//! What to send and what an answer means is the plugin's; connections and repeats are `send`'s. Bounds are here: a plugin
-//! that always wants more ends with an error that says so.
+//! What to send and what an answer means is the plugin's code's to say, or the description's; signing is the provider's
+//! `outgoing`, connections and repeats are `send`'s. Bounds are here: a plugin that always wants more ends with an error
+//! that says so.
 
 mod changes;
 mod poll;
@@ -18,9 +19,12 @@ use tokio::time::sleep;
 pub use self::poll::run as poll;
 use self::send::{LONGEST_PAUSE, Line, Reply};
 use crate::clock::Clock;
-use crate::plugin::{Answer, Fault, FaultKind, Native, OpResult, RequestPlan};
+use crate::net::retry_after;
+use crate::plugin::{Answer, Fault, FaultKind, Native, OpResult};
 use crate::provider::complaint::did_you_mean;
 use crate::provider::json::{Document, Kind};
+use crate::provider::outgoing::{Call, Judged, Plan, Unmade};
+pub use crate::provider::outgoing::{Draft, Moment};
 use crate::provider::source::Source;
 
 /// A plugin may want more so often.
@@ -71,6 +75,9 @@ pub enum CallError {
     /// More than an operation may do.
     #[error("the operation came to no end: {0}")]
     Endless(String),
+    /// The source or the description does not allow the request.
+    #[error("the request cannot be made: {0}")]
+    Unmade(String),
     /// The plugin's requests cannot be sent.
     #[error("the plugin planned a request that cannot be sent: {0}")]
     Plan(String),
@@ -104,6 +111,12 @@ impl Operations {
         caller.call(operation, input).await.inspect_err(|error| caller.report(operation, error))
     }
 
+    /// The first requests that an operation would send, signed, with `***` in place of every secret. Nothing is sent.
+    pub fn show(&self, source: &str, operation: &str, input: &str, moment: &Moment) -> Result<Vec<Draft>, CallError> {
+        let (caller, operation) = self.find(source, operation)?;
+        caller.show(operation, input, moment)
+    }
+
     /// The source and the operation of these names.
     fn find(&self, source: &str, operation: &str) -> Result<(&Caller, &Operation), CallError> {
         let unknown = |what: &str, name: &str, known: Vec<&str>| {
@@ -130,6 +143,17 @@ impl Operations {
     }
 }
 
+impl CallError {
+    /// `built`: by a plugin's code.
+    fn unmade(unmade: Unmade, built: bool) -> Self {
+        match unmade {
+            Unmade::Input(why) => Self::Input(why),
+            Unmade::Other(why) if built => Self::Plan(why),
+            Unmade::Other(why) => Self::Unmade(why),
+        }
+    }
+}
+
 impl Caller {
     /// An operation's whole way: check, build, send, parse, and again while there is more.
     async fn call(&self, operation: &Operation, input: &str) -> Result<Output, CallError> {
@@ -145,7 +169,7 @@ impl Caller {
             }
             match self.parse(operation, input, &replies)? {
                 OpResult::Done(json) => return Ok(Output { json }),
-                OpResult::More(more) => plans = more,
+                OpResult::More(more) => plans = more.into_iter().map(Plan::Built).collect(),
                 OpResult::RetryAfter(seconds) => {
                     sleep(bounds.pause(seconds)?).await;
                     replies.truncate(before);
@@ -156,23 +180,67 @@ impl Caller {
     }
 
     /// The plugin refuses an input before anything was sent.
-    fn build(&self, operation: &Operation, input: &str) -> Result<Vec<RequestPlan>, CallError> {
-        let built = self.native()?.op_build(&operation.id, input, &self.settings);
-        built.map_err(|fault| match fault.kind {
-            FaultKind::Refused => CallError::Input(fault.message),
-            _ => fault.into(),
-        })
+    fn build(&self, operation: &Operation, input: &str) -> Result<Vec<Plan>, CallError> {
+        let Some(native) = self.native() else {
+            return match self.declared(operation)?.declared() {
+                true => Ok(vec![Plan::Input(input.to_owned())]),
+                false => Err(CallError::Unknown(format!(
+                    "\"{}\" cannot be called: {} has neither [operations.request] nor code",
+                    self.source.name, operation.id
+                ))),
+            };
+        };
+        match native.op_build(&operation.id, input, &self.settings) {
+            Ok(plans) => Ok(plans.into_iter().map(Plan::Built).collect()),
+            Err(fault) if fault.kind == FaultKind::Refused => Err(CallError::Input(fault.message)),
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     fn parse(&self, operation: &Operation, input: &str, replies: &[Reply]) -> Result<OpResult, CallError> {
+        let Some(native) = self.native() else { return self.judge(operation, replies.last()) };
         let answers: Vec<Answer<'_>> = replies.iter().map(Reply::answer).collect();
-        Ok(self.native()?.op_parse(&operation.id, input, &self.settings, &answers)?)
+        Ok(native.op_parse(&operation.id, input, &self.settings, &answers)?)
     }
 
-    fn native(&self) -> Result<&Native, CallError> {
-        let none =
-            || CallError::Unknown(format!("\"{}\" cannot be called: its provider has no code", self.source.name));
-        self.native.as_deref().ok_or_else(none)
+    /// What the description says of the answer.
+    fn judge(&self, operation: &Operation, reply: Option<&Reply>) -> Result<OpResult, CallError> {
+        let answer = match reply {
+            Some(Reply::Answered(answer)) => answer,
+            Some(Reply::Failed { words, .. }) => return Ok(OpResult::Fail(format!("no answer: {words}"))),
+            None => return Ok(OpResult::Fail("no answer".to_owned())),
+        };
+        let asked = retry_after(&answer.headers, self.line.now());
+        let judged =
+            self.source.judge(self.declared(operation)?, answer.status.as_u16(), &answer.headers, &answer.body);
+        Ok(match judged {
+            Judged::Done(json) => OpResult::Done(json),
+            Judged::Retry(after) => {
+                OpResult::RetryAfter(asked.map_or(after, |asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX)))
+            }
+            Judged::Failed(words) => OpResult::Fail(words),
+        })
+    }
+
+    /// The code, where it has both functions of operations.
+    fn native(&self) -> Option<&Native> {
+        self.native.as_deref().filter(|native| native.operates())
+    }
+
+    fn declared(&self, operation: &Operation) -> Result<&Call, CallError> {
+        let call = self.source.provider.calls.named(&operation.id);
+        call.ok_or_else(|| CallError::Unknown(format!("there is no operation \"{}\"", operation.id)))
+    }
+
+    /// The first requests of an operation, for people.
+    fn show(&self, operation: &Operation, input: &str, moment: &Moment) -> Result<Vec<Draft>, CallError> {
+        schema::check(operation, input)?;
+        let (plans, call) = (self.build(operation, input)?, self.declared(operation)?);
+        let shown = |plan: &Plan| {
+            let shown = self.source.show(call, plan, moment);
+            shown.map_err(|unmade| CallError::unmade(unmade, matches!(plan, Plan::Built(_))))
+        };
+        plans.iter().map(shown).collect()
     }
 
     /// What the plugin's author must know goes to the log, too.
@@ -222,7 +290,7 @@ impl Bounds {
         Self { rounds: ROUNDS, requests: REQUESTS, bytes: BYTES, pauses }
     }
 
-    fn begin_round(&mut self, plans: &[RequestPlan]) -> Result<(), CallError> {
+    fn begin_round(&mut self, plans: &[Plan]) -> Result<(), CallError> {
         let end = |what: String| Err(CallError::Endless(what));
         match (self.rounds.checked_sub(1), self.requests.checked_sub(plans.len())) {
             (None, _) => end(format!("its plugin wanted more after {ROUNDS} rounds of requests")),

@@ -8,19 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookport_plugin_api::description::Operation;
 use http_body_util::Full;
-use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
-use hyper::{Method, Request, Uri};
-use secrecy::ExposeSecret;
+use hyper::{Method, Request};
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use url::Url;
 
 use super::{CallError, TRIES};
 use crate::clock::Clock;
 use crate::net::{self, Client, SendError, retry_after};
 use crate::plugin::{Answer, Header, RequestPlan};
+use crate::provider::outgoing::{Draft, Moment, Plan, Unmade};
 use crate::provider::source::Source;
 
 /// A provider that asks for a longer pause is not waited for.
@@ -33,9 +30,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const MOST: usize = 16 << 20;
 /// Requests of one source that are under way at once; more wait their turn.
 const AT_ONCE: usize = 4;
-const AGENT: &str = concat!("hookport/", env!("CARGO_PKG_VERSION"));
-/// What a plan may not say, because the connection is the host's.
-const OURS: [HeaderName; 6] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING, TE, UPGRADE];
 
 /// The way to one source's provider.
 pub(super) struct Line {
@@ -63,15 +57,26 @@ impl Line {
         Self { source, client, turns: Semaphore::new(AT_ONCE), clock }
     }
 
-    /// Sends a plan; only a plan that cannot be sent at all is an error.
-    pub(super) async fn send(&self, plan: &RequestPlan, operation: &Operation) -> Result<Reply, CallError> {
-        let request = self.request(plan).map_err(CallError::Plan)?;
-        let seconds = plan.timeout_s.map_or(operation.timeout_s, u64::from);
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sends what was planned; only what cannot be sent at all is an error. Every try is signed anew: a provider may refuse
+    /// a nonce that it has seen.
+    pub(super) async fn send(&self, plan: &Plan, operation: &Operation) -> Result<Reply, CallError> {
+        let seconds = match plan {
+            Plan::Built(RequestPlan { timeout_s: Some(seconds), .. }) => u64::from(*seconds),
+            _ => operation.timeout_s,
+        };
         let limit = Duration::from_secs(seconds.max(1)).min(LONGEST_TIMEOUT);
-        let tries = tries(operation, request.method());
         let mut attempt = 1;
         loop {
-            let reply = self.once(request.clone(), limit).await;
+            // Nobody closes the semaphore, and without a turn there is no harm either. What waits for it is not signed yet.
+            let turn = self.turns.acquire().await;
+            let request = self.request(plan, operation).await?;
+            let tries = tries(operation, request.method());
+            let reply = self.once(request, limit).await;
+            drop(turn);
             match self.again(&reply, attempt).filter(|_| attempt < tries) {
                 Some(wait) => sleep(wait).await,
                 None => return Ok(reply),
@@ -80,9 +85,18 @@ impl Line {
         }
     }
 
+    async fn request(&self, plan: &Plan, operation: &Operation) -> Result<Request<Full<Bytes>>, CallError> {
+        let (source, plan, id) = (self.source.clone(), plan.clone(), operation.id.clone());
+        let moment = Moment { now: self.clock.now(), nonce: None };
+        let built = matches!(plan, Plan::Built(_));
+        let made = make(source, plan, id, moment).await.and_then(|draft| Ok(draft.parts()?));
+        let (method, uri, headers, body) = made.map_err(|unmade| CallError::unmade(unmade, built))?;
+        let mut request = Request::new(Full::new(body));
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
+        Ok(request)
+    }
+
     async fn once(&self, request: Request<Full<Bytes>>, limit: Duration) -> Reply {
-        // Nobody closes the semaphore, and without a turn there is no harm either.
-        let _turn = self.turns.acquire().await;
         match self.client.send(request, MOST, limit).await {
             Ok(answer) if answer.whole => Reply::Answered(answer),
             Ok(answer) if answer.body.len() == MOST => {
@@ -108,33 +122,6 @@ impl Line {
         let doubled = FIRST_WAIT * 2_u32.saturating_pow(attempt - 1).min(64);
         let wait = asked.unwrap_or_else(|| doubled.mul_f64(0.8 + 0.4 * rand::random::<f64>()));
         Some(wait).filter(|wait| *wait <= LONGEST_PAUSE)
-    }
-
-    fn request(&self, plan: &RequestPlan) -> Result<Request<Full<Bytes>>, String> {
-        let method =
-            Method::from_bytes(plan.method.as_bytes()).map_err(|_| format!("{:?} is no method", plan.method))?;
-        let mut request = Request::new(Full::new(Bytes::copy_from_slice(&plan.body)));
-        *request.method_mut() = method;
-        *request.uri_mut() = target(&plan.url)?;
-        *request.headers_mut() = self.headers(&plan.headers)?;
-        Ok(request)
-    }
-
-    fn headers(&self, planned: &[(String, String)]) -> Result<HeaderMap, String> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in planned {
-            let header = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header's name"))?;
-            if OURS.contains(&header) {
-                return Err(format!("the header {name} is the gateway's own"));
-            }
-            let filled = filled(value, &self.source)?;
-            let mut value =
-                HeaderValue::try_from(&*filled).map_err(|_| format!("the header {name} has no header's value"))?;
-            value.set_sensitive(matches!(filled, Cow::Owned(_)));
-            headers.append(header, value);
-        }
-        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
-        Ok(headers)
     }
 }
 
@@ -166,36 +153,21 @@ impl Reply {
     }
 }
 
+/// Makes a request and signs it, off the async threads where that takes its time.
+async fn make(source: Arc<Source>, plan: Plan, operation: String, moment: Moment) -> Result<Draft, Unmade> {
+    let costly = source.provider.calls.named(&operation).is_some_and(|call| source.signs_costly(call));
+    let make = move || match source.provider.calls.named(&operation) {
+        Some(call) => source.make(call, &plan, &moment),
+        None => Err(Unmade::Other(format!("there is no operation \"{operation}\""))),
+    };
+    match costly {
+        false => make(),
+        true => tokio::task::spawn_blocking(make).await.unwrap_or_else(|error| Err(error.to_string().into())),
+    }
+}
+
 /// A request that may do something twice is tried once, unless the description says how often it may be tried.
 fn tries(operation: &Operation, method: &Method) -> u32 {
     let unsaid = if method.is_idempotent() { TRIES } else { 1 };
     operation.attempts.unwrap_or(unsaid).max(1)
-}
-
-fn target(url: &str) -> Result<Uri, String> {
-    let mut parsed = Url::parse(url).map_err(|error| format!("{url:?} is no URL: {error}"))?;
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(format!("{url:?} does not begin with http:// or https://"));
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("the URL holds credentials, which belong into a header".to_owned());
-    }
-    parsed.set_fragment(None);
-    Uri::try_from(parsed.as_str()).map_err(|error| format!("{url:?} is no URL: {error}"))
-}
-
-/// A header's value with the source's secrets in place of `${secret:NAME}`, so that no plugin sees a credential.
-fn filled<'v>(value: &'v str, source: &Source) -> Result<Cow<'v, str>, String> {
-    const OPEN: &str = "${secret:";
-    let mut filled = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once(OPEN) {
-        let (name, after) = after.split_once('}').ok_or("a header's value has ${secret: without an end")?;
-        let secret = source.secrets().find(|(known, _)| *known == name);
-        let (_, secret) = secret.ok_or_else(|| format!("it needs secrets.{name}, which the source does not set"))?;
-        filled.push_str(before);
-        filled.push_str(secret.expose_secret());
-        rest = after;
-    }
-    Ok(if rest.len() == value.len() { Cow::Borrowed(value) } else { Cow::Owned(filled + rest) })
 }

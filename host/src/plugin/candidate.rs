@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hookport_plugin_api::description::Description;
+use hookport_plugin_api::description::{Description, Operation};
 use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
 use sha2::{Digest, Sha256};
 
@@ -101,10 +101,11 @@ impl Candidate {
     pub(super) fn complete(&self, description: &Description) -> Result<(), LoadFault> {
         const OPERATIONS: u16 = flag::OP_BUILD | flag::OP_PARSE;
         let flags = if self.is_description() { 0 } else { self.native()?.1.flags };
-        if description.operations.is_empty() || flags & OPERATIONS == OPERATIONS {
-            return Ok(());
+        let built = |operation: &&Operation| flags & OPERATIONS == OPERATIONS || operation.request.is_some();
+        match description.operations.iter().find(|operation| !built(operation)) {
+            None => Ok(()),
+            Some(operation) => Err(LoadFault::Operations(operation.id.clone())),
         }
-        Err(LoadFault::Operations(description.operations[0].id.clone()))
     }
 
     /// The cases that came with it: embedded in a native plugin, beside a description as `fixtures/*.http`.

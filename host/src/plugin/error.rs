@@ -98,7 +98,9 @@ pub enum LoadFault {
     #[error("has a description that cannot be used: {0}")]
     Description(String),
     /// An operation without code.
-    #[error("declares the operation \"{0}\" and has no code for it; name op_build and op_parse in export_provider!")]
+    #[error(
+        "declares the operation \"{0}\" and nothing makes its request: write [operations.request], or name op_build and op_parse in export_provider!"
+    )]
     Operations(String),
     /// No place for the private copy.
     #[error("cannot be copied to {}: {error}; name a folder of your own in HOOKPORT_PLUGIN_TMP", .folder.display())]

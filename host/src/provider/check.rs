@@ -137,11 +137,16 @@ impl Check<'_> {
     /// What can only be seen with everything compiled: names that are not there, a time that is not signed.
     pub(super) fn provider(&mut self, provider: &Provider) {
         let description = &provider.description;
-        for (key, place) in provider.all_places().into_iter().chain(provider.handshake_places()) {
+        let places = provider.all_places().into_iter().chain(provider.handshake_places()).chain(provider.calls.places());
+        for (key, place) in places {
             let (kind, name, known): (_, _, Vec<&str>) = match place {
                 Place::Let(name) => ("let", name, provider.lets.keys().map(String::as_str).collect()),
                 Place::Secret(name) => ("secrets", name, description.secrets.keys().map(String::as_str).collect()),
                 Place::Config(name) => ("settings", name, description.settings.keys().map(String::as_str).collect()),
+                Place::Input { .. } if !key.starts_with("operations.") => {
+                    self.add(&key, format!("{place} is there in [operations.request] only"));
+                    continue;
+                }
                 _ => continue,
             };
             if !known.contains(&name.as_str()) {

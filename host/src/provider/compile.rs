@@ -14,6 +14,7 @@ use super::identity::Identity;
 use super::json::pointer;
 use super::moment::Format;
 use super::named::Named;
+use super::outgoing::Calls;
 use super::parse::Places;
 use super::payload::Payload;
 use super::pieces::Cut;
@@ -49,6 +50,8 @@ pub struct Provider {
     pub(super) signed_fields: Vec<Vec<String>>,
     pub(super) opened: Vec<Opened>,
     pub(super) redacted: Vec<Vec<String>>,
+    /// What goes out, and how it is signed.
+    pub calls: Calls,
     /// What verification and identification read.
     pub(super) reads: Reads,
     /// What answers read.
@@ -97,6 +100,7 @@ impl Provider {
             check.list("redact", &description.redact, |text| pointer(text).ok_or_else(|| not_a_pointer(text)));
         let whole = if payload.is_body() { Reads::of(description.provider.content) } else { Reads::default() };
         let reads = Reads { json: whole.json || each.is_some(), ..whole };
+        let calls = check.calls(&description, &lets);
         let mut provider = Self {
             id: description.provider.id.as_str().into(),
             version: description.provider.version.as_str().into(),
@@ -123,6 +127,7 @@ impl Provider {
             answers,
             opened,
             redacted,
+            calls,
             description,
         };
         provider.reads = provider.reading(provider.reads, provider.all_places().into_iter().map(|(_, place)| place));
@@ -149,7 +154,10 @@ impl Provider {
     }
 }
 
-fn reach<'p>(places: impl IntoIterator<Item = &'p Place>, lets: &'p BTreeMap<String, Named>) -> Vec<&'p Place> {
+pub(super) fn reach<'p>(
+    places: impl IntoIterator<Item = &'p Place>,
+    lets: &'p BTreeMap<String, Named>,
+) -> Vec<&'p Place> {
     let mut all: Vec<&Place> = Vec::new();
     let mut open: Vec<&Place> = places.into_iter().collect();
     while let Some(place) = open.pop() {

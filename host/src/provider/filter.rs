@@ -5,9 +5,13 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use md5::Md5;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use sm3::Sm3;
+
+/// What RFC 3986 leaves alone.
+pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One filter.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +41,7 @@ pub const FILTERS: &[Filter] = &[
     Filter { name: "hex", run: |bytes| Some(hex::encode(bytes).into_bytes()) },
     Filter { name: "base64", run: |bytes| Some(STANDARD.encode(bytes).into_bytes()) },
     Filter { name: "unbase64", run: |bytes| lenient_base64(&unwrapped(bytes), &alphabet::STANDARD) },
+    Filter { name: "urlencode", run: |bytes| Some(percent_encode(bytes, UNRESERVED).to_string().into_bytes()) },
     Filter { name: "urldecode", run: |bytes| Some(form_decode(bytes)) },
     Filter { name: "md5", run: |bytes| Some(Md5::digest(bytes).to_vec()) },
     Filter { name: "sha1", run: |bytes| Some(Sha1::digest(bytes).to_vec()) },

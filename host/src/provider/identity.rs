@@ -104,7 +104,7 @@ pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
 }
 
 /// The first template whose places are there and not empty, but for those that may be missing, and that is not empty.
-fn first<'t>(templates: &'t [Template], lookup: &dyn Lookup) -> Option<(&'t Template, String)> {
+pub(super) fn first<'t>(templates: &'t [Template], lookup: &dyn Lookup) -> Option<(&'t Template, String)> {
     let filled = |template: &&Template| {
         template.required().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
     };

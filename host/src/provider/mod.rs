@@ -22,6 +22,7 @@ pub mod key;
 pub mod moment;
 pub mod named;
 pub mod open;
+pub mod outgoing;
 pub mod parse;
 mod payload;
 mod pieces;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::{rfc2822, strtime};
+use jiff::tz::{Offset, TimeZone};
 
 use crate::reason::{Reason, Rejection};
 
@@ -42,6 +43,25 @@ impl Format {
                 ));
             }
         })
+    }
+
+    /// A time in whole seconds, or milliseconds where these are the unit; local where the format says where.
+    pub fn write(&self, time: Timestamp, offset: Offset) -> String {
+        let whole = Timestamp::from_second(time.as_second()).unwrap_or(time);
+        match self {
+            Self::UnixSeconds => time.as_second().to_string(),
+            Self::UnixMillis => time.as_millisecond().to_string(),
+            Self::Rfc3339 if offset == Offset::UTC => whole.to_string(),
+            Self::Rfc3339 => whole.display_with_offset(offset).to_string(),
+            Self::HttpDate => {
+                let printed = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&whole);
+                printed.unwrap_or_else(|_| whole.to_string())
+            }
+            Self::Pattern(pattern) => {
+                let local = whole.to_zoned(TimeZone::fixed(offset));
+                strtime::format(pattern, &local).unwrap_or_else(|_| whole.to_string())
+            }
+        }
     }
 
     fn parse(&self, text: &str) -> Option<Timestamp> {

@@ -42,7 +42,14 @@ pub enum Place {
     Config(String),
     /// A named byte string of the description.
     Let(String),
-    /// A name that only this template has: `now`, `ack`, `mac`, `k`, `v`.
+    /// A value of an operation's input: its text, or the value as JSON.
+    Input {
+        /// A JSON pointer's steps.
+        steps: Vec<String>,
+        /// As JSON, number texts as given.
+        json: bool,
+    },
+    /// A name that only this template has: `now`, `nonce`, `ack`, `mac`, `status`, `k`, `v`.
     Own(&'static str),
 }
 
@@ -112,9 +119,16 @@ impl FromStr for Place {
             ("secret", Some(name)) => Self::Secret(name),
             ("config", Some(name)) => Self::Config(name),
             ("let", Some(name)) => Self::Let(name),
+            ("input", None) => Self::Input { steps: Vec::new(), json: false },
+            ("input", Some(name)) => {
+                let steps = pointer(&name).ok_or(format!("{name:?} is not a JSON pointer: it begins with /"))?;
+                Self::Input { steps, json: false }
+            }
             ("now", None) => Self::Own("now"),
             ("ack", None) => Self::Own("ack"),
             ("mac", None) => Self::Own("mac"),
+            ("nonce", None) => Self::Own("nonce"),
+            ("status", None) => Self::Own("status"),
             ("k", None) => Self::Own("k"),
             ("v", None) => Self::Own("v"),
             _ => return Err(format!("{text:?} is not a source; sources are {}", PLACES.join(", "))),
@@ -158,6 +172,8 @@ impl fmt::Display for Place {
             Self::Secret(name) => write!(f, "secret:{name}"),
             Self::Config(name) => write!(f, "config:{name}"),
             Self::Let(name) => write!(f, "let:{name}"),
+            Self::Input { steps, .. } if steps.is_empty() => f.write_str("input"),
+            Self::Input { steps, .. } => write!(f, "input:/{}", steps.join("/")),
             Self::Own(name) => f.write_str(name),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! What is made here, [`verify`] accepts; that is checked before it is given out. Sending it is the simulator's.
 
-mod edit;
+pub(super) mod edit;
 mod key;
 mod layout;
 mod renew;

@@ -52,12 +52,6 @@ pub struct Where {
     /// What its text goes through, in order.
     pub filters: Vec<Filter>,
 }
-
-impl Where {
-    /// Whether the text there is percent-encoded.
-    pub fn percent_encoded(&self) -> bool {
-        self.filters.iter().any(|filter| filter.name == "urldecode")
-    }
 }
 
 impl FromStr for Where {

@@ -14,6 +14,7 @@ use super::algorithm::{Layout, Scheme};
 use super::compile::Provider;
 use super::key::{self, KeyText};
 use super::open::OpeningKey;
+use super::outgoing::ReadySigner;
 use super::place::Place;
 use super::signature::{Encoding, Table};
 use super::slots::{check_secrets, settings};
@@ -63,6 +64,8 @@ pub struct Source {
     /// One for each handshake; none where it has no MAC or its key is not there.
     pub(super) macs: Vec<Option<Box<dyn Scheme>>>,
     pub(super) opening: BTreeMap<String, Vec<OpeningKey>>,
+    /// One for each of the provider's signers; none where its key is not configured.
+    pub(super) signing: Vec<Option<ReadySigner>>,
 }
 
 /// A table with this source's keys and settings.
@@ -114,6 +117,7 @@ impl Source {
             ready: Vec::new(),
             macs: Vec::new(),
             opening: BTreeMap::new(),
+            signing: Vec::new(),
             provider,
         };
         if !wrong.is_empty() {
@@ -141,6 +145,9 @@ impl Source {
             }
         }
         wrong.extend(source.provider.payload.check_keys(&source).err());
+        let (signing, unfit) = source.signers();
+        source.signing = signing;
+        wrong.extend(unfit);
         if wrong.is_empty() { Ok(source) } else { Err(wrong) }
     }
 
@@ -194,12 +201,10 @@ impl Source {
         self.provider.answers.render(outcome, &view, now)
     }
 
-    /// The first value of every secret: the one that answers are made with.
+    /// The first value of every secret, which is the one that we sign with.
     pub(super) fn first_secrets(&self) -> Vec<(&str, &[u8])> {
-        self.secrets
-            .iter()
-            .filter_map(|(name, texts)| Some((name.as_str(), texts.first()?.expose_secret().as_bytes())))
-            .collect()
+        let first = self.secrets.iter().filter_map(|(name, texts)| Some((name.as_str(), texts.first()?)));
+        first.map(|(name, text)| (name, text.expose_secret().as_bytes())).collect()
     }
 
     /// A view without secrets, with the first form of the public URL.

@@ -3,6 +3,8 @@
 //! `${place|filter|filter}`; `${place?}` and `${place?text}` where it may be missing; `$( ... )` is dropped whole when a
 //! place in it is missing or empty. Everything else is literal, a `$` too.
 
+mod outgoing;
+
 use std::borrow::Cow;
 use std::fmt;
 

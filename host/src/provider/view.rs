@@ -257,6 +257,7 @@ impl Lookup for View<'_> {
             Place::Secret(name) => listed(self.secrets, name),
             Place::Config(name) => self.settings.get(name).map(|value| Cow::Borrowed(value.as_bytes())),
             Place::Let(name) => self.lets.get(name).and_then(|named| named.render(self).ok()).map(Cow::Owned),
+            Place::Input { .. } => None,
             Place::Own(name) => listed(self.own, name),
         }
     }

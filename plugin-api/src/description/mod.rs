@@ -10,6 +10,7 @@ mod many;
 mod operation;
 mod payload;
 mod proof;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +22,10 @@ pub use self::event::{EventRule, Replay, Time};
 pub use self::handshake::{Handshake, Mac, Respond};
 pub use self::lets::{Collect, CollectFrom, Conditional, Encode, Let, ListedHeaders, Order, Sort};
 pub use self::many::Many;
-pub use self::operation::{Open, Operation};
+pub use self::operation::{AnswerRule, Open, Operation, RequestRule, Retry};
 pub use self::payload::{Decrypt, Payload};
 pub use self::proof::{Assert, Equal, Equals, Fetch, Key, Parse, Verify, When};
+pub use self::signing::{Nonce, Now, Set, Sign, Signing};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -79,6 +81,8 @@ pub struct Description {
     /// Calls that the gateway makes to the provider.
     #[serde(default)]
     pub operations: Vec<Operation>,
+    /// How their requests are signed, where an operation does not say it itself.
+    pub sign: Option<Signing>,
     /// Keys of a newer grammar that a host may not ignore.
     #[serde(default)]
     pub must_understand: Vec<String>,
@@ -273,8 +277,11 @@ pub const KEYS: &[&str] = &[
     "absent",
     "accepted",
     "ack",
+    "after_s",
     "alg",
     "allow_hosts",
+    "alphabet",
+    "answer",
     "assert",
     "attempts",
     "batch",
@@ -321,6 +328,7 @@ pub const KEYS: &[&str] = &[
     "kind",
     "kv",
     "left",
+    "length",
     "let",
     "listed_headers",
     "mac",
@@ -334,6 +342,7 @@ pub const KEYS: &[&str] = &[
     "name",
     "nonce",
     "now",
+    "offset",
     "one_of",
     "open",
     "operations",
@@ -350,20 +359,25 @@ pub const KEYS: &[&str] = &[
     "present",
     "profile",
     "provider",
+    "query",
+    "range",
     "reason",
     "receiver",
     "redact",
     "rejected",
     "replay",
+    "request",
     "require",
     "required",
     "respond",
     "retries",
+    "retry",
     "right",
     "route",
     "secrets",
     "select",
     "sep",
+    "set",
     "settings",
     "sign",
     "signed",
@@ -373,11 +387,13 @@ pub const KEYS: &[&str] = &[
     "status",
     "subject",
     "subject_cn",
+    "success",
     "template",
     "text",
     "time",
     "timeout_s",
     "timestamp",
+    "to",
     "token",
     "token_pattern",
     "tolerance_s",

@@ -2,25 +2,22 @@
 
 use bytes::Bytes;
 use hyper::header::HeaderValue;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
-use super::super::filter::form_decode;
+use super::super::filter::{UNRESERVED, form_decode};
 use super::super::json::{Document, Kind, write_string};
 use super::super::place::{Place, numbered};
 use super::super::xml::Xml;
 use super::SignError;
 use crate::request::Incoming;
 
-/// What RFC 3986 leaves alone.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// Whether a request has such a place.
-pub(super) fn writable(place: &Place) -> bool {
+pub(in crate::provider) fn writable(place: &Place) -> bool {
     matches!(place, Place::Header(_) | Place::Query(_) | Place::Form(_) | Place::Xml(_) | Place::Json(_))
 }
 
 /// Replaces what is at the place, or adds it. A JSON number stays one where the text is a number.
-pub(super) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(), SignError> {
+pub(in crate::provider) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(), SignError> {
     let fixed = |why: String| SignError::Fixed { place: place.clone(), why };
     match place {
         Place::Header(name) => {
@@ -42,9 +39,22 @@ pub(super) fn put(request: &mut Incoming, place: &Place, text: &str) -> Result<(
             request.body = field(body, name, text).into();
         }
         Place::Xml(path) => request.body = element(&request.body, path, text).map_err(fixed)?,
-        Place::Json(steps) => request.body = member(&request.body, steps, text).map_err(fixed)?,
+        Place::Json(steps) => {
+            let number = |old: Option<Kind>| old == Some(Kind::Number) && is_number(text);
+            let new = |old| if number(old) { text.as_bytes().to_vec() } else { literal(text) };
+            request.body = member(&request.body, steps, new).map_err(fixed)?;
+        }
         _ => return Err(fixed("it is no header, no field and no parameter".into())),
     }
+    Ok(())
+}
+
+/// Replaces the value at a place of a JSON body, or adds it; `json` is a JSON value.
+pub(in crate::provider) fn put_json(request: &mut Incoming, place: &Place, json: &str) -> Result<(), SignError> {
+    let fixed = |why: String| SignError::Fixed { place: place.clone(), why };
+    let Place::Json(steps) = place else { return Err(fixed("it is no place of a JSON body".into())) };
+    Document::parse(json.as_bytes()).map_err(|error| fixed(format!("what is written is {error}")))?;
+    request.body = member(&request.body, steps, |_| json.as_bytes().to_vec()).map_err(fixed)?;
     Ok(())
 }
 
@@ -83,26 +93,27 @@ fn element(body: &Bytes, path: &[String], text: &str) -> Result<Bytes, String> {
     Ok([&body[..span.start], new.as_bytes(), &body[span.end..]].concat().into())
 }
 
-fn member(body: &Bytes, steps: &[String], text: &str) -> Result<Bytes, String> {
+/// The body with what `new` makes of the old value's kind.
+fn member(body: &Bytes, steps: &[String], new: impl FnOnce(Option<Kind>) -> Vec<u8>) -> Result<Bytes, String> {
     let document = Document::parse(body).map_err(|error| format!("the body is {error}"))?;
     let root = document.root();
-    let literal = |name: &str| {
-        let mut literal = Vec::new();
-        write_string(name.as_bytes(), &mut literal);
-        literal
-    };
     let (span, new) = match (root.at(steps), steps.split_last()) {
-        (Some(value), _) if value.kind() == Kind::Number && is_number(text) => (value.span(), text.as_bytes().to_vec()),
-        (Some(value), _) => (value.span(), literal(text)),
+        (Some(value), _) => (value.span(), new(Some(value.kind()))),
         (None, Some((name, parents))) => {
             let parent = root.at(parents).filter(|parent| parent.kind() == Kind::Object);
             let parent = parent.ok_or("the body has no object to hold it")?;
             let (at, comma) = (parent.span().end - 1, if parent.is_empty() { &b""[..] } else { b"," });
-            (at..at, [comma, &literal(name), b":", &literal(text)].concat())
+            (at..at, [comma, &literal(name), b":", &new(None)].concat())
         }
         (None, None) => return Err("the body is empty".into()),
     };
     Ok([&body[..span.start], &new, &body[span.end..]].concat().into())
+}
+
+fn literal(text: &str) -> Vec<u8> {
+    let mut literal = Vec::new();
+    write_string(text.as_bytes(), &mut literal);
+    literal
 }
 
 fn is_number(text: &str) -> bool {

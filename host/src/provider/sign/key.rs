@@ -47,7 +47,7 @@ impl PrivateKey {
     }
 
     /// Signs a message; the layout and the user id are SM2's.
-    pub(super) fn sign(
+    pub(in crate::provider) fn sign(
         &self,
         algorithm: &str,
         user_id: Option<&str>,
@@ -68,7 +68,8 @@ impl PrivateKey {
 fn rsa<D: Digest>(key: &RsaPrivateKey, prefix: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
     let digest = D::digest(message);
     let padding = Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: prefix.into() };
-    key.sign(padding, &digest).map_err(|error| format!("the RSA key cannot sign: {error}"))
+    // Blinded, because the time that the key takes would tell of it (RUSTSEC-2023-0071).
+    key.sign_with_rng(&mut rand::rng(), padding, &digest).map_err(|error| format!("the RSA key cannot sign: {error}"))
 }
 
 fn sm2(key: &sm2::SecretKey, user_id: &str, layout: Layout, message: &[u8]) -> Result<Vec<u8>, String> {

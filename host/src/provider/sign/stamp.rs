@@ -1,8 +1,7 @@
 //! The declared signed time, set to now and written as the sample writes it.
 
 use jiff::Timestamp;
-use jiff::fmt::{rfc2822, strtime};
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 
 use super::super::moment::{self, Format};
 use super::super::place::Place;
@@ -51,20 +50,9 @@ pub(super) fn format(old: Option<&str>, formats: &[Format]) -> Format {
     formats.iter().find(reads).or(formats.first()).cloned().unwrap_or_else(guessed)
 }
 
-/// A time as a sender writes it, in UTC and whole seconds, or milliseconds where these are the unit.
+/// A time as a sender writes it, in UTC.
 pub(super) fn write(time: Timestamp, format: &Format) -> String {
-    let whole = Timestamp::from_second(time.as_second()).unwrap_or(time);
-    match format {
-        Format::UnixSeconds => time.as_second().to_string(),
-        Format::UnixMillis => time.as_millisecond().to_string(),
-        Format::Rfc3339 => whole.to_string(),
-        Format::HttpDate => {
-            rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&whole).unwrap_or_else(|_| whole.to_string())
-        }
-        Format::Pattern(pattern) => {
-            strtime::format(pattern, &whole.to_zoned(TimeZone::UTC)).unwrap_or_else(|_| whole.to_string())
-        }
-    }
+    format.write(time, Offset::UTC)
 }
 
 #[cfg(test)]
