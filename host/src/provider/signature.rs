@@ -52,7 +52,6 @@ pub struct Where {
     /// What its text goes through, in order.
     pub filters: Vec<Filter>,
 }
-}
 
 impl FromStr for Where {
     type Err = String;

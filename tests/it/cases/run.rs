@@ -6,7 +6,6 @@ use std::time::Duration;
 use hookport::event::EventState;
 use hookport::journal::{EventFilter, RejectionFilter};
 use hookport::request::Incoming;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::document;
