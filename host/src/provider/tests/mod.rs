@@ -2,6 +2,7 @@
 
 mod keys;
 mod several;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
