@@ -192,10 +192,8 @@ impl Sign {
             when: written.when.as_ref().map(Condition::compile).transpose()?.unwrap_or_default(),
             now: written.now.clone(),
             algorithm: algorithm::named(&written.alg)
-                .filter(|algorithm| algorithm.key != algorithm::KeyKind::Public)
-                .ok_or_else(|| {
-                format!("sign.alg: {:?} is not a digest or MAC that can sign an answer", written.alg)
-            })?,
+                .filter(|algorithm| algorithm.key != algorithm::KeyKind::Public && algorithm.token.is_none())
+                .ok_or_else(|| format!("sign.alg: {:?} is not a digest or MAC that can sign an answer", written.alg))?,
             key: (form.to_owned(), Template::compile(value)?),
             message: Template::compile(&written.message)?,
             headers: headers(&written.headers)?,
@@ -219,7 +217,9 @@ impl Sign {
     }
 }
 
-pub(super) fn headers(written: &std::collections::BTreeMap<String, String>) -> Result<Vec<(HeaderName, Template)>, String> {
+pub(super) fn headers(
+    written: &std::collections::BTreeMap<String, String>,
+) -> Result<Vec<(HeaderName, Template)>, String> {
     let compile = |(name, text): (&String, &String)| {
         let name: HeaderName =
             name.to_ascii_lowercase().parse().map_err(|_| format!("{name:?} is not a header's name"))?;

@@ -13,6 +13,7 @@ use super::parse::Places;
 use super::place::Place;
 use super::signature::Table;
 use super::template::Template;
+use super::token::WINDOW;
 
 /// The methods that a sender may use.
 pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -166,6 +167,7 @@ impl Check<'_> {
             let message = format!("{place} is not part of every signed message: an unsigned time proves nothing");
             self.add("timestamp.from", message);
         }
+        self.tokens(provider);
         let mut nonces = provider.nonce.iter().flat_map(Template::places);
         if let Some(place) = nonces.find(|place| !signed(place)) {
             let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
@@ -182,6 +184,18 @@ impl Check<'_> {
                 );
                 self.add(&format!("verify.{index}.message"), message);
             }
+        }
+    }
+
+    /// Claims are read only where there is a token.
+    fn tokens(&mut self, provider: &Provider) {
+        let tokens = provider.tables.iter().filter(|table| table.algorithm.token.is_some()).count();
+        if provider.window && tokens < provider.tables.len() {
+            self.add("timestamp.from", format!("{WINDOW} is a token's: every table must have alg = \"jwt-...\""));
+        }
+        let mut places = provider.all_places().into_iter().filter(|_| tokens == 0);
+        if let Some((key, place)) = places.find(|(_, place)| matches!(place, Place::Claim(_))) {
+            self.add(&key, format!("{place} is a claim of a token, and no table has alg = \"jwt-...\""));
         }
     }
 }

@@ -21,6 +21,7 @@ use super::pieces::Cut;
 use super::place::Place;
 use super::signature::Table;
 use super::template::Template;
+use super::token::WINDOW;
 use super::view::Reads;
 
 /// A compiled description. What it needs of an operator is in [`super::source::Source`].
@@ -39,6 +40,8 @@ pub struct Provider {
     pub(super) tables: Vec<Table>,
     pub(super) asserts: Vec<(Template, Template)>,
     pub(super) timestamp: Option<(Place, Vec<Format>)>,
+    /// Whether the time is the token's own `nbf` and `exp`.
+    pub(super) window: bool,
     pub(super) nonce: Option<Template>,
     /// Where what must prove itself stands, if not the whole request.
     pub(super) each: Option<Cut>,
@@ -78,7 +81,8 @@ impl Provider {
         let (tables, asserts) = check.proofs(&description);
         let handshakes = check.handshakes(&description, &lets);
         let headers = check.list("headers", &description.headers, HeaderCheck::compile);
-        let timestamp = description.timestamp.as_ref().and_then(|time| {
+        let window = description.timestamp.as_ref().is_some_and(|time| time.from == WINDOW);
+        let timestamp = description.timestamp.as_ref().filter(|_| !window).and_then(|time| {
             let from = check.one("timestamp.from", time.from.parse())?;
             Some((from, check.list("timestamp.format", &time.format, |text| Format::compile(text))))
         });
@@ -119,6 +123,7 @@ impl Provider {
             tables,
             asserts,
             timestamp,
+            window,
             nonce,
             each,
             payload,
@@ -173,7 +178,7 @@ pub(super) fn reach<'p>(
 }
 
 fn signed_over(tables: &[Table], lets: &BTreeMap<String, Named>) -> Vec<Place> {
-    let messages = tables.iter().flat_map(|table| &table.messages).flat_map(Template::places);
+    let messages = tables.iter().flat_map(Table::bound).flat_map(Template::places);
     let from = tables.iter().flat_map(|table| &table.from).map(|from| &from.place);
     reach(messages.chain(from), lets).into_iter().cloned().collect()
 }
@@ -191,8 +196,7 @@ impl Provider {
         }
         for (index, table) in self.tables.iter().enumerate() {
             let templates = table
-                .messages
-                .iter()
+                .bound()
                 .chain(&table.encodings)
                 .chain(&table.forms)
                 .chain(&table.user_ids)
@@ -226,18 +230,22 @@ impl Provider {
             .collect()
     }
 
-    /// Whether every message of the table contains the place.
+    /// Whether the table's signature is over the place: every message contains it, or a claim of the token.
     pub(super) fn covers(&self, table: &Table, wanted: &Place) -> bool {
-        // A token signs nothing.
-        table.algorithm.name != "static"
-            && table.messages.iter().all(|message| {
-                self.reach(message.places()).into_iter().any(|place| match (place, wanted) {
-                    (place, wanted) if place == wanted => true,
-                    (Place::Body, Place::Json(_) | Place::Form(_) | Place::Xml(_)) => true,
-                    (Place::Url | Place::UrlTarget, Place::Query(_)) => true,
-                    (Place::Let(name), wanted) => self.lets.get(name).is_some_and(|named| named.collects(wanted)),
-                    _ => false,
-                })
+        let contains = |template: &Template| {
+            self.reach(template.places()).into_iter().any(|place| match (place, wanted) {
+                (place, wanted) if place == wanted => true,
+                (Place::Body, Place::Json(_) | Place::Form(_) | Place::Xml(_)) => true,
+                (Place::Url | Place::UrlTarget, Place::Query(_)) => true,
+                (Place::Let(name), wanted) => self.lets.get(name).is_some_and(|named| named.collects(wanted)),
+                _ => false,
             })
+        };
+        match (table.algorithm.token, wanted) {
+            (Some(_), Place::Claim(_)) => true,
+            (Some(_), _) => table.claims.iter().any(|(_, template)| contains(template)),
+            // A shared token signs nothing.
+            (None, _) => table.algorithm.name != "static" && table.messages.iter().all(contains),
+        }
     }
 }

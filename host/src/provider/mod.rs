@@ -35,6 +35,7 @@ pub mod slots;
 pub mod source;
 pub mod sources;
 pub mod template;
+mod token;
 pub mod vectors;
 pub mod verify;
 pub mod view;

@@ -67,7 +67,7 @@ impl Format {
     fn parse(&self, text: &str) -> Option<Timestamp> {
         let number = || text.parse::<i64>().ok();
         match self {
-            Self::UnixSeconds => Timestamp::from_second(number()?).ok(),
+            Self::UnixSeconds => Timestamp::from_second(whole(text)?).ok(),
             Self::UnixMillis => Timestamp::from_millisecond(number()?).ok(),
             Self::Rfc3339 => text.parse().ok(),
             Self::HttpDate => rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()),
@@ -76,6 +76,13 @@ impl Format {
             }
         }
     }
+}
+
+/// A number without its decimals, which a second may have.
+fn whole(text: &str) -> Option<i64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = !decimals.is_empty() && decimals.bytes().all(|byte| byte.is_ascii_digit());
+    whole.parse().ok().filter(|_| digits)
 }
 
 fn by_pattern(pattern: &str, text: &str) -> Option<Timestamp> {
@@ -144,6 +151,9 @@ mod tests {
             read("1621994905", &[])
         );
         assert_eq!(read("soon", &formats), None);
+        let seconds = [Format::UnixSeconds];
+        assert_eq!(read("1621994905.25", &seconds), read("1621994905", &[]));
+        assert_eq!((read("1621994905.", &seconds), read("1621994905.x", &seconds)), (None, None));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Place {
     Envelope(Vec<String>),
     /// A part of the signature header.
     Sig(String),
+    /// A claim of the token that is the signature, at its top level.
+    Claim(String),
     /// A secret of the source.
     Secret(String),
     /// A setting of the source.
@@ -68,6 +70,7 @@ pub const PLACES: &[&str] = &[
     "json:/",
     "envelope:/",
     "sig:",
+    "jwt:",
     "secret:",
     "config:",
     "let:",
@@ -116,6 +119,7 @@ impl FromStr for Place {
             ("json", Some(name)) => Self::Json(steps(&name)?),
             ("envelope", Some(name)) => Self::Envelope(steps(&name)?),
             ("sig", Some(name)) => Self::Sig(name),
+            ("jwt", Some(name)) => Self::Claim(name),
             ("secret", Some(name)) => Self::Secret(name),
             ("config", Some(name)) => Self::Config(name),
             ("let", Some(name)) => Self::Let(name),
@@ -169,6 +173,7 @@ impl fmt::Display for Place {
             Self::Json(steps) => write!(f, "json:/{}", steps.join("/")),
             Self::Envelope(steps) => write!(f, "envelope:/{}", steps.join("/")),
             Self::Sig(name) => write!(f, "sig:{name}"),
+            Self::Claim(name) => write!(f, "jwt:{name}"),
             Self::Secret(name) => write!(f, "secret:{name}"),
             Self::Config(name) => write!(f, "config:{name}"),
             Self::Let(name) => write!(f, "let:{name}"),

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use super::algorithm::Scheme;
 use super::signature::Table;
 use super::source::{Ready, ReadyKey, Source};
+use super::token::Token;
 use super::view::{Parsed, PublicUrl, View};
 use crate::reason::{Reason, Rejection};
 
@@ -54,6 +55,7 @@ pub(super) fn prove<'s>(
         };
     }
     let (mut applied, mut closed, mut found) = (false, None, false);
+    let mut unlike = None;
     for (index, (table, ready)) in source.provider.tables.iter().zip(&source.ready).enumerate() {
         let view = source.view(parsed);
         if table.when.as_ref().is_some_and(|when| when.holds(&view).is_err()) {
@@ -72,17 +74,21 @@ pub(super) fn prove<'s>(
             let (parts, signatures) = table.signatures(text, &ready.encodings, &ready.layouts);
             found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
             let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
-            let attempt = Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures };
-            if let Some(url) = attempt.matches(tries) {
-                let sig = sig.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-                return Ok(Proof { by: Some(index), real: table.algorithm.name != "static", url, sig });
+            let attempt =
+                Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures, token: None };
+            let proof = match table.algorithm.token {
+                Some(name) => attempt.tokens(table.tokens(text), name, &mut unlike, tries),
+                None => attempt.matches(&mut unlike, tries),
+            };
+            if let Some(proof) = proof {
+                return Ok(proof);
             }
         }
     }
     Err(match (applied, closed, found) {
-        (true, _, true) => {
+        (true, _, true) => unlike.unwrap_or_else(|| {
             Rejection::new(Reason::SignatureMismatch, "no signature matches any signed text with any secret")
-        }
+        }),
         (true, _, false) => Rejection::new(Reason::SignatureMissing, missing(source)),
         (false, Some(index), _) => {
             Rejection::new(Reason::Algorithm, format!("verify.{index} is closed: its key is not configured"))
@@ -127,11 +133,33 @@ struct Attempt<'a, 's> {
     ready: &'s Ready,
     sig: &'a [(&'a str, &'a str)],
     signatures: &'a [Vec<u8>],
+    /// Where the signature is a token's.
+    token: Option<&'a Token<'a>>,
 }
 
 impl<'s> Attempt<'_, 's> {
-    /// The form of the URL that matched.
-    fn matches(&self, tries: &mut Option<Vec<Try>>) -> Option<Option<&'s PublicUrl>> {
+    /// The first of the tokens that is signed and says what it must; `unlike` tells why another is not.
+    fn tokens(
+        &self,
+        texts: Vec<&str>,
+        algorithm: &str,
+        unlike: &mut Option<Rejection>,
+        tries: &mut Option<Vec<Try>>,
+    ) -> Option<Proof<'s>> {
+        texts.into_iter().find_map(|text| match Token::read(text, algorithm) {
+            Ok(token) => {
+                let (sig, signatures) = (token.named(), std::slice::from_ref(&token.signature));
+                Attempt { sig: &sig, signatures, token: Some(&token), ..*self }.matches(unlike, tries)
+            }
+            Err(rejection) => {
+                unlike.get_or_insert(rejection);
+                None
+            }
+        })
+    }
+
+    /// What proves the request, if a signature matches.
+    fn matches(&self, unlike: &mut Option<Rejection>, tries: &mut Option<Vec<Try>>) -> Option<Proof<'s>> {
         let urls = match (self.source.urls.as_slice(), self.ready.reads_url) {
             ([], _) => vec![None],
             ([first, ..], false) => vec![Some(first)],
@@ -143,8 +171,13 @@ impl<'s> Attempt<'_, 's> {
                 let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
                 for url in &urls {
                     let view = View { secrets: &secrets, url: *url, sig: self.sig, ..self.source.view(self.parsed) };
-                    if self.signed(&view, key.scheme.as_ref(), tries) && holds(self.source, &view) {
-                        return Some(*url);
+                    if self.signed(&view, key.scheme.as_ref(), tries)
+                        && self.says(&view, unlike)
+                        && holds(self.source, &view)
+                    {
+                        let sig = self.sig.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+                        let real = self.table.algorithm.name != "static";
+                        return Some(Proof { by: Some(self.index), real, url: *url, sig: sig.collect() });
                     }
                 }
             }
@@ -152,10 +185,25 @@ impl<'s> Attempt<'_, 's> {
         None
     }
 
+    /// Whether a token that is signed says what it must.
+    fn says(&self, view: &View<'_>, unlike: &mut Option<Rejection>) -> bool {
+        let wrong = self.token.and_then(|token| token.unlike(&self.table.claims, view));
+        if let Some(name) = wrong {
+            let what = format!("the token is signed, but its claim {name} is not what the description says");
+            *unlike = Some(Rejection::new(Reason::SignatureMismatch, what));
+        }
+        wrong.is_none()
+    }
+
     /// The keys that the request may be signed with; of several in one text the one that it names.
     fn keys(&self) -> impl Iterator<Item = &'s ReadyKey> {
         let view = View { sig: self.sig, ..self.source.view(self.parsed) };
-        let named = self.table.select.as_ref().map(|select| select.render(&view).unwrap_or_default());
+        let several = self.ready.keys.iter().any(|key| key.id.is_some());
+        let kid = self.token.and_then(|token| token.kid.as_ref()).filter(|_| several);
+        let named = match &self.table.select {
+            Some(select) => Some(select.render(&view).unwrap_or_default()),
+            None => kid.map(|kid| kid.as_bytes().to_vec()),
+        };
         self.ready.keys.iter().filter(move |key| named.as_ref().is_none_or(|name| key.is_named(name)))
     }
 
@@ -172,9 +220,10 @@ impl<'s> Attempt<'_, 's> {
 
     fn signed(&self, view: &View<'_>, scheme: &dyn Scheme, tries: &mut Option<Vec<Try>>) -> bool {
         let nothing = [Cow::Borrowed(&b""[..])];
-        let messages: Vec<_> = match self.table.messages.as_slice() {
-            [] => nothing.to_vec(),
-            templates => templates.iter().filter_map(|template| template.borrow(view).ok()).collect(),
+        let messages: Vec<_> = match (self.token, self.table.messages.as_slice()) {
+            (Some(token), _) => vec![Cow::Borrowed(token.signed.as_bytes())],
+            (None, []) => nothing.to_vec(),
+            (None, templates) => templates.iter().filter_map(|template| template.borrow(view).ok()).collect(),
         };
         for (index, message) in messages.iter().enumerate() {
             if messages[..index].contains(message) {

@@ -18,6 +18,8 @@ use super::view::View;
 const MAX_SIGNATURES: usize = 32;
 /// As many of an asymmetric scheme, where each costs a check of its own.
 const MAX_ASYMMETRIC: usize = 8;
+/// Parts of one text, named or not.
+const MAX_PARTS: usize = 256;
 
 /// A compiled table; `alg = "none"` has none.
 pub struct Table {
@@ -37,8 +39,10 @@ pub struct Table {
     pub key: (String, Template),
     /// Of several keys in that text the one of this name.
     pub select: Option<Template>,
-    /// What it may sign.
+    /// What it may sign; a token signs itself.
     pub messages: Vec<Template>,
+    /// What claims of a token must say.
+    pub claims: Vec<(String, Template)>,
     /// How `r` and `s` of a curve's signature are laid out; may read settings.
     pub forms: Vec<Template>,
     /// SM2: the user id; may read settings.
@@ -120,6 +124,8 @@ impl Table {
             compiled.filter_map(|template| template.map_err(|error| wrong.push((key, error))).ok()).collect()
         };
         let messages = templates("message", &written.message);
+        let claims = templates("claims", &written.claims.values().cloned().collect::<Vec<_>>());
+        let claims = written.claims.keys().cloned().zip(claims).collect();
         let encodings = templates("encoding", &written.encoding);
         let forms = templates("form", &written.form);
         let user_ids = templates("user_id", &written.user_id);
@@ -151,8 +157,10 @@ impl Table {
                 "is how a curve's signature is laid out: only with ecdsa-p256-sha256 and sm2-sm3".into(),
             ));
         }
+        let token = algorithm.is_some_and(|algorithm| algorithm.token.is_some());
+        wrong.extend(misplaced(written, token).map(|(key, why)| (key, why.to_owned())));
         let shared = algorithm.is_some_and(|algorithm| algorithm.name == "static");
-        if written.message.is_empty() && !shared {
+        if written.message.is_empty() && !shared && !token {
             wrong.push(("message", "missing: which text is signed? The raw body is \"${body}\"".into()));
         }
         let public = algorithm.is_some_and(|algorithm| algorithm.key == KeyKind::Public);
@@ -175,6 +183,7 @@ impl Table {
                 key: (form, value),
                 select,
                 messages,
+                claims,
                 forms,
                 user_ids,
             }),
@@ -182,13 +191,15 @@ impl Table {
         }
     }
 
+    /// The templates that the signature binds.
+    pub fn bound(&self) -> impl Iterator<Item = &Template> {
+        self.messages.iter().chain(self.claims.iter().map(|(_, template)| template))
+    }
+
     /// The decoded signatures that a text of the request may hold, with its named parts.
     pub fn signatures<'t>(&self, text: &'t str, encodings: &[Encoding], forms: &[Layout]) -> (Parts<'t>, Vec<Vec<u8>>) {
         let parts = self.split.apply(text);
-        let bare = parts.candidates.iter().filter_map(|candidate| match &self.prefix {
-            Some(prefix) => candidate.strip_prefix(prefix.as_str()),
-            None => Some(*candidate),
-        });
+        let bare = self.bare(&parts);
         let decoded = bare.flat_map(|text| encodings.iter().filter_map(|encoding| encoding.decode(text)));
         let laid_out = decoded.flat_map(|bytes| match forms {
             [] => vec![bytes],
@@ -197,6 +208,19 @@ impl Table {
         let most = if self.algorithm.key == KeyKind::Public { MAX_ASYMMETRIC } else { MAX_SIGNATURES };
         let signatures = laid_out.take(most).collect();
         (parts, signatures)
+    }
+
+    /// The tokens that a text of the request may hold.
+    pub fn tokens<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        self.bare(&self.split.apply(text)).take(MAX_ASYMMETRIC).collect()
+    }
+
+    /// The candidates without the prefix; those that lack it are none.
+    fn bare<'t>(&self, parts: &Parts<'t>) -> impl Iterator<Item = &'t str> {
+        parts.candidates.iter().filter_map(|candidate| match &self.prefix {
+            Some(prefix) => candidate.strip_prefix(prefix.as_str()),
+            None => Some(*candidate),
+        })
     }
 
     /// The texts in the request that hold signatures; a header that comes twice holds two.
@@ -221,7 +245,7 @@ impl Split {
     }
 
     fn apply<'t>(&self, text: &'t str) -> Parts<'t> {
-        let pieces = || text.split(self.sep.as_str()).map(str::trim).filter(|piece| !piece.is_empty());
+        let pieces = || text.split(self.sep.as_str()).map(str::trim).filter(|piece| !piece.is_empty()).take(MAX_PARTS);
         let mut parts = Parts::default();
         match self.parse {
             Parse::Raw => parts.candidates.push(text.trim()),
@@ -242,6 +266,17 @@ impl Split {
         }
         parts
     }
+}
+
+/// Words of a table that mean nothing beside its algorithm.
+fn misplaced(written: &Verify, token: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let signed = "a token signs itself: what it must say is under claims";
+    let wrong = [
+        (token && !written.message.is_empty(), "message", signed),
+        (token && !written.encoding.is_empty(), "encoding", "a token is always written in base64url"),
+        (!token && !written.claims.is_empty(), "claims", "are what a token says: only with alg = \"jwt-...\""),
+    ];
+    wrong.into_iter().filter(|(applies, ..)| *applies).map(|(_, key, why)| (key, why))
 }
 
 /// How a signature is written.

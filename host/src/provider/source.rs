@@ -240,7 +240,7 @@ impl Source {
             .filter(|ids| !ids.is_empty())
             .unwrap_or_else(|| vec!["1234567812345678".into()]);
         let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
-        let read = table.messages.iter().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
+        let read = table.bound().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
         let places = self.provider.reach(read.flat_map(Template::places));
         // One that is not configured is missing from the text, and takes its group with it.
         let configured = |name: &String| self.secrets.get(name).is_some_and(|values| !values.is_empty());

@@ -16,6 +16,7 @@ use super::moment;
 use super::parse::Places;
 use super::source::{Source, SourceParts};
 use super::template::Lookup;
+use super::token::{self, Token};
 use super::verify::{Verified, verify};
 use super::view::{Parsed, PublicUrl};
 use crate::event::Data;
@@ -209,15 +210,24 @@ fn source(vector: &Vector, keys: BTreeMap<String, Vec<String>>) -> Result<Source
 
 /// The time that the request says it was signed at.
 fn signed_time(source: &Source, request: &Incoming) -> Option<Timestamp> {
-    let (place, formats) = source.provider.timestamp.as_ref()?;
     let parsed = Parsed::new(request, source.provider.reads);
     let view = source.view(&parsed);
-    let headers = source.provider.tables.iter().flat_map(|table| table.texts(&view)).collect::<Vec<_>>();
-    let texts = headers.iter().filter_map(|text| std::str::from_utf8(text).ok());
-    let parts: Vec<_> =
-        texts.flat_map(|text| source.provider.tables.iter().map(|table| table.signatures(text, &[], &[]).0)).collect();
-    let sig: Vec<_> =
-        parts.iter().flat_map(|parts| parts.named.iter().map(|(name, value)| (name.as_ref(), *value))).collect();
+    let tables = &source.provider.tables;
+    let texts: Vec<_> =
+        tables.iter().flat_map(|table| table.texts(&view).into_iter().map(move |text| (table, text))).collect();
+    let texts = texts.iter().filter_map(|(table, text)| Some((*table, std::str::from_utf8(text).ok()?)));
+    let (tokens, others): (Vec<_>, Vec<_>) = texts.partition(|(table, _)| table.algorithm.token.is_some());
+    let tokens: Vec<_> = tokens
+        .into_iter()
+        .flat_map(|(table, text)| {
+            table.tokens(text).into_iter().filter_map(|text| Token::read(text, table.algorithm.token?).ok())
+        })
+        .collect();
+    let claims: Vec<_> = tokens.iter().flat_map(Token::named).collect();
+    let Some((place, formats)) = &source.provider.timestamp else { return token::moment(&claims) };
+    let parts: Vec<_> = others.iter().map(|(table, text)| table.signatures(text, &[], &[]).0).collect();
+    let named = parts.iter().flat_map(|parts| parts.named.iter().map(|(name, value)| (name.as_ref(), *value)));
+    let sig: Vec<_> = claims.into_iter().chain(named).collect();
     let view = super::view::View { sig: &sig, ..view };
     let text = view.bytes(place)?;
     moment::read(std::str::from_utf8(&text).ok()?, formats)

@@ -14,6 +14,7 @@ use super::moment;
 use super::prove::{Proof, Try, prove};
 use super::source::Source;
 use super::template::Lookup;
+use super::token;
 use super::view::{Parsed, View};
 use crate::event::{Data, DedupKey};
 use crate::reason::{Reason, Rejection};
@@ -183,6 +184,9 @@ fn in_time(
         let inner = piece.as_ref().unwrap_or(parsed);
         let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
         stale = stale.or(fresh(source, &view, now)?);
+        if proof.by.is_some_and(|by| source.provider.tables[by].algorithm.token.is_some()) {
+            stale = stale.or(token::in_time(source, &sig, now)?);
+        }
         nonces = nonces.or(nonce(source, &view, now)?);
     }
     Ok((stale, nonces))

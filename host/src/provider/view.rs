@@ -169,7 +169,7 @@ pub struct View<'a> {
     pub secrets: &'a [(&'a str, &'a [u8])],
     /// The form of the public URL that is tried.
     pub url: Option<&'a PublicUrl>,
-    /// The parts of the signature header.
+    /// The parts of the signature header, or the claims of the token in it.
     pub sig: &'a [(&'a str, &'a str)],
     /// `now`, `ack`, `mac`.
     pub own: &'a [(&'a str, &'a [u8])],
@@ -251,7 +251,7 @@ impl Lookup for View<'_> {
             Place::Xml(path) => self.parsed.xml().and_then(|xml| xml.text(path)).map(text),
             Place::Json(steps) => json(self.parsed, steps),
             Place::Envelope(steps) => self.envelope(steps),
-            Place::Sig(name) => {
+            Place::Sig(name) | Place::Claim(name) => {
                 self.sig.iter().find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(value.as_bytes()))
             }
             Place::Secret(name) => listed(self.secrets, name),

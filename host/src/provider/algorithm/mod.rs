@@ -4,6 +4,7 @@ mod curve;
 mod digest;
 mod mac;
 mod rsa;
+mod token;
 
 use aws_lc_rs::signature::ParsedPublicKey;
 
@@ -21,6 +22,8 @@ pub struct Algorithm {
     pub costly: bool,
     /// How its signatures are laid out unless the description says; empty where there is one way.
     pub layouts: &'static [Layout],
+    /// What a token that it signs calls it; none where it signs texts of the description.
+    pub token: Option<&'static str>,
     /// Makes it ready for one key.
     pub prepare: Prepare,
 }
@@ -32,7 +35,7 @@ inventory::collect!(Algorithm);
 
 impl Algorithm {
     const fn new(name: &'static str, key: KeyKind, prepare: Prepare) -> Self {
-        Self { name, key, costly: false, layouts: &[], prepare }
+        Self { name, key, costly: false, layouts: &[], token: None, prepare }
     }
 
     const fn costly(mut self) -> Self {
@@ -42,6 +45,11 @@ impl Algorithm {
 
     const fn laid_out(mut self, layouts: &'static [Layout]) -> Self {
         self.layouts = layouts;
+        self
+    }
+
+    const fn token(mut self, name: &'static str) -> Self {
+        self.token = Some(name);
         self
     }
 }

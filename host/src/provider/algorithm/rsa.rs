@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{
 use md5::{Digest, Md5};
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::pkcs8::DecodePublicKey;
+use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPublicKey};
 
 use super::{Algorithm, KeyKind, Scheme, register};
@@ -44,7 +45,9 @@ fn read(der: &[u8]) -> Result<RsaPublicKey, String> {
 
 pub(super) fn rsa(key: &KeyText<'_>, parameters: &'static RsaParameters) -> Result<Box<dyn Scheme>, String> {
     let der = key.public()?;
-    read(&der)?;
+    if read(&der)?.n().bits() < parameters.min_modulus_len() {
+        return Err(format!("the key is an RSA key of less than {} bits", parameters.min_modulus_len()));
+    }
     let parsed = ParsedPublicKey::new(parameters, &der);
     Ok(Box::new(parsed.map_err(|_| "the key is not an RSA public key")?))
 }

@@ -12,7 +12,6 @@ use sm2::dsa::signature::Signer;
 use super::super::algorithm::{Layout, MD5_PREFIX, SHA1_PREFIX, SHA256_PREFIX, SHA512_PREFIX};
 use super::super::open::private_der;
 
-
 /// A private key; a debug print does not show it.
 #[derive(Clone)]
 pub struct PrivateKey(Kind);

@@ -34,12 +34,19 @@ fn certificate(serial: &[u8]) -> (KeyPair, String) {
     (key, pem)
 }
 
+/// A key pair, the public one as PEM.
+pub(super) fn pair() -> (KeyPair, String) {
+    let key = KeyPair::generate().unwrap();
+    let public = key.public_key_pem();
+    (key, public)
+}
+
 fn sign(key: &KeyPair, algorithm: &'static EcdsaSigningAlgorithm, message: &[u8]) -> String {
     let key = EcdsaKeyPair::from_pkcs8(algorithm, key.serialized_der()).unwrap();
     Encoding::Base64.encode(key.sign(&SystemRandom::new(), message).unwrap().as_ref())
 }
 
-fn complaints(text: &str) -> String {
+pub(super) fn complaints(text: &str) -> String {
     let wrong = Provider::compile(parse(text, "p", Grammar::Strict).unwrap(), &Places::new(text, "p"));
     wrong.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -3,6 +3,7 @@
 mod encrypted;
 mod keys;
 mod several;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
