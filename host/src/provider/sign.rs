@@ -132,6 +132,7 @@ fn whole(source: &Source, mut request: Incoming, keys: &PrivateKeys, now: Timest
     let signature = Step { source, index, table, ready, named: &named }.signature(&request, keys)?;
     let place = layout::place(source, table, &request);
     let signature = layout::cased(source, table, &request, signature);
+    let signature = layout::escaped(table, &place, signature);
     let text = layout::unfiltered(table, &place, layout::compose(table, &named, &signature));
     let signature = if text.contains(&signature) { signature } else { text.clone() };
     edit::put(&mut request, &place, &text)?;

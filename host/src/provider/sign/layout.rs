@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hookport_plugin_api::description::Parse;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::super::filter::Filter;
 use super::super::place::Place;
 use super::super::signature::Table;
 use super::super::source::Source;
@@ -57,14 +58,24 @@ pub(super) fn compose(table: &Table, named: &[(String, String)], signature: &str
     }
 }
 
-/// The text as the place has it: what its filters undo is done, the last one first.
+/// The signature as its place has it, where that is percent-encoded; what stands beside it needs no encoding.
+pub(super) fn escaped(table: &Table, place: &Place, signature: String) -> String {
+    match filters(table, place).iter().any(|filter| filter.name == "urldecode") {
+        true => utf8_percent_encode(&signature, NON_ALPHANUMERIC).to_string(),
+        false => signature,
+    }
+}
+
+/// The text as the place has it: what its other filters undo is done.
 pub(super) fn unfiltered(table: &Table, place: &Place, text: String) -> String {
-    let filters = table.from.iter().find(|from| from.place == *place).map_or(&[][..], |from| &from.filters);
-    filters.iter().rev().fold(text, |text, filter| match filter.name {
+    filters(table, place).iter().rev().fold(text, |text, filter| match filter.name {
         "unbase64" => STANDARD.encode(text),
-        "urldecode" => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
         _ => text,
     })
+}
+
+fn filters<'t>(table: &'t Table, place: &Place) -> &'t [Filter] {
+    table.from.iter().find(|from| from.place == *place).map_or(&[], |from| &from.filters)
 }
 
 /// In capitals where the sample's is: hexadecimal digits are taken in any case, and look as the provider writes them.
