@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod demo;
 mod edge;
+mod handshakes;
 mod journal;
 mod journal_contract;
 mod kill;

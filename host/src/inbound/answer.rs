@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::body::Body;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use crate::provider::ack::{Ack, Outcome};
+use crate::provider::source::Source;
 use crate::reason::Reason;
 
 /// What a sender is told of a reason, in its own words.
@@ -39,12 +41,21 @@ pub(super) fn host(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// 405 with the methods that the source takes.
-pub(super) fn not_allowed(methods: &[String]) -> Response<Full<Bytes>> {
-    let mut response = host(StatusCode::METHOD_NOT_ALLOWED);
-    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
-        response.headers_mut().insert(ALLOW, allow);
+/// 405 with the methods that the source takes: the host's own answer.
+pub fn not_allowed(source: &Source) -> Ack {
+    let plain = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let allow = HeaderValue::from_str(&source.allowed_methods().join(", ")).map(|methods| (ALLOW, methods));
+    let headers = [plain].into_iter().chain(allow).collect();
+    Ack { status: 405, headers, body: Bytes::from_static(b"Method Not Allowed\n") }
+}
+
+/// The answer to HEAD: as long as the one to GET would be, and without what it says.
+pub(super) fn bare(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
+    *response.body_mut() = Full::default();
     response
 }
 

@@ -7,23 +7,27 @@ mod listen;
 mod own;
 mod peer;
 mod read;
+mod shake;
 mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
-pub use self::answer::outcome;
+pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
+use self::shake::peer_of;
 use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
 use crate::provider::ack::{Ack, Outcome};
+use crate::provider::handshake::{Greeting, greet};
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
 use crate::provider::verify::{Verified, verify};
@@ -44,6 +48,8 @@ pub struct Inbound {
     pub limits: Limits,
     /// Bytes of bodies that are in memory; a request that finds none left is told to come again.
     pub budget: Arc<Semaphore>,
+    /// Handshakes answered since the start.
+    pub handshakes: AtomicU64,
     log: Throttle,
 }
 
@@ -73,24 +79,45 @@ impl Inbound {
         limits: Limits,
     ) -> Self {
         let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
-        Self { sources: ArcSwap::new(sources), decoders, journal, clock, limits, budget, log: Throttle::default() }
+        Self {
+            sources: ArcSwap::new(sources),
+            decoders,
+            journal,
+            clock,
+            limits,
+            budget,
+            handshakes: AtomicU64::new(0),
+            log: Throttle::default(),
+        }
     }
 
-    /// A request's whole way, once its body is there: verify, decode, record, ack.
+    /// A request's whole way, once its body is there: greet, or verify, decode, record, ack.
     async fn receive(&self, source: &Arc<Source>, request: Arc<Incoming>) -> Ack {
-        let outcome = match self.process(source, &request).await {
-            Ok(outcome) => outcome,
-            Err(rejection) => {
-                self.refused(Some(source), &rejection, &request);
-                answer::outcome(rejection.reason)
-            }
+        let answered = match greet(source, &request) {
+            Greeting::Answered(answer) => self.shake(source, answer, &request).await,
+            Greeting::None if !source.methods().contains(&request.method) => self.no_handshake(source, &request),
+            Greeting::None | Greeting::Signed => self.process(source, &request).await,
         };
-        source.ack(outcome, &request, self.clock.now())
+        answered.unwrap_or_else(|rejection| {
+            self.refused(Some(source), &rejection, &request);
+            match rejection.reason {
+                Reason::Method => answer::not_allowed(source),
+                reason => source.ack(answer::outcome(reason), &request, self.clock.now()),
+            }
+        })
     }
 
-    async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Outcome, Rejection> {
+    async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Ack, Rejection> {
         let verified =
             self.verify(source, request).await.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
+        if let Some(answer) = verified.handshake {
+            return self.shake(source, answer, request).await;
+        }
+        let outcome = self.record(source, verified).await?;
+        Ok(source.ack(outcome, request, self.clock.now()))
+    }
+
+    async fn record(&self, source: &Source, verified: Verified) -> Result<Outcome, Rejection> {
         let malformed = verified.malformed.is_some();
         let decoded = self.decode(source, verified);
         match self.journal.record(decoded).await {
@@ -146,8 +173,8 @@ impl Inbound {
     fn refused(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
         let Some(suppressed) = self.log.pass(self.clock.now()) else { return };
         let source = source.map_or("-", |source| &source.name);
-        let peer = request.peer.map(|peer| peer.to_string()).unwrap_or_default();
         let (reason, detail, path) = (rejection.reason.code(), rejection.detail.as_str(), request.path());
+        let peer = peer_of(request);
         tracing::warn!(source, reason, detail, path, peer, suppressed, "refused");
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming as HttpBody};
 use hyper::header::{CONTENT_LENGTH, EXPECT};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -26,6 +26,12 @@ impl Inbound {
     pub(super) async fn exchange(self: Arc<Self>, socket: IpAddr, request: Request<HttpBody>) -> Response<Full<Bytes>> {
         let (parts, body) = request.into_parts();
         let head = self.head(socket, parts);
+        let bare = head.request.method == Method::HEAD.as_str();
+        let response = self.answer(head, body).await;
+        if bare { answer::bare(response) } else { response }
+    }
+
+    async fn answer(self: Arc<Self>, head: Head, body: HttpBody) -> Response<Full<Bytes>> {
         let source = match self.find(&head) {
             Ok(source) => source,
             Err((source, rejection)) => return self.early(source, rejection, head, body),
@@ -60,7 +66,7 @@ impl Inbound {
         let request = &head.request;
         let source = self.sources.load().at(request.path()).cloned();
         let source = source.ok_or_else(|| (None, Rejection::new(Reason::UnknownPath, "no source has this path")))?;
-        if !source.methods().contains(&request.method) {
+        if !source.takes(&request.method) {
             return Err((
                 Some(source),
                 Rejection::new(Reason::Method, format!("the source does not take {}", request.method)),
@@ -122,7 +128,7 @@ impl Inbound {
     ) -> Response<Full<Bytes>> {
         self.refused(source.as_ref(), &rejection, &head.request);
         let response = match (rejection.reason, &source) {
-            (Reason::Method, Some(source)) => answer::not_allowed(source.methods()),
+            (Reason::Method, Some(source)) => answer::ack(answer::not_allowed(source)),
             (Reason::TooLarge, _) => answer::host(StatusCode::PAYLOAD_TOO_LARGE),
             (Reason::Timeout, _) => answer::host(StatusCode::REQUEST_TIMEOUT),
             (reason, Some(source)) => answer::ack(source.ack(answer::outcome(reason), &head.request, self.clock.now())),

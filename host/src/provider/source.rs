@@ -171,6 +171,12 @@ impl Source {
         self.provider.description.route.as_ref().map_or(&[], |route| &route.methods)
     }
 
+    /// Whether it takes a method, for its events or for a handshake.
+    pub fn takes(&self, method: &str) -> bool {
+        self.methods().iter().any(|own| own == method)
+            || self.provider.handshakes.iter().any(|handshake| handshake.method.as_deref() == Some(method))
+    }
+
     /// The methods that it takes, those of its handshakes too.
     pub fn allowed_methods(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.methods().iter().map(String::as_str).collect();
