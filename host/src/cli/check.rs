@@ -235,17 +235,13 @@ impl Verdict {
     }
 
     fn document(&self) -> serde_json::Value {
-        let complaint = |complaint: &Complaint| {
-            let Complaint { file, line, key, message } = complaint;
-            json!({ "file": file, "line": line, "key": key, "message": message })
-        };
         let skipped = |(file, reason): &(PathBuf, String)| json!({ "file": file, "reason": reason });
         let row =
             |row: &Row| json!({ "kind": row.kind, "name": row.name, "status": self.status(row), "detail": row.detail });
         json!({
             "ok": self.errors.is_empty(),
-            "errors": self.errors.iter().map(complaint).collect::<Vec<_>>(),
-            "warnings": self.warnings.iter().map(complaint).collect::<Vec<_>>(),
+            "errors": self.errors,
+            "warnings": self.warnings,
             "skipped": self.skipped.iter().map(skipped).collect::<Vec<_>>(),
             "items": self.rows.iter().map(row).collect::<Vec<_>>(),
         })

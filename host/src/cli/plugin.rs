@@ -1,6 +1,7 @@
 //! `hookport plugin`: what the plugin folders hold, what is built in, and what a file is.
 
 mod catalog;
+mod check;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use crate::plugin;
 #[command(after_help = "Examples:
   hookport plugin list
   hookport plugin catalog
+  hookport plugin check my-plugins/acme
   hookport plugin inspect github
   hookport plugin inspect libhookport_sgate.so")]
 pub(super) struct Plugin {
@@ -48,6 +50,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Check(check::Check),
     Catalog(catalog::Catalog),
     Show(catalog::Show),
 }
@@ -57,6 +60,7 @@ impl Plugin {
         match self.command {
             Command::List { configuration, json } => list(&configuration, json),
             Command::Inspect { file, json } => inspect(&file, json),
+            Command::Check(check) => check.run(),
             Command::Catalog(catalog) => catalog.run(),
             Command::Show(show) => show.run(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
-use hyper::header::{ALLOW, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use jiff::Timestamp;
 use uuid::{ContextV7, Uuid};
 
@@ -40,12 +40,12 @@ pub(super) struct Verify {
 }
 
 /// What came of it.
-struct Judged {
+pub(super) struct Judged {
     tries: Vec<Try>,
     verified_by: Option<usize>,
-    reason: Option<Rejection>,
-    events: Vec<Event>,
-    ack: Ack,
+    pub(super) reason: Option<Rejection>,
+    pub(super) events: Vec<Event>,
+    pub(super) ack: Ack,
 }
 
 impl Verify {
@@ -63,7 +63,8 @@ impl Verify {
     }
 }
 
-fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, now: Timestamp) -> Judged {
+/// What the gateway would make of a request on the source's path.
+pub(super) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, now: Timestamp) -> Judged {
     let methods = source.methods();
     let refused = |reason, detail: String| (Vec::new(), Err(Rejection::new(reason, detail)));
     let (tries, result) = match methods.contains(&request.method) {
@@ -94,10 +95,20 @@ fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, now: Timesta
     Judged { tries, verified_by, reason, events, ack }
 }
 
+impl Judged {
+    /// Of a request on a path that no source has.
+    pub(super) fn nowhere() -> Self {
+        let reason = Some(Rejection::new(Reason::UnknownPath, "the source has another path"));
+        let ack = Ack { status: 404, headers: Vec::new(), body: Bytes::new() };
+        Self { tries: Vec::new(), verified_by: None, reason, events: Vec::new(), ack }
+    }
+}
+
 /// The host's own answer to a method that the source does not take.
 fn not_allowed(methods: &[String]) -> Ack {
     let allow = HeaderValue::from_str(&methods.join(", ")).map(|value| (ALLOW, value));
-    Ack { status: 405, headers: allow.into_iter().collect(), body: Bytes::new() }
+    let kind = (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Ack { status: 405, headers: allow.into_iter().chain([kind]).collect(), body: "Method Not Allowed\n".into() }
 }
 
 fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) -> Vec<Event> {
@@ -110,6 +121,8 @@ fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) 
         let mut event =
             new.into_event(source.name.clone(), source.provider.id.clone(), source.provider.version.clone(), now);
         event.id = Uuid::new_v7(stamp());
+        // As the journal keeps it.
+        event.time = event.time.and_then(|time| Timestamp::from_microsecond(time.as_microsecond()).ok());
         event
     };
     events.into_iter().map(event).collect()

@@ -95,7 +95,9 @@ fn expected(leaf: &str, otherwise: &str) -> String {
     let words = match leaf {
         "listen" => "an address with its port, such as \"127.0.0.1:8080\"",
         "kind" => "one of \"http\", \"file\", \"stdout\"",
-        "provider" => "the id of a provider, such as \"acme\" (`hookport plugin list` and `hookport plugin catalog` name them)",
+        "provider" => {
+            "the id of a provider, such as \"acme\" (`hookport plugin list` and `hookport plugin catalog` name them)"
+        }
         "url" => "a URL, such as \"https://crm.example.com/hooks\"",
         "to" => "a list of destinations' names, such as [\"crm\"]",
         "types" => "a list of globs over event types, such as [\"acme.*\"]",

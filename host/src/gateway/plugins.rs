@@ -40,6 +40,11 @@ pub struct Plugins {
 }
 
 impl Plugin {
+    /// What a description says alone, without code and cases.
+    pub fn described(provider: Arc<Provider>, file: PathBuf) -> Self {
+        Self { provider, native: None, file, sha256: String::new(), samples: Vec::new() }
+    }
+
     /// Compiles what was loaded.
     pub fn compile(loaded: Loaded) -> Result<Self, String> {
         let Loaded { description, text, native, file, sha256, samples, .. } = loaded;

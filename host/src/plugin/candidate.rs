@@ -57,11 +57,7 @@ impl Candidate {
 
     /// The provider's id, as far as it can be told of a file that is refused.
     pub(super) fn claimed_id(&self) -> Option<String> {
-        let text = match self.is_description() {
-            true => std::str::from_utf8(&self.bytes).ok()?,
-            false => self.native().ok()?.1.description,
-        };
-        match text.parse::<toml::Table>() {
+        match self.text().ok()?.0.parse::<toml::Table>() {
             Ok(table) => table.get("provider")?.get("id")?.as_str().map(str::to_owned),
             // Mostly a folder is called as its provider.
             Err(_) => self.file.parent()?.file_name()?.to_str().map(str::to_owned),
@@ -83,16 +79,19 @@ impl Candidate {
         Ok((preflight, identity))
     }
 
+    /// The description's text, and whether it is of a newer grammar than this host's.
+    pub(super) fn text(&self) -> Result<(&str, bool), LoadFault> {
+        if self.is_description() {
+            let text = std::str::from_utf8(&self.bytes);
+            return text.map(|text| (text, false)).map_err(|_| LoadFault::Description("it is not UTF-8".into()));
+        }
+        let (_, identity) = self.native()?;
+        Ok((identity.description, identity.abi_minor > ABI_MINOR))
+    }
+
     /// The description and its text; a native plugin's is judged by the grammar that it was built for.
     pub(super) fn description(&self) -> Result<(Description, String), LoadFault> {
-        let (text, newer) = if self.is_description() {
-            let text =
-                std::str::from_utf8(&self.bytes).map_err(|_| LoadFault::Description("it is not UTF-8".into()))?;
-            (text, false)
-        } else {
-            let (_, identity) = self.native()?;
-            (identity.description, identity.abi_minor > ABI_MINOR)
-        };
+        let (text, newer) = self.text()?;
         let description = describe(text, newer).map_err(LoadFault::Description)?;
         Ok((description, text.to_owned()))
     }

@@ -66,6 +66,24 @@ pub fn load(file: &Path) -> Result<Loaded, LoadError> {
     Candidate::named(file)?.load()
 }
 
+/// A description as written.
+pub struct Text {
+    /// The text.
+    pub text: String,
+    /// How strictly unknown keys are taken.
+    pub grammar: Grammar,
+    /// Whether it is all of the plugin.
+    pub code_free: bool,
+}
+
+/// The description that a file is or carries; no code of it runs.
+pub fn text(file: &Path) -> Result<Text, LoadError> {
+    let candidate = Candidate::read(file)?;
+    let (text, newer) = candidate.text().map_err(|fault| candidate.error(fault))?;
+    let grammar = if newer { Grammar::Newer } else { Grammar::Strict };
+    Ok(Text { text: text.to_owned(), grammar, code_free: candidate.is_description() })
+}
+
 /// Loads a provider of the catalogue.
 pub fn load_embedded(entry: &'static Entry) -> Result<Loaded, LoadError> {
     Candidate::embedded(entry).load()

@@ -1,0 +1,90 @@
+//! The cases of a provider, judged offline as the gateway would judge them.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::expected::{Came, Expected};
+use crate::case::Case;
+use crate::cli::offline::fixture::Fixture;
+use crate::cli::verify::{Judged, judge};
+use crate::clock::Clock;
+use crate::gateway::Plugin;
+use crate::provider::source::Source;
+
+/// A case, and how what came differs from what it expects.
+#[derive(Serialize)]
+pub(super) struct CaseReport {
+    name: String,
+    holds: bool,
+    differences: Vec<String>,
+    #[serde(skip)]
+    accepted: Option<bool>,
+}
+
+impl CaseReport {
+    pub(super) fn holds(&self) -> bool {
+        self.holds
+    }
+}
+
+impl fmt::Display for CaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.differences.is_empty() {
+            true => write!(f, "{}: holds", self.name),
+            false => write!(f, "{}: does not hold: {}", self.name, self.differences.join("; ")),
+        }
+    }
+}
+
+/// Runs every case of a folder, and says what it is short of. `whole` says that the provider's code is there, if any.
+pub(super) fn run(plugin: &Plugin, fixtures: &Path, whole: bool) -> (Vec<CaseReport>, Option<String>) {
+    let files = files(fixtures);
+    let reports: Vec<CaseReport> = files.iter().map(|file| report(plugin, file, whole)).collect();
+    let has = |accepted| reports.iter().any(|report| report.accepted == Some(accepted));
+    let listens = plugin.provider.description.route.is_some();
+    let signed = plugin.provider.unsigned().is_none();
+    let short = match (reports.is_empty(), has(true), has(false)) {
+        _ if !listens => None,
+        (true, ..) => Some(format!("no cases: put .http files into {}", fixtures.display())),
+        (_, false, _) => Some("no case is accepted".to_owned()),
+        (_, true, false) if signed => Some("no case is refused: does the signature prove anything?".to_owned()),
+        _ => None,
+    };
+    (reports, short)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|is| is == "http")).collect();
+    files.sort();
+    files
+}
+
+fn report(plugin: &Plugin, file: &Path, whole: bool) -> CaseReport {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match differences(plugin, file, whole) {
+        Ok((differences, accepted)) => CaseReport { name, holds: differences.is_empty(), differences, accepted },
+        Err(error) => CaseReport { name, holds: false, differences: vec![error], accepted: None },
+    }
+}
+
+/// What came and was not expected, and whether the case expects to be accepted.
+fn differences(plugin: &Plugin, file: &Path, whole: bool) -> Result<(Vec<String>, Option<bool>), String> {
+    let mut case = Case::parse(&fs::read(file).map_err(|error| error.to_string())?)?;
+    let expected = Expected::of(&case)?;
+    let Fixture { at, peer, parts } = Fixture::beside(file, &case)?;
+    let now = at.unwrap_or_else(|| Clock::default().now());
+    let source = Source::build("case", plugin.provider.clone(), parts).map_err(|wrong| wrong.join("; "))?;
+    (case.request.peer, case.request.received) = (peer, now);
+    let request = Arc::new(case.request);
+    let judged = match source.path.as_deref() == Some(request.path()) {
+        true => judge(&source, plugin, &request, now),
+        false => Judged::nowhere(),
+    };
+    let came = Came::of(&source, &request, judged, now);
+    Ok((expected.differences(&came, whole), expected.accepts()))
+}
