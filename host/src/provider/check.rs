@@ -138,7 +138,8 @@ impl Check<'_> {
     /// What can only be seen with everything compiled: names that are not there, a time that is not signed.
     pub(super) fn provider(&mut self, provider: &Provider) {
         let description = &provider.description;
-        let places = provider.all_places().into_iter().chain(provider.handshake_places()).chain(provider.calls.places());
+        let places =
+            provider.all_places().into_iter().chain(provider.handshake_places()).chain(provider.calls.places());
         for (key, place) in places {
             let (kind, name, known): (_, _, Vec<&str>) = match place {
                 Place::Let(name) => ("let", name, provider.lets.keys().map(String::as_str).collect()),

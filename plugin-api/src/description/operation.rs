@@ -65,7 +65,7 @@ pub struct RequestRule {
     /// Parameters: templates by name, percent-encoded by the host, sorted by name. One whose input is missing is left out.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
-    /// Templates by name. One whose input is missing is left out.
+    /// Templates by name. One whose input is missing, or that comes out empty, is left out.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// A template of the body, sent as `application/json`. `${input:/x}` is the whole value with its number texts as given;

@@ -41,9 +41,10 @@ pub struct Sign {
     pub prefix: Option<String>,
     /// What is written instead of prefix and signature: a template in which `${mac}` is the signature's bytes.
     pub value: Option<String>,
-    /// Where it is written: `header:`, `query:`, `form:` or `json:`.
+    /// Where it is written: `header:`, `query:`, `form:`, `json:` or `xml:`.
     pub to: String,
-    /// What is written before signing, by place: first fields of the body, then parameters, then headers, each sorted.
+    /// What is written before signing, by place: first fields of the body, then parameters, then headers, each sorted. A
+    /// header that comes out empty is left out.
     #[serde(default)]
     pub set: BTreeMap<String, Set>,
     /// What `${now}` is.

@@ -92,7 +92,11 @@ impl Check<'_> {
             let signer = &calls.signers[*index];
             let written = signer.set.iter().map(|(place, _)| ("set", place)).chain([("to", &signer.to)]);
             for (name, place) in written.filter(|(_, place)| !request.holds(place)) {
-                let kind = if matches!(place, Place::Json(_)) { "json" } else { "form" };
+                let kind = match place {
+                    Place::Json(_) => "json",
+                    Place::Xml(_) => "text",
+                    _ => "form",
+                };
                 let message = format!(
                     "{place} cannot be written: the request of \"{}\" has no `{kind}` body; give it one, or a `sign` of its own",
                     operation.id

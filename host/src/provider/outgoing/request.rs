@@ -112,6 +112,7 @@ impl Request {
         match place {
             Place::Json(_) => matches!(self.body, Body::Json(_)),
             Place::Form(_) => matches!(self.body, Body::Form(_)),
+            Place::Xml(_) => matches!(self.body, Body::Text(_)),
             _ => true,
         }
     }
@@ -128,7 +129,7 @@ impl Request {
         }
         let mut headers = HeaderMap::new();
         for (name, template) in &self.headers {
-            if let Some(value) = unless_no_input(template.render(sight))? {
+            if let Some(value) = unless_no_input(template.render(sight))?.filter(|value| !value.is_empty()) {
                 let (name, mut value) = header(name.as_str(), &value)?;
                 value.set_sensitive(template.places().iter().any(|place| matches!(place, Place::Secret(_))));
                 headers.insert(name, value);

@@ -265,7 +265,9 @@ fn writable(text: &str) -> Result<Place, String> {
     match &place {
         Place::Header(name) => header_name(name.as_str()).map(|_| place),
         _ if edit::writable(&place) => Ok(place),
-        _ => Err(format!("{place} cannot be written; header:NAME, query:NAME, form:NAME and json:/pointer can")),
+        _ => Err(format!(
+            "{place} cannot be written; header:NAME, query:NAME, form:NAME, xml:NAME and json:/pointer can"
+        )),
     }
 }
 
@@ -281,7 +283,7 @@ fn set(written: &Sign, plain: &dyn Fn(&Place) -> bool, wrong: &mut Wrong) -> Vec
     }
     // A header may be a digest of the body.
     set.sort_by_key(|(place, _)| match place {
-        Place::Json(_) | Place::Form(_) => 0,
+        Place::Json(_) | Place::Xml(_) | Place::Form(_) => 0,
         Place::Query(_) => 1,
         _ => 2,
     });

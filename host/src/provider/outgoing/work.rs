@@ -1,5 +1,6 @@
 //! Signing one request: what is written first, what is signed, and where the signature goes.
 
+use super::super::place::Place;
 use super::super::sign::{SignError, edit};
 use super::super::source::Source;
 use super::super::view::{Parsed, View};
@@ -37,6 +38,7 @@ impl<'w> Work<'w> {
             let text = self.seen(draft, |view| value.template().render(&Sight { view, input: None }))?;
             let text = String::from_utf8(text).map_err(|_| format!("what is set at {place} is not UTF-8"))?;
             match value {
+                Value::Text(_) if text.is_empty() && matches!(place, Place::Header(_)) => Ok(()),
                 Value::Text(_) => edit::put(&mut draft.request, place, &text),
                 Value::Json(_) => edit::put_json(&mut draft.request, place, &text),
             }
