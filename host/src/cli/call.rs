@@ -89,7 +89,7 @@ fn print(drafts: &[Draft]) -> Result<(), Failure> {
         }
         let body = String::from_utf8_lossy(draft.body());
         output::line("")?;
-        output::line(body.lines().map(|line| output::plain(line)).collect::<Vec<_>>().join("\n"))?;
+        output::line(body.lines().map(output::plain).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(())
 }

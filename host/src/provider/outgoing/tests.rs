@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookport_plugin_api::description::SettingValue;
-use hookport_plugin_api::operation::RequestPlan;
 use hyper::header::HeaderMap;
 use jiff::Timestamp;
 
-use super::{Draft, Judged, Moment, Plan, Unmade};
+use super::{Draft, Moment, Plan, Unmade};
 use crate::provider::algorithm;
 use crate::provider::compile::Provider;
 use crate::provider::key::KeyText;
