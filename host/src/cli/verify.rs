@@ -18,6 +18,7 @@ use crate::gateway::Plugin;
 use crate::inbound::{self, Decoder};
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::prove::Try;
+use crate::provider::remote::Fetched;
 use crate::provider::source::Source;
 use crate::provider::verify::{Verified, trace};
 use crate::reason::{Reason, Rejection};
@@ -73,7 +74,7 @@ pub(super) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, n
         true if request.peer.is_some() && !source.allows(request.peer) => {
             refused(Reason::Address, "the sender's address is not in allow_from".to_owned())
         }
-        true => trace(source, request, now),
+        true => trace(source, request, &Fetched::default(), now),
     };
     let verified_by = result.as_ref().ok().and_then(|verified| verified.by);
     let (reason, outcome, events) = match result {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hookport_plugin_api::description::{Description, Verify};
 
 use super::algorithm::KeyKind;
+use super::certificate::Chain;
 use super::compile::{Opened, Provider};
 use super::complaint::{Complaint, did_you_mean};
 use super::json::pointer;
@@ -169,6 +170,7 @@ impl Check<'_> {
             self.add("timestamp.from", message);
         }
         self.tokens(provider);
+        self.roots(provider);
         let mut nonces = provider.nonce.iter().flat_map(Template::places);
         if let Some(place) = nonces.find(|place| !signed(place)) {
             let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
@@ -197,6 +199,21 @@ impl Check<'_> {
         let mut places = provider.all_places().into_iter().filter(|_| tokens == 0);
         if let Some((key, place)) = places.find(|(_, place)| matches!(place, Place::Claim(_))) {
             self.add(&key, format!("{place} is a claim of a token, and no table has alg = \"jwt-...\""));
+        }
+    }
+
+    /// The roots of certificates that come with a request are a secret, if they are not those of browsers.
+    fn roots(&mut self, provider: &Provider) {
+        let known = &provider.description.secrets;
+        for (index, table) in provider.tables.iter().enumerate() {
+            let chain = table.remote.as_ref().and_then(|remote| remote.trust.chain.as_ref());
+            if let Some(Chain::Secret(name)) = chain
+                && !known.contains_key(name)
+            {
+                let near = did_you_mean(name, known.keys().map(String::as_str).chain(["webpki"]));
+                let message = format!("{name:?} is neither webpki nor declared under [secrets]{near}");
+                self.add(&format!("verify.{index}.key.chain"), message);
+            }
         }
     }
 }

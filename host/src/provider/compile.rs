@@ -19,6 +19,7 @@ use super::parse::Places;
 use super::payload::Payload;
 use super::pieces::Cut;
 use super::place::Place;
+use super::remote::Remote;
 use super::signature::Table;
 use super::template::Template;
 use super::token::WINDOW;
@@ -205,6 +206,7 @@ impl Provider {
             let places = templates
                 .flat_map(Template::places)
                 .chain(table.from.iter().map(|from| &from.place))
+                .chain(table.remote.iter().flat_map(Remote::places))
                 .chain(table.when.iter().flat_map(|when| when.places()));
             all.extend(places.map(|place| (format!("verify.{index}"), place)));
         }

@@ -37,6 +37,9 @@ pub const KEY_FORMS: &[&str] = &[
     "jwks",
 ];
 
+/// What SM2 signs for a user who names none, GM/T 0009.
+pub(super) const SM2_USER_ID: &str = "1234567812345678";
+
 /// The form of a key that was taken out of a text that may hold several: its bytes. No description can say it.
 const BYTES: &str = "bytes";
 
@@ -64,14 +67,20 @@ pub(super) fn prepare(algorithm: &Algorithm, key: &KeyText<'_>) -> Result<Vec<Pr
     };
     let mut keys = Vec::with_capacity(held.len());
     let mut why = format!("the key form {:?} holds no key for {}", key.form, algorithm.name);
-    for Held { id, bytes, .. } in held.into_iter().filter(|held| held.kind == algorithm.key) {
-        match (algorithm.prepare)(&KeyText { form: BYTES, text: &bytes, ..*key }) {
-            Ok(scheme) => keys.push(Prepared { id, scheme }),
+    for held in held.into_iter().filter(|held| held.kind == algorithm.key) {
+        match prepared(algorithm, key, held) {
+            Ok(prepared) => keys.push(prepared),
             Err(error) if key.form == "jwks" => why = format!("of the keys none is for {}: {error}", algorithm.name),
             Err(error) => return Err(error),
         }
     }
     if keys.is_empty() { Err(why) } else { Ok(keys) }
+}
+
+/// A key that was found in a text, made ready.
+pub(super) fn prepared(algorithm: &Algorithm, key: &KeyText<'_>, held: Held) -> Result<Prepared, String> {
+    let scheme = (algorithm.prepare)(&KeyText { form: BYTES, text: &held.bytes, ..*key })?;
+    Ok(Prepared { id: held.id, scheme })
 }
 
 impl KeyText<'_> {

@@ -29,6 +29,7 @@ mod pieces;
 pub mod place;
 pub mod prove;
 pub mod redact;
+pub mod remote;
 pub mod sign;
 pub mod signature;
 pub mod slots;

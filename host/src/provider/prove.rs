@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::algorithm::Scheme;
+use super::remote::Fetched;
 use super::signature::Table;
 use super::source::{Ready, ReadyKey, Source};
 use super::token::Token;
@@ -24,6 +26,29 @@ pub struct Try {
     pub received: Vec<u8>,
     /// Whether they matched.
     pub matched: bool,
+}
+
+/// What a request is proven with, besides itself and its source; and what is written down.
+pub(super) struct Proving<'f> {
+    pub(super) fetched: &'f Fetched,
+    pub(super) now: Timestamp,
+    /// Every comparison, for who wants it.
+    pub(super) tries: Option<Vec<Try>>,
+    /// Why it is not proven, where more can be said than that no signature matches.
+    unlike: Option<Rejection>,
+}
+
+impl<'f> Proving<'f> {
+    pub(super) fn new(fetched: &'f Fetched, now: Timestamp, tries: Option<Vec<Try>>) -> Self {
+        Self { fetched, now, tries, unlike: None }
+    }
+
+    /// The last counts; but a key that could not be had now may be there when the sender comes again.
+    fn note(&mut self, rejection: Rejection) {
+        if self.unlike.as_ref().is_none_or(|unlike| unlike.reason != Reason::Unavailable) {
+            self.unlike = Some(rejection);
+        }
+    }
 }
 
 /// What proved a request.
@@ -46,7 +71,7 @@ impl Proof<'_> {
 pub(super) fn prove<'s>(
     source: &'s Source,
     parsed: &Parsed<'_>,
-    tries: &mut Option<Vec<Try>>,
+    proving: &mut Proving<'_>,
 ) -> Result<Proof<'s>, Rejection> {
     if source.provider.unsigned().is_some() {
         return match asserted(source, parsed) {
@@ -55,18 +80,28 @@ pub(super) fn prove<'s>(
         };
     }
     let (mut applied, mut closed, mut found) = (false, None, false);
-    let mut unlike = None;
+    proving.unlike = None;
     for (index, (table, ready)) in source.provider.tables.iter().zip(&source.ready).enumerate() {
         let view = source.view(parsed);
-        if table.when.as_ref().is_some_and(|when| when.holds(&view).is_err()) {
+        if !table.applies(&view) {
             continue;
         }
-        if ready.keys.is_empty() {
+        if ready.is_closed(table) {
             closed = Some(index);
             continue;
         }
         applied = true;
-        for text in table.texts(&view) {
+        let texts = table.texts(&view);
+        let came = match table.remote.as_ref().filter(|_| !texts.is_empty()) {
+            Some(remote) => remote.keys(table, ready, &view, proving.fetched, proving.now),
+            None => Ok(Vec::new()),
+        };
+        let came = came.unwrap_or_else(|rejection| {
+            proving.note(rejection);
+            Vec::new()
+        });
+        let keys = if table.remote.is_some() { &came } else { &ready.keys };
+        for text in texts {
             let Ok(text) = std::str::from_utf8(&text) else {
                 found = true;
                 continue;
@@ -75,10 +110,10 @@ pub(super) fn prove<'s>(
             found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
             let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
             let attempt =
-                Attempt { source, parsed, index, table, ready, sig: &sig, signatures: &signatures, token: None };
+                Attempt { source, parsed, index, table, ready, keys, sig: &sig, signatures: &signatures, token: None };
             let proof = match table.algorithm.token {
-                Some(name) => attempt.tokens(table.tokens(text), name, &mut unlike, tries),
-                None => attempt.matches(&mut unlike, tries),
+                Some(name) => attempt.tokens(table.tokens(text), name, proving),
+                None => attempt.matches(proving),
             };
             if let Some(proof) = proof {
                 return Ok(proof);
@@ -86,7 +121,7 @@ pub(super) fn prove<'s>(
         }
     }
     Err(match (applied, closed, found) {
-        (true, _, true) => unlike.unwrap_or_else(|| {
+        (true, _, true) => proving.unlike.take().unwrap_or_else(|| {
             Rejection::new(Reason::SignatureMismatch, "no signature matches any signed text with any secret")
         }),
         (true, _, false) => Rejection::new(Reason::SignatureMissing, missing(source)),
@@ -131,6 +166,8 @@ struct Attempt<'a, 's> {
     index: usize,
     table: &'s Table,
     ready: &'s Ready,
+    /// Those of the source, or those that came with the request.
+    keys: &'a [ReadyKey],
     sig: &'a [(&'a str, &'a str)],
     signatures: &'a [Vec<u8>],
     /// Where the signature is a token's.
@@ -138,28 +175,22 @@ struct Attempt<'a, 's> {
 }
 
 impl<'s> Attempt<'_, 's> {
-    /// The first of the tokens that is signed and says what it must; `unlike` tells why another is not.
-    fn tokens(
-        &self,
-        texts: Vec<&str>,
-        algorithm: &str,
-        unlike: &mut Option<Rejection>,
-        tries: &mut Option<Vec<Try>>,
-    ) -> Option<Proof<'s>> {
+    /// The first of the tokens that is signed and says what it must.
+    fn tokens(&self, texts: Vec<&str>, algorithm: &str, proving: &mut Proving<'_>) -> Option<Proof<'s>> {
         texts.into_iter().find_map(|text| match Token::read(text, algorithm) {
             Ok(token) => {
                 let (sig, signatures) = (token.named(), std::slice::from_ref(&token.signature));
-                Attempt { sig: &sig, signatures, token: Some(&token), ..*self }.matches(unlike, tries)
+                Attempt { sig: &sig, signatures, token: Some(&token), ..*self }.matches(proving)
             }
             Err(rejection) => {
-                unlike.get_or_insert(rejection);
+                proving.note(rejection);
                 None
             }
         })
     }
 
     /// What proves the request, if a signature matches.
-    fn matches(&self, unlike: &mut Option<Rejection>, tries: &mut Option<Vec<Try>>) -> Option<Proof<'s>> {
+    fn matches(&self, proving: &mut Proving<'_>) -> Option<Proof<'s>> {
         let urls = match (self.source.urls.as_slice(), self.ready.reads_url) {
             ([], _) => vec![None],
             ([first, ..], false) => vec![Some(first)],
@@ -171,8 +202,8 @@ impl<'s> Attempt<'_, 's> {
                 let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
                 for url in &urls {
                     let view = View { secrets: &secrets, url: *url, sig: self.sig, ..self.source.view(self.parsed) };
-                    if self.signed(&view, key.scheme.as_ref(), tries)
-                        && self.says(&view, unlike)
+                    if self.signed(&view, key.scheme.as_ref(), &mut proving.tries)
+                        && self.says(&view, proving)
                         && holds(self.source, &view)
                     {
                         let sig = self.sig.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -186,25 +217,25 @@ impl<'s> Attempt<'_, 's> {
     }
 
     /// Whether a token that is signed says what it must.
-    fn says(&self, view: &View<'_>, unlike: &mut Option<Rejection>) -> bool {
+    fn says(&self, view: &View<'_>, proving: &mut Proving<'_>) -> bool {
         let wrong = self.token.and_then(|token| token.unlike(&self.table.claims, view));
         if let Some(name) = wrong {
             let what = format!("the token is signed, but its claim {name} is not what the description says");
-            *unlike = Some(Rejection::new(Reason::SignatureMismatch, what));
+            proving.note(Rejection::new(Reason::SignatureMismatch, what));
         }
         wrong.is_none()
     }
 
     /// The keys that the request may be signed with; of several in one text the one that it names.
-    fn keys(&self) -> impl Iterator<Item = &'s ReadyKey> {
+    fn keys(&self) -> impl Iterator<Item = &ReadyKey> {
         let view = View { sig: self.sig, ..self.source.view(self.parsed) };
-        let several = self.ready.keys.iter().any(|key| key.id.is_some());
+        let several = self.keys.iter().any(|key| key.id.is_some());
         let kid = self.token.and_then(|token| token.kid.as_ref()).filter(|_| several);
         let named = match &self.table.select {
             Some(select) => Some(select.render(&view).unwrap_or_default()),
             None => kid.map(|kid| kid.as_bytes().to_vec()),
         };
-        self.ready.keys.iter().filter(move |key| named.as_ref().is_none_or(|name| key.is_named(name)))
+        self.keys.iter().filter(move |key| named.as_ref().is_none_or(|name| key.is_named(name)))
     }
 
     /// The candidate that is the message's signature. What can be computed is computed once, however many there are.

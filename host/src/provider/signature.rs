@@ -11,6 +11,7 @@ use super::condition::Condition;
 use super::filter::{Filter, lenient_base64};
 use super::key::KEY_FORMS;
 use super::place::{Place, numbered};
+use super::remote::{Origin, Remote};
 use super::template::{Lookup, Template};
 use super::view::View;
 
@@ -37,6 +38,8 @@ pub struct Table {
     pub algorithm: &'static Algorithm,
     /// The key's form and text.
     pub key: (String, Template),
+    /// Where the key comes from when it is not configured.
+    pub(super) remote: Option<Remote>,
     /// Of several keys in that text the one of this name.
     pub select: Option<Template>,
     /// What it may sign; a token signs itself.
@@ -130,7 +133,9 @@ impl Table {
         let forms = templates("form", &written.form);
         let user_ids = templates("user_id", &written.user_id);
         let keyless = algorithm.is_some_and(|algorithm| algorithm.key == KeyKind::None);
-        let value = written.key.as_ref().map_or(if keyless { "" } else { "${secret}" }, |key| &key.value);
+        let comes = written.key.as_ref().is_some_and(|key| key.fetch.is_some() || key.from.is_some());
+        let value = written.key.as_ref().map_or("${secret}", |key| &key.value);
+        let value = if comes || (keyless && written.key.is_none()) { "" } else { value };
         let value = templates("key.value", std::slice::from_ref(&value.to_owned())).pop();
         let select = written.key.as_ref().and_then(|key| key.select.clone());
         let select = templates("key.select", select.as_slice()).pop();
@@ -172,6 +177,8 @@ impl Table {
         if select.is_some() && !["x509_pem", "jwks"].contains(&form.as_str()) {
             wrong.push(("key.select", format!("chooses among certificates and JWKs: the form {form:?} is one key")));
         }
+        let remote = written.key.as_ref().map(|key| Remote::compile(key, &form, algorithm));
+        let remote = remote.transpose().map_err(|mut more| wrong.append(&mut more)).ok().flatten().flatten();
         match (algorithm, value) {
             (Some(algorithm), Some(value)) if wrong.is_empty() => Ok(Self {
                 when,
@@ -181,6 +188,7 @@ impl Table {
                 encodings,
                 algorithm,
                 key: (form, value),
+                remote,
                 select,
                 messages,
                 claims,
@@ -189,6 +197,16 @@ impl Table {
             }),
             _ => Err(wrong),
         }
+    }
+
+    /// Whether it is meant for what the request says of itself.
+    pub fn applies(&self, view: &View<'_>) -> bool {
+        self.when.as_ref().is_none_or(|when| when.holds(view).is_ok())
+    }
+
+    /// Whether its key must be fetched.
+    pub fn fetches(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| matches!(remote.origin, Origin::Fetched(_)))
     }
 
     /// The templates that the signature binds.

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ack::{Ack, Outcome};
 use super::algorithm::{Layout, Scheme};
+use super::certificate::{Anchors, same_id};
 use super::compile::Provider;
 use super::key::{self, KeyText};
 use super::open::OpeningKey;
@@ -72,11 +73,24 @@ pub struct Source {
 pub(super) struct Ready {
     pub(super) encodings: Vec<Encoding>,
     pub(super) layouts: Vec<Layout>,
-    /// Empty where an optional key is not set: the table is closed.
+    /// Empty where an optional key is not set, or comes with the request.
     pub(super) keys: Vec<ReadyKey>,
+    /// What certificates that come with a request must chain to.
+    pub(super) anchors: Anchors,
     /// Every way to take the secrets that messages and asserts read besides the key.
     pub(super) ways: Vec<Vec<(String, usize)>>,
     pub(super) reads_url: bool,
+}
+
+impl Ready {
+    /// Whether nothing can prove itself by the table: the key, or the roots of one that comes, are not configured.
+    pub(super) fn is_closed(&self, table: &Table) -> bool {
+        match (&table.remote, &self.anchors) {
+            (None, _) => self.keys.is_empty(),
+            (Some(_), Anchors::Pinned(roots)) => roots.is_empty(),
+            (Some(_), _) => false,
+        }
+    }
 }
 
 /// A key, with which of each secret's values it was made.
@@ -88,13 +102,9 @@ pub(super) struct ReadyKey {
 }
 
 impl ReadyKey {
-    /// Whether the request's own name for a key is this one's. Serial numbers are hexadecimal: any case, leading zeros or
-    /// none; of two keys that this cannot tell apart both are tried.
+    /// Whether the request's own name for a key is this one's.
     pub(super) fn is_named(&self, name: &[u8]) -> bool {
-        fn bare(id: &[u8]) -> &[u8] {
-            &id[id.iter().take_while(|&&byte| byte == b'0').count()..]
-        }
-        self.id.as_ref().is_some_and(|id| bare(id.as_bytes()).eq_ignore_ascii_case(bare(name.trim_ascii())))
+        self.id.as_ref().is_some_and(|id| same_id(id, name))
     }
 }
 
@@ -196,7 +206,7 @@ impl Source {
 
     /// Whether checking a request may take longer than an async thread should be held.
     pub fn costly(&self) -> bool {
-        self.provider.tables.iter().any(|table| table.algorithm.costly)
+        self.provider.tables.iter().any(|table| table.algorithm.costly || table.remote.is_some())
     }
 
     /// The answer for an outcome.
@@ -244,7 +254,7 @@ impl Source {
         let layouts = resolve(&texts(&table.forms)?, table.algorithm.layouts, Layout::named, "form: der, raw")?;
         let user_ids = Some(texts(&table.user_ids)?)
             .filter(|ids| !ids.is_empty())
-            .unwrap_or_else(|| vec!["1234567812345678".into()]);
+            .unwrap_or_else(|| vec![key::SM2_USER_ID.into()]);
         let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
         let read = table.bound().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
         let places = self.provider.reach(read.flat_map(Template::places));
@@ -254,7 +264,8 @@ impl Source {
         let secrets: Vec<_> = secrets.filter(|name| !key_secrets.contains(name) && configured(name)).collect();
         let ways = self.combinations(&secrets);
         let mut keys = Vec::new();
-        for chosen in self.combinations(&key_secrets) {
+        let choices = if table.remote.is_none() { self.combinations(&key_secrets) } else { Vec::new() };
+        for chosen in choices {
             let secrets = self.chosen(&chosen);
             let view = View { secrets: &secrets, ..self.view(&parsed) };
             let text = table.key.1.render(&view).map_err(|unfit| format!("key: {unfit}"))?;
@@ -273,7 +284,7 @@ impl Source {
         if self.urls.is_empty() && places.contains(&&Place::Url) {
             return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
         }
-        Ok(Ready { encodings, layouts, keys, ways, reads_url })
+        Ok(Ready { encodings, layouts, keys, anchors: self.anchors(table)?, ways, reads_url })
     }
 
     pub(super) fn secrets_in(&self, places: Vec<&Place>) -> Vec<String> {

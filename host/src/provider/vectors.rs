@@ -1,5 +1,6 @@
 //! Signature vectors: published worked examples that a scheme must accept, and tampered copies that it must refuse.
 
+mod given;
 mod written;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,11 @@ use self::written::{Written, after_origin};
 use super::compile::Provider;
 use super::moment;
 use super::parse::Places;
+use super::remote::Fetched;
 use super::source::{Source, SourceParts};
 use super::template::Lookup;
 use super::token::{self, Token};
-use super::verify::{Verified, verify};
+use super::verify::{Verified, verify_with};
 use super::view::{Parsed, PublicUrl};
 use crate::event::Data;
 use crate::reason::Rejection;
@@ -70,7 +72,8 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     let source = source(vector, vector.keys())?;
     let request = vector.request.read()?;
     let at = signed_time(&source, &request).unwrap_or(now);
-    match (accepts(&source, request, at), wanted) {
+    let fetched = given::fetched(&vector.keys());
+    match (accepts(&source, request, &fetched, at), wanted) {
         (Err(why), true) => return Err(format!("refused: {why}")),
         (Ok(verified), true) => vector.plaintext(&verified)?,
         (Ok(_), false) => return Err("accepted, and should have been refused".into()),
@@ -98,9 +101,9 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     Ok(())
 }
 
-fn accepts(source: &Source, request: Incoming, at: Timestamp) -> Result<Verified, String> {
+fn accepts(source: &Source, request: Incoming, fetched: &Fetched, at: Timestamp) -> Result<Verified, String> {
     let words = |rejection: &Rejection| format!("{}: {}", rejection.reason, rejection.detail);
-    let verified = verify(source, &Arc::new(request), at).map_err(|rejection| words(&rejection))?;
+    let verified = verify_with(source, &Arc::new(request), fetched, at).map_err(|rejection| words(&rejection))?;
     match (&verified.stale, &verified.malformed, &verified.sealed) {
         (Some(stale), ..) => Err(words(stale)),
         (None, Some(what), _) => Err(format!("malformed: {what}")),
@@ -151,8 +154,9 @@ impl Vector {
 
     /// Whether the request passes with these keys; what cannot even be read does not.
     fn accepted(&self, keys: BTreeMap<String, Vec<String>>, at: Timestamp) -> bool {
+        let fetched = given::fetched(&keys);
         let (Ok(source), Ok(request)) = (source(self, keys), self.request.read()) else { return false };
-        accepts(&source, request, at).is_ok()
+        accepts(&source, request, &fetched, at).is_ok()
     }
 
     /// The scheme as a whole description: what is given and not declared is declared.
@@ -160,6 +164,7 @@ impl Vector {
         let mut scheme = self.scheme.clone();
         let unsigned = json!({ "alg": "none", "reason": "the vector signs nothing" });
         scheme.entry("verify").or_insert(unsigned);
+        given::unchained(&mut scheme);
         let mut declare = |table: &str, name: &str, value: Value| {
             let table = scheme.entry(table).or_insert_with(|| json!({}));
             if let Some(table) = table.as_object_mut() {

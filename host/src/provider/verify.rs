@@ -11,7 +11,8 @@ use super::handshake::Answer;
 use super::identity::{Declared, dedup_key, later};
 use super::item::{Item, Telling};
 use super::moment;
-use super::prove::{Proof, Try, prove};
+use super::prove::{Proof, Proving, Try, prove};
+use super::remote::Fetched;
 use super::source::Source;
 use super::template::Lookup;
 use super::token;
@@ -52,14 +53,29 @@ impl Verified {
 
 /// Verifies a request.
 pub fn verify(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> Result<Verified, Rejection> {
-    examine(source, request, now, &mut None).map(|found| found.with(request.clone()))
+    verify_with(source, request, &Fetched::default(), now)
 }
 
-/// As [`verify`], with every comparison written down.
-pub fn trace(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> (Vec<Try>, Result<Verified, Rejection>) {
-    let mut tries = Some(Vec::new());
-    let result = examine(source, request, now, &mut tries).map(|found| found.with(request.clone()));
-    (tries.unwrap_or_default(), result)
+/// As [`verify`], for a request whose key had to be fetched: see [`Source::wants`].
+pub fn verify_with(
+    source: &Source,
+    request: &Arc<Incoming>,
+    fetched: &Fetched,
+    now: Timestamp,
+) -> Result<Verified, Rejection> {
+    examine(source, request, now, &mut Proving::new(fetched, now, None)).map(|found| found.with(request.clone()))
+}
+
+/// As [`verify_with`], with every comparison written down.
+pub fn trace(
+    source: &Source,
+    request: &Arc<Incoming>,
+    fetched: &Fetched,
+    now: Timestamp,
+) -> (Vec<Try>, Result<Verified, Rejection>) {
+    let mut proving = Proving::new(fetched, now, Some(Vec::new()));
+    let result = examine(source, request, now, &mut proving).map(|found| found.with(request.clone()));
+    (proving.tries.unwrap_or_default(), result)
 }
 
 #[derive(Default)]
@@ -80,12 +96,7 @@ impl Found {
     }
 }
 
-fn examine(
-    source: &Source,
-    request: &Incoming,
-    now: Timestamp,
-    tries: &mut Option<Vec<Try>>,
-) -> Result<Found, Rejection> {
+fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Proving<'_>) -> Result<Found, Rejection> {
     source.provider.headers.iter().try_for_each(|rule| rule.check(&request.headers))?;
     let parsed = Parsed::new(request, source.provider.reads);
     let telling = Telling { source, parsed: &parsed, now };
@@ -93,7 +104,7 @@ fn examine(
     // What asks is no event, so it need not look like one.
     let broken = if asked.is_some() { None } else { broken(source, &parsed) };
     let pieces = pieces(&telling);
-    let proofs = match (proofs(source, &parsed, &pieces, tries), &broken) {
+    let proofs = match (proofs(source, &parsed, &pieces, proving), &broken) {
         (Ok(proofs), None) => proofs,
         (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real) => proofs,
         (Err(rejection), None) => return Err(rejection),
@@ -154,17 +165,17 @@ fn proofs<'s>(
     source: &'s Source,
     parsed: &Parsed<'_>,
     pieces: &Option<Vec<Incoming>>,
-    tries: &mut Option<Vec<Try>>,
+    proving: &mut Proving<'_>,
 ) -> Result<Vec<Proof<'s>>, Rejection> {
     match pieces {
-        None => prove(source, parsed, tries).map(|proof| vec![proof]),
+        None => prove(source, parsed, proving).map(|proof| vec![proof]),
         Some(pieces) if pieces.is_empty() => {
             let each = source.provider.description.each.as_deref().unwrap_or_default();
             Err(Rejection::new(Reason::SignatureMissing, format!("nothing stands at {each} that could be signed")))
         }
         Some(pieces) => {
-            let proofs = pieces.iter().map(|piece| prove(source, &Parsed::new(piece, source.provider.reads), tries));
-            proofs.collect()
+            let reads = source.provider.reads;
+            pieces.iter().map(|piece| prove(source, &Parsed::new(piece, reads), proving)).collect()
         }
     }
 }

@@ -41,7 +41,24 @@ pub(super) fn pair() -> (KeyPair, String) {
     (key, public)
 }
 
-fn sign(key: &KeyPair, algorithm: &'static EcdsaSigningAlgorithm, message: &[u8]) -> String {
+/// A public key as a JWK.
+pub(super) fn jwk(key: &KeyPair, kid: &str) -> String {
+    let point = &key.public_key_raw()[1..];
+    let half = |half: &[u8]| Encoding::Base64Url.encode(half);
+    let (x, y) = (half(&point[..32]), half(&point[32..]));
+    format!(r#"{{"kty":"EC","crv":"P-256","kid":"{kid}","x":"{x}","y":"{y}"}}"#)
+}
+
+/// A token that the key signs.
+pub(super) fn es256(key: &KeyPair, header: &str, claims: &str) -> String {
+    let write = |part: &[u8]| Encoding::Base64Url.encode(part);
+    let signed = format!("{}.{}", write(header.as_bytes()), write(claims.as_bytes()));
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, key.serialized_der()).unwrap();
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+    format!("{signed}.{}", write(signature.as_ref()))
+}
+
+pub(super) fn sign(key: &KeyPair, algorithm: &'static EcdsaSigningAlgorithm, message: &[u8]) -> String {
     let key = EcdsaKeyPair::from_pkcs8(algorithm, key.serialized_der()).unwrap();
     Encoding::Base64.encode(key.sign(&SystemRandom::new(), message).unwrap().as_ref())
 }

@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod keys;
+mod remote;
 mod several;
 mod tokens;
 
@@ -15,6 +16,7 @@ use proptest::prelude::*;
 
 use super::compile::Provider;
 use super::parse::{Grammar, Places, parse};
+use super::remote::Fetched;
 use super::source::{Source, SourceParts};
 use super::verify::{Verified, verify};
 use super::view::PublicUrl;
@@ -210,7 +212,8 @@ fn a_flood_of_candidates_costs_no_more_than_a_few() {
     let source = source(SIGNED, &["s"], &[]);
     let flood = format!("t=1000{}", ",v1=00".repeat(5_000));
     let body = format!("\"{}\"", "x".repeat(1 << 20));
-    let (tries, result) = super::verify::trace(&source, &request(&[("acme-signature", &flood)], body), at(1000));
+    let request = request(&[("acme-signature", &flood)], body);
+    let (tries, result) = super::verify::trace(&source, &request, &Fetched::default(), at(1000));
     assert_eq!((tries.len(), reason(result)), (1, Some(Reason::SignatureMismatch)));
 }
 
