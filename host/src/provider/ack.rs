@@ -1,15 +1,21 @@
 //! `[ack.<outcome>]`: answers in the provider's own words, and where it wants that, signed.
 
+mod msgcrypt;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hookport_plugin_api::description::{Ack as Written, AckSign, Acks};
+use hookport_plugin_api::description::{Ack as Written, AckSign, Acks, Content};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use self::msgcrypt::Sealing;
 use super::algorithm;
 use super::condition::Condition;
+use super::decrypt::Decrypt;
 use super::key::KeyText;
 use super::place::Place;
 use super::template::{Lookup, Template};
@@ -58,6 +64,7 @@ struct Answer {
     status: u16,
     headers: Vec<(HeaderName, Template)>,
     body: Option<(&'static str, Template)>,
+    sealing: Option<Sealing>,
     signs: Vec<Sign>,
 }
 
@@ -72,7 +79,7 @@ struct Sign {
 
 impl Default for Answers {
     fn default() -> Self {
-        let plain = |status| Answer { status, headers: Vec::new(), body: None, signs: Vec::new() };
+        let plain = |status| Answer { status, headers: Vec::new(), body: None, sealing: None, signs: Vec::new() };
         Self {
             accepted: plain(200),
             duplicate: None,
@@ -85,10 +92,17 @@ impl Default for Answers {
 
 impl Answers {
     /// Compiles the answers; what is not written has its outcome's status and no body.
-    pub fn compile(written: &Acks) -> Result<Self, String> {
+    pub fn compile(written: &Acks, content: Content, decrypt: Option<&Decrypt>) -> Result<Self, String> {
         let named = |name: &str, written: &Option<Written>, status| {
             let written = written.clone().unwrap_or_default();
-            Answer::compile(&written, status).map_err(|error| format!("{name}: {error}"))
+            if written.profile.is_some() && !["accepted", "duplicate"].contains(&name) {
+                return Err(format!(
+                    "{name}: profile: what a stranger is answered is not signed: accepted and duplicate"
+                ));
+            }
+            let answer = Answer::compile(&written, status).map_err(|error| format!("{name}: {error}"))?;
+            let sealing = Sealing::compile(&written, content, decrypt).map_err(|error| format!("{name}: {error}"))?;
+            Ok(Answer { sealing, ..answer })
         };
         Ok(Self {
             accepted: named("accepted", &written.accepted, 200)?,
@@ -100,9 +114,9 @@ impl Answers {
     }
 
     /// The answer for an outcome; a place that the request lacks is empty in it.
-    pub fn render(&self, outcome: Outcome, view: &View<'_>, now: Timestamp) -> Ack {
+    pub fn render(&self, outcome: Outcome, view: &View<'_>, decrypt: Option<&Decrypt>, now: Timestamp) -> Ack {
         let answer = self.answer(outcome);
-        let mut ack = answer.render(view, now);
+        let mut ack = answer.render(view, decrypt, now);
         if outcome == Outcome::Unavailable && !ack.headers.iter().any(|(name, _)| name == RETRY_AFTER) {
             ack.headers.push((RETRY_AFTER, HeaderValue::from_static("5")));
         }
@@ -119,6 +133,11 @@ impl Answers {
         }
     }
 
+    /// Whether the answer goes out encrypted.
+    pub fn seals(&self, outcome: Outcome) -> bool {
+        self.answer(outcome).sealing.is_some()
+    }
+
     /// The places that the answers read.
     pub fn places(&self) -> Vec<&Place> {
         let answers = [
@@ -128,6 +147,8 @@ impl Answers {
             Some(&self.malformed),
             Some(&self.unavailable),
         ];
+        let sealed = answers.iter().flatten().filter_map(|answer| answer.sealing.as_ref()).flat_map(Sealing::places);
+        let sealed: Vec<_> = sealed.collect();
         let templates =
             answers.into_iter().flatten().flat_map(|answer| {
                 let own = answer
@@ -139,7 +160,7 @@ impl Answers {
                     sign.headers.iter().map(|(_, template)| template).chain([&sign.message, &sign.key.1])
                 }))
             });
-        templates.flat_map(Template::places).collect()
+        templates.flat_map(Template::places).chain(sealed).collect()
     }
 }
 
@@ -163,19 +184,27 @@ impl Answer {
             status,
             headers: headers(&written.headers)?,
             body: body.map(|(kind, text)| Template::compile(text).map(|template| (kind, template))).transpose()?,
+            sealing: None,
             signs: written.sign.iter().map(Sign::compile).collect::<Result<_, _>>()?,
         })
     }
 
-    fn render(&self, view: &View<'_>, now: Timestamp) -> Ack {
-        let body = self.body.as_ref().map(|(_, template)| Bytes::from(lenient(template, view))).unwrap_or_default();
+    fn render(&self, view: &View<'_>, decrypt: Option<&Decrypt>, now: Timestamp) -> Ack {
+        let body = self.body.as_ref().map(|(kind, template)| (*kind, lenient(template, view)));
+        let body = match (&self.sealing, body, decrypt) {
+            (None, body, _) => body,
+            // What should be encrypted never goes out as it is.
+            (Some(sealing), Some((_, plain)), Some(decrypt)) => sealing.seal(decrypt, &plain, view, now),
+            (Some(_), ..) => None,
+        };
         let mut headers: Vec<_> =
             self.headers.iter().filter_map(|(name, template)| header(name, template, view)).collect();
-        if let Some((kind, _)) = self.body
+        if let Some((kind, _)) = body
             && !headers.iter().any(|(name, _)| name == CONTENT_TYPE)
         {
             headers.push((CONTENT_TYPE, HeaderValue::from_static(kind)));
         }
+        let body = body.map(|(_, body)| Bytes::from(body)).unwrap_or_default();
         if let Some(sign) = self.signs.iter().find(|sign| sign.when.holds(view).is_ok()) {
             headers.extend(sign.render(&body, view, now));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hookport_plugin_api::description::{Content, Description};
 
-use super::ack::Answers;
+use super::ack::{Answers, Outcome};
 use super::check::{Check, not_a_pointer};
 use super::complaint::Complaint;
 use super::handshake::Handshake;
@@ -99,7 +99,9 @@ impl Provider {
         let payload = Payload::compile(&description, &mut check);
         let identity =
             Identity::compile(&description.event).map_err(|wrong| check.add("event", wrong)).unwrap_or_default();
-        let answers = Answers::compile(&description.ack).map_err(|wrong| check.add("ack", wrong)).unwrap_or_default();
+        let answers = Answers::compile(&description.ack, description.provider.content, payload.decrypt.as_ref())
+            .map_err(|wrong| check.add("ack", wrong))
+            .unwrap_or_default();
         let opened = check.opened(&description);
         let redacted =
             check.list("redact", &description.redact, |text| pointer(text).ok_or_else(|| not_a_pointer(text)));
@@ -144,7 +146,10 @@ impl Provider {
             // They are answered from the view that verification has.
             provider.reads = provider.reads.with(provider.handshake_reads);
         }
-        provider.answer_reads = provider.reading(Reads::default(), provider.reach(provider.answers.places()));
+        let sealed = provider.answers.seals(Outcome::Accepted) || provider.answers.seals(Outcome::Duplicate);
+        let opening = if sealed { provider.payload.places() } else { Vec::new() };
+        let answering = provider.answers.places().into_iter().chain(opening);
+        provider.answer_reads = provider.reading(Reads::default(), provider.reach(answering));
         check.provider(&provider);
         if check.complaints.is_empty() { Ok(provider) } else { Err(check.complaints) }
     }

@@ -89,6 +89,11 @@ impl Decrypt {
         self.ciphertext.render(view).is_ok_and(|text| !text.trim_ascii().is_empty())
     }
 
+    /// Whether a message names its receiver, as in `wx-msgcrypt`.
+    pub fn has_receiver(&self) -> bool {
+        self.receiver.is_some()
+    }
+
     /// The secrets and settings that the key is made of.
     pub fn key_places(&self) -> Vec<&Place> {
         self.key.places()

@@ -1,10 +1,13 @@
 //! `[payload]` and `[decrypt]`: where the event's document stands when it is not the body.
 
-use hookport_plugin_api::description::Description;
+use bytes::Bytes;
+use hookport_plugin_api::description::{Content, Description};
+use secrecy::ExposeSecret;
 
 use super::check::Check;
 use super::condition::Condition;
 use super::decrypt::{Decrypt, DecryptError};
+use super::document::unreadable;
 use super::place::Place;
 use super::signature::Where;
 use super::source::Source;
@@ -80,21 +83,52 @@ impl Payload {
             checked.map_err(|wrong| format!("secrets.{}: {wrong}", names.first().map_or("main", String::as_str)))
         })
     }
+
+    /// Takes of several values of a secret the one that opens the request: who changes his key is answered with the old
+    /// one until he sends with the new.
+    pub(super) fn take_opening<'s>(&self, source: &'s Source, view: &View<'_>, secrets: &mut [(&'s str, &'s [u8])]) {
+        let Some(decrypt) = &self.decrypt else { return };
+        let opens = |way: &Way| decrypt.open(&View { secrets: &source.chosen(way), ..*view }).is_ok();
+        for (name, nth) in ways(decrypt, source).into_iter().find(opens).unwrap_or_default() {
+            let taken = secrets.iter_mut().find(|(secret, _)| *secret == name);
+            if let (Some((_, text)), Some(values)) = (taken, source.secrets.get(&name)) {
+                *text = values[nth].expose_secret().as_bytes();
+            }
+        }
+    }
 }
 
-/// Opened with some of the source's secrets.
+type Way = Vec<(String, usize)>;
+
+/// Every way to take the secrets that open a document.
+fn ways(decrypt: &Decrypt, source: &Source) -> Vec<Way> {
+    source.combinations(&source.secrets_in(source.provider.reach(decrypt.templates().flat_map(Template::places))))
+}
+
+/// Opened with some of the source's secrets. One ciphertext in 256 also opens with a wrong key, where nothing but padding
+/// is checked: of several keys the one counts that gives a document.
 fn decrypted(decrypt: &Decrypt, source: &Source, view: &View<'_>) -> Result<Option<Vec<u8>>, DecryptError> {
-    let names = source.secrets_in(source.provider.reach(decrypt.templates().flat_map(Template::places)));
     if decrypt.optional && !decrypt.applies(view) {
         return Ok(None);
     }
-    let mut nearest = None;
-    for way in source.combinations(&names) {
-        let secrets = source.chosen(&way);
-        match decrypt.open(&View { secrets: &secrets, ..*view }) {
-            Ok(mut plain) => return Ok(Some(std::mem::take(&mut *plain))),
+    let ways = ways(decrypt, source);
+    let (mut opened, mut nearest) = (None, None);
+    for way in &ways {
+        match decrypt.open(&View { secrets: &source.chosen(way), ..*view }) {
+            Ok(mut plain) => {
+                let plain = std::mem::take(&mut *plain);
+                if ways.len() == 1 || readable(source.provider.content, &plain) {
+                    return Ok(Some(plain));
+                }
+                opened = opened.or(Some(plain));
+            }
             Err(error) => nearest = nearest.max(Some(error)),
         }
     }
-    Err(nearest.unwrap_or(DecryptError::Key))
+    opened.map(Some).ok_or(nearest.unwrap_or(DecryptError::Key))
+}
+
+fn readable(content: Content, plain: &[u8]) -> bool {
+    let request = Incoming { body: Bytes::copy_from_slice(plain), ..Incoming::nothing() };
+    unreadable(content, &Parsed::new(&request, Reads::of(content))).is_none()
 }

@@ -212,9 +212,12 @@ impl Source {
     /// The answer for an outcome.
     pub fn ack(&self, outcome: Outcome, request: &Incoming, now: Timestamp) -> Ack {
         let parsed = Parsed::new(request, self.provider.answer_reads);
-        let secrets = self.first_secrets();
+        let mut secrets = self.first_secrets();
+        if self.provider.answers.seals(outcome) {
+            self.provider.payload.take_opening(self, &self.view(&parsed), &mut secrets);
+        }
         let view = View { secrets: &secrets, ..self.view(&parsed) };
-        self.provider.answers.render(outcome, &view, now)
+        self.provider.answers.render(outcome, &view, self.provider.payload.decrypt.as_ref(), now)
     }
 
     /// The first value of every secret, which is the one that we sign with.

@@ -56,6 +56,18 @@ fn the_fields_of_an_xml_body_are_collected_as_those_of_a_form() {
     assert!(render(collect, &request(&[], "a=1&b=2")).is_err());
 }
 
+/// <https://pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3>
+#[test]
+fn the_published_example_of_wechat_pay_is_reproduced() {
+    let body = "<xml><appid>wxd930ea5d5a258f4f</appid><mch_id>10000100</mch_id><device_info>1000</device_info>\
+                <body>test</body><nonce_str>ibuaiVcKdpRxkhJA</nonce_str><sign>9A0A8659F005D6984697E2CA0A9CF3B7</sign></xml>";
+    let collect = "x = { collect = 'xml', exclude = ['sign'], skip_empty = true }";
+    let text = render(collect, &request(&[], body)).unwrap() + "&key=192006250b4c09247ec02edce69f6a2d";
+    let sign = with(&request(&[], body), |view| view.bytes(&"xml:sign".parse().unwrap()).unwrap().into_owned());
+    let md5 = super::super::filter::Filter::named("md5").unwrap().run(text.as_bytes()).unwrap();
+    assert_eq!(hex::encode_upper(md5).as_bytes(), sign);
+}
+
 #[test]
 fn a_condition_may_name_several_sources_that_are_there_or_not_there() {
     let one = request(&[("a", "1")], "<r><s>1</s></r>");

@@ -31,7 +31,16 @@ fn sealed(key: &str, plain: &str) -> String {
 }
 
 fn body(key: &str, plain: &str) -> String {
-    format!("{{\"id\":\"7\",\"encrypt\":\"{}\"}}", sealed(key, plain))
+    encrypted(&sealed(key, plain))
+}
+
+fn encrypted(ciphertext: &str) -> String {
+    format!("{{\"id\":\"7\",\"encrypt\":\"{ciphertext}\"}}")
+}
+
+/// Three blocks that end, with both keys, as no padding does.
+fn foreign() -> String {
+    encrypted(&"A".repeat(64))
 }
 
 #[test]
@@ -46,11 +55,26 @@ fn the_plaintext_is_the_document_and_the_envelope_stays_at_hand() {
 }
 
 #[test]
+fn a_wrong_key_that_opens_by_chance_does_not_stand_before_the_right_one() {
+    let (first, both) = (source(&text(UNSIGNED, ""), &KEYS[..1], &[]), source(&text(UNSIGNED, ""), &KEYS, &[]));
+    let opens = |body: &String| {
+        let request = post(body.clone(), &[]);
+        let parsed = Parsed::new(&request, first.provider.reads);
+        let secrets = [("main", KEYS[0].as_bytes())];
+        let decrypt = first.provider.payload.decrypt.as_ref().unwrap();
+        decrypt.open(&View { secrets: &secrets, ..first.view(&parsed) }).is_ok()
+    };
+    let mut bodies = std::iter::repeat_with(|| body(KEYS[1], "{\"what\":\"a\"}")).take(100_000);
+    let body = bodies.find(opens).unwrap();
+    assert_eq!(verify(&both, &post(body, &[]), at(0)).unwrap().items[0].declared.kind, "a");
+}
+
+#[test]
 fn a_stranger_does_not_learn_whether_what_he_made_up_opens() {
     let source = source(&text(UNSIGNED, ""), &KEYS, &[]);
     let refused = |body: String| verify(&source, &post(body, &[]), at(0)).unwrap_err();
     let opens_to_garbage = refused(body(KEYS[0], "no JSON"));
-    let does_not_open = refused(body(&"x".repeat(32), "{}"));
+    let does_not_open = refused(foreign());
     assert_eq!((opens_to_garbage.reason, does_not_open.reason), (Reason::SignatureMismatch, Reason::SignatureMismatch));
     assert_eq!(opens_to_garbage.detail, does_not_open.detail);
     assert_eq!(refused("{\"encrypt\":\"AAAA\"}".into()).reason, Reason::SignatureMismatch);
@@ -66,7 +90,7 @@ fn what_is_authentic_and_does_not_open_is_kept_sealed() {
         verify(&source, &post(body, &[("sig", &sig)]), at(0)).unwrap()
     };
     assert_eq!(signed(body(KEYS[0], "{\"what\":\"a\"}")).items[0].declared.kind, "a");
-    let kept = signed(body(&"x".repeat(32), "{}"));
+    let kept = signed(foreign());
     assert!(kept.sealed.is_some_and(|why| why.contains("another key")));
     assert!(signed(body(KEYS[0], "no JSON")).malformed.is_some());
 }
