@@ -1,20 +1,20 @@
 //! Whole descriptions of operations: the requests that they make, how these are signed, and what is refused.
 
+mod answers;
+mod refused;
+mod signing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hookport_plugin_api::description::SettingValue;
 use hyper::header::HeaderMap;
 use jiff::Timestamp;
 
 use super::{Draft, Moment, Plan, Unmade};
-use crate::provider::algorithm;
 use crate::provider::compile::Provider;
-use crate::provider::key::KeyText;
 use crate::provider::parse::{Grammar, Places, parse};
 use crate::provider::source::{Source, SourceParts};
-use crate::provider::verify::verify;
 
 const HEAD: &str = r#"
 [provider]
@@ -103,12 +103,6 @@ fn header<'d>(headers: &'d HeaderMap, name: &str) -> &'d str {
     headers.get(name).map_or("-", |value| value.to_str().unwrap())
 }
 
-fn mac(name: &str, key: &str, message: &str) -> String {
-    let key = KeyText { form: "utf8", text: key.as_bytes(), user_id: "" };
-    let scheme = (algorithm::named(name).unwrap().prepare)(&key).unwrap();
-    hex::encode(scheme.expected(message.as_bytes()).unwrap())
-}
-
 #[test]
 fn a_request_is_made_of_its_input_and_nothing_in_it_can_become_another_part() {
     let source = source(GET);
@@ -150,68 +144,4 @@ fn a_form_and_a_text_are_bodies_too() {
     let draft = made(&source(text), "text", r#"{"a":1}"#).unwrap();
     assert_eq!(body(&draft), "1,1700000000,n0");
     assert_eq!(header(&draft.headers(), "content-type"), "text/csv");
-}
-
-#[test]
-fn what_is_signed_is_what_is_sent() {
-    let sign = r#"
-[let.all]
-collect = "json"
-exclude = ["sign"]
-[[sign]]
-now = "unix_s"
-nonce = { length = 2 }
-set = { "header:x-digest" = "${body|sha256|hex}", "json:/t" = { json = "${now}" }, "json:/n" = "${nonce}", "query:v" = "2 3" }
-alg = "hmac-sha256"
-message = "${method}|${url.target}|${header:host}|${header:x-digest}|${let:all}"
-value = "v1 ${mac|hex|upper}"
-to = "json:/sign"
-"#;
-    let source = source(&format!("{POST}{sign}"));
-    let draft = made(&source, "post", r#"{"name":"a","list":0}"#).unwrap();
-    let unsigned = r#"{"name":"a","list":0,"limit":10,"n":"n0","t":1700000000"#;
-    let digest = mac("sha256", "", &format!("{unsigned}}}"));
-    let message = format!("POST|/v1/items?v=2%203|api.acme.test|{digest}|limit=10&list=0&n=n0&name=a&t=1700000000");
-    let expected = mac("hmac-sha256", "s3cret", &message).to_uppercase();
-    assert_eq!(body(&draft), format!(r#"{unsigned},"sign":"v1 {expected}"}}"#));
-    assert_eq!(header(&draft.headers(), "x-digest"), digest);
-}
-
-/// A webhook scheme with its time in the signature's own text.
-const VERIFY: &str = r#"
-[route]
-path = "/acme"
-[[verify]]
-from = "header:acme-signature"
-parse = "kv"
-pick = "v1"
-encoding = "hex"
-alg = "hmac-sha256"
-message = "${sig:t}.${url.target}.${body}"
-[timestamp]
-from = "sig:t"
-format = "unix_s"
-tolerance_s = 300
-"#;
-
-#[test]
-fn one_declaration_verifies_and_signs() {
-    let in_header = "[route]\npath = \"/acme\"\n[[verify]]\nwhen = { equals = [\"header:x-alg\", \"sm3\"] }\nfrom = \"header:x-sig\"\n\
-                     alg = \"sha256\"\nmessage = \"none ${secret}${header:x-time}\"\n\
-                     [[verify]]\nfrom = [\"json:/sign\", \"header:x\"]\nprefix = \"s=\"\nencoding = \"base64\"\nalg = \"sm3\"\n\
-                     message = [\"${header:none}${json:/t}${secret}\", \"${json:/name}${json:/t}${secret}\"]\n\
-                     [timestamp]\nfrom = \"json:/t\"\nformat = [\"unix_ms\"]\ntolerance_s = 300\n";
-    for scheme in [
-        VERIFY.to_owned(),
-        VERIFY.replace("sig:t", "header:x-time"),
-        in_header.replace("${header:x-time}", "${json:/t}"),
-    ] {
-        let operation = POST.replace("id = \"post\"", "id = \"post\"\nsign = \"verify\"");
-        let source = source(&format!("{scheme}{operation}"));
-        let draft = made(&source, "post", r#"{"name":"a","list":0}"#).unwrap();
-        let request = Arc::new(draft.request.clone());
-        verify(&source, &request, moment().now).map(|verified| assert!(verified.stale.is_none())).unwrap();
-        let forged = crate::request::Incoming { body: Bytes::from_static(b"{}"), ..draft.request.clone() };
-        assert!(verify(&source, &Arc::new(forged), moment().now).is_err(), "{scheme}");
-    }
 }
