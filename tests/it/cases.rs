@@ -2,10 +2,10 @@
 //! `UPDATE_CASES=1` writes down what comes instead of comparing it.
 
 pub(crate) mod document;
-mod file;
+pub(crate) mod file;
 pub(crate) mod gateway;
 mod run;
-mod setup;
+pub(crate) mod setup;
 mod vectors;
 
 use std::env;

@@ -1,10 +1,26 @@
-//! The catalogue: code-free providers, each a folder with its description and its cases.
+//! The catalogue: code-free providers, each a folder with its description and its cases. What holds for all of them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hookport::case::Case as Sample;
+use hookport::provider::sign::{PrivateKey, PrivateKeys, Tamper, sign};
+use hookport::provider::source::Source;
+use hookport::provider::verify::verify;
+use hookport::request::Incoming;
+use jiff::Timestamp;
+
+use crate::cases::file::Case;
+use crate::cases::gateway::{plugins, resolved};
+use crate::cases::setup::{SOURCE, Setup};
+
+/// Bytes of a request that are flipped, one at a time.
+const FLIPS: usize = 400;
 
 /// Every code-free provider of the catalogue: its id and its folder.
 pub(crate) fn providers() -> Vec<(String, PathBuf)> {
-    let folders = std::fs::read_dir(folder()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = fs::read_dir(folder()).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<_> = folders.filter(|folder| folder.join("provider.toml").is_file()).collect();
     found.sort();
     let id = |folder: &PathBuf| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -14,4 +30,113 @@ pub(crate) fn providers() -> Vec<(String, PathBuf)> {
 /// Where they lie.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/catalog")
+}
+
+/// A provider's sample with the source and the keys of its folder.
+struct Stage {
+    source: Source,
+    sample: Incoming,
+    keys: PrivateKeys,
+    now: Timestamp,
+}
+
+impl Stage {
+    fn of(provider: &str, file: &Path) -> Result<Self, String> {
+        let setup = Setup::of(&Case::read(file)?, provider)?;
+        let configuration = setup.configuration(Path::new("data"), ([127, 0, 0, 1], 9).into());
+        let config = resolved(Path::new("."), &configuration, plugins())?;
+        let plugin = plugins().by_id.get(provider).ok_or("it is not among the plugins")?;
+        let source = Source::build(SOURCE, plugin.provider.clone(), config.sources[SOURCE].parts.clone());
+        let sample = Sample::parse(&fs::read(file).map_err(|error| error.to_string())?)?.request;
+        let source = source.map_err(|wrong| wrong.join("; "))?;
+        Ok(Self { source, sample, keys: keys(file)?, now: setup.at })
+    }
+
+    /// Whether the request proves itself, whatever else may be wrong with it.
+    fn proves(&self, request: Incoming) -> bool {
+        verify(&self.source, &Arc::new(request), self.now).is_ok_and(|verified| verified.stale.is_none())
+    }
+}
+
+fn keys(file: &Path) -> Result<PrivateKeys, String> {
+    let mut keys = PrivateKeys::new();
+    for entry in fs::read_dir(file.with_file_name("keys")).into_iter().flatten().flatten() {
+        let name = entry.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fs::read_to_string(entry.path()).map_err(|error| error.to_string())?;
+        keys.insert(name, PrivateKey::read(&text)?);
+    }
+    Ok(keys)
+}
+
+/// One bit of every byte, or of as many as are tried, of the body; of the query where there is no body.
+fn flipped(request: &Incoming) -> Vec<Incoming> {
+    let of = |bytes: &[u8]| -> Vec<Vec<u8>> {
+        let step = (bytes.len() / FLIPS).max(1);
+        let flip = |at: usize| {
+            let mut copy = bytes.to_vec();
+            copy[at] ^= 1;
+            copy
+        };
+        (0..bytes.len()).step_by(step).map(flip).collect()
+    };
+    if !request.body.is_empty() {
+        return of(&request.body).into_iter().map(|body| Incoming { body: body.into(), ..request.clone() }).collect();
+    }
+    let target = |query: Vec<u8>| Some(format!("{}?{}", request.path(), String::from_utf8(query).ok()?));
+    let targets = of(request.query().as_bytes()).into_iter().filter_map(target);
+    targets.map(|target| Incoming { target, ..request.clone() }).collect()
+}
+
+/// What is wrong with a provider's sample, signed and changed.
+fn holds(provider: &str, folder: &Path) -> Result<(), String> {
+    let stage = Stage::of(provider, &folder.join("fixtures/accepted.http"))?;
+    let signed = sign(&stage.source, &stage.sample, &stage.keys, stage.now).map_err(|error| error.to_string())?;
+    if !stage.proves(signed.request.clone()) {
+        return Err("what is signed is not accepted".into());
+    }
+    if let Ok(other) = signed.tampered(&stage.source, Tamper::Signature, stage.now)
+        && stage.proves(other)
+    {
+        return Err("another signature is accepted".into());
+    }
+    let copies = flipped(&signed.request);
+    let tried = copies.len();
+    let accepted = copies.into_iter().filter(|copy| stage.proves(copy.clone())).count();
+    let covers = stage.source.provider.description.event.covers.as_deref().unwrap_or("body");
+    match covers {
+        "body" if accepted > 0 => Err(format!("covers = \"body\", but {accepted} of {tried} changed copies are accepted")),
+        "fields" if accepted == tried => Err("covers = \"fields\", but no changed copy is refused".into()),
+        "none" if accepted == 0 && tried > 0 => Err("covers = \"none\", but no changed copy is accepted".into()),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn what_is_signed_is_accepted_and_of_what_it_covers_every_flipped_bit_is_refused() {
+    let all = providers();
+    assert!(all.len() >= 85, "only {} providers", all.len());
+    let failed: Vec<_> =
+        all.iter().filter_map(|(id, folder)| Some(format!("{id}: {}", holds(id, folder).err()?))).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn every_provider_says_what_stands_behind_it_and_has_an_accepted_and_a_forged_case() {
+    let mut failed = Vec::new();
+    for (id, folder) in providers() {
+        let plugin = plugins().by_id.get(&id).expect("every description is among the plugins");
+        let identity = &plugin.provider.description.provider;
+        if identity.id != id {
+            failed.push(format!("{id}: its id is {:?}", identity.id));
+        }
+        if identity.docs.is_none() || identity.evidence.is_none() || identity.retries.is_none() {
+            failed.push(format!("{id}: docs, evidence or retries are missing"));
+        }
+        for case in ["accepted.http", "forged.http"] {
+            if !folder.join("fixtures").join(case).is_file() {
+                failed.push(format!("{id}: no {case}"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -13,7 +13,7 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let contents = ["json", "form", "xml"];
     let orders = ["order = \"key\", skip_empty = true", "order = \"key_value\", unique = true, encode = \"form\""];
     let tables = contents.iter().flat_map(|content| orders.iter().map(move |order| (content, order)));
-    let table = |(content, order)| {
+    let table = |(content, order): (&&str, &&str)| {
         format!(
             "provider.content = \"{content}\"\nlet.all = {{ collect = \"{content}\", exclude = [\"sign\"], {order} }}\nverify = {{ from = \"header:sig\", alg = \"static\" }}\nassert = [{{ left = \"${{let:all|sha256|hex}}\", right = \"${{let:all|sha256|hex}}\" }}]\nevent = {{ batch = \"/a/*\", type = \"{content}:{place}\", id = \"envelope:/a/0\" }}",
             place = if *content == "json" { "/b" } else { "b" },

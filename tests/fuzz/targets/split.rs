@@ -21,7 +21,7 @@ static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     ];
     let encodings = ["hex", "base64", "base64url", "utf8"];
     let tables = ways.iter().flat_map(|way| encodings.iter().map(move |encoding| (way, encoding)));
-    let table = |(way, encoding)| {
+    let table = |(way, encoding): (&&str, &&str)| {
         format!(
             "verify = {{ from = \"header:sig|urldecode\", {way}, encoding = \"{encoding}\", alg = \"hmac-sha256\", message = \"${{sig:t?}}.${{sig:0?}}.${{body}}\" }}"
         )
