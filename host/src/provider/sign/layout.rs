@@ -30,6 +30,10 @@ pub(super) fn place(source: &Source, table: &Table, request: &Incoming) -> Place
 pub(super) fn named(source: &Source, table: &Table, request: &Incoming) -> Vec<(String, String)> {
     let text = current(source, table, request);
     let (parts, _) = table.signatures(&text, &[], &[]);
+    if table.split.parse == Parse::Pairs && table.split.pick.is_none() {
+        // Each is a signature under its owner's name; the new one takes the first one's.
+        return parts.named.into_iter().take(1).map(|(name, _)| (name.into_owned(), String::new())).collect();
+    }
     let first = first(table);
     let beside = |name: &str| match table.split.parse {
         Parse::Positional => name.parse().is_ok_and(|index: usize| index < first),
@@ -48,6 +52,10 @@ pub(super) fn compose(table: &Table, named: &[(String, String)], signature: &str
         Parse::Positional => {
             let before = named.iter().map(|(_, value)| value.as_str());
             before.chain([signature.as_str()]).collect::<Vec<_>>().join(&split.sep)
+        }
+        Parse::Pairs if split.pick.is_none() => {
+            let owner = named.first().map_or("v1", |(name, _)| name.as_str());
+            format!("{owner}{}{signature}", split.kv)
         }
         Parse::Kv | Parse::Tagged | Parse::Pairs => {
             let name = pick(table).unwrap_or_default();
