@@ -2,6 +2,7 @@
 //! `cases/handshakes`.
 
 mod door;
+mod told;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

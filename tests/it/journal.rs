@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hookport::clock::Clock;
 use hookport::journal::sqlite::{Limits, Options, open};
-use hookport::journal::{Journal, JournalError, NewRejected, Recorded};
+use hookport::journal::{Journal, JournalError, NewCapture, NewRejected, Recorded};
 use hookport::reason::{Reason, Rejection};
 use tempfile::TempDir;
 
@@ -120,10 +120,32 @@ fn what_cannot_be_opened_says_why_and_is_left_as_it_was() {
     drop(open(options(folder.path())).unwrap());
     rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let newer = refusal(folder.path());
-    assert!(newer.contains("newer hookport (layout 99, this one knows 1)"), "{newer}");
+    assert!(newer.contains("newer hookport (layout 99, this one knows 2)"), "{newer}");
 
     let below_a_file = refusal(&file.join("data"));
     assert!(below_a_file.contains("cannot be used") && below_a_file.contains("journal.path"), "{below_a_file}");
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_layout_gets_what_it_lacks_and_keeps_what_it_has() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(options(folder.path())).unwrap();
+    let recorded = journal.record(request([event("a", "to.crm")])).await.unwrap();
+    journal.close().await.unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    // As the first version left it.
+    file.execute_batch("DROP TABLE captures; PRAGMA user_version = 1").unwrap();
+    drop(file);
+    let journal = open(options(folder.path())).unwrap();
+    let Recorded::Accepted(ids) = recorded else { panic!("{recorded:?}") };
+    assert!(journal.event(ids[0]).await.unwrap().is_some());
+    let value = "told".to_owned().into();
+    let received = jiff::Timestamp::UNIX_EPOCH;
+    let told = NewCapture { source: "notes".into(), secret: "main".into(), value, received, peer: None };
+    journal.capture(told).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = open(options(folder.path())).unwrap();
+    assert_eq!(journal.captures().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //!
 //! What only one engine has (files, locks, disks) is tested beside it.
 
+#[path = "journal_contract_capture.rs"]
+pub(crate) mod capture;
 #[path = "journal_contract_dedup.rs"]
 pub(crate) mod dedup;
 #[path = "journal_contract_delivery.rs"]
@@ -199,6 +201,11 @@ macro_rules! contract {
                 retention_keeps_what_is_open, retention_forgets_keys_but_not_those_with_their_own_time,
                 rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_are_found_and_shown,
                 poll_state_changes_with_its_events, numbers_are_right, closed_is_closed,
+            }
+            capture {
+                what_is_told_is_pending_until_it_is_confirmed, what_is_told_is_there_after_a_crash,
+                what_is_told_again_is_one_and_the_newest, what_is_pending_is_bounded_of_a_source_and_in_all,
+                what_is_discarded_is_gone, a_value_is_never_shown, captures_are_closed_with_the_journal,
             }
             model { dedup_is_the_model_s, }
         );

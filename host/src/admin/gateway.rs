@@ -1,4 +1,4 @@
-//! `/v1/plugins`, `/v1/sources` and `/v1/stats`: what the gateway is made of, and its numbers.
+//! `/v1/plugins` and `/v1/stats`: what the gateway is made of, and its numbers.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,10 +9,6 @@ use crate::journal::Stats;
 
 pub(super) async fn plugins(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({ "plugins": &*shared.state.plugins }))
-}
-
-pub(super) async fn sources(State(shared): State<Shared>) -> Json<Value> {
-    Json(json!({ "sources": &*shared.state.sources }))
 }
 
 pub(super) async fn stats(State(shared): State<Shared>) -> Result<Json<Stats>, Failure> {

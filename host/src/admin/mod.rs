@@ -1,5 +1,5 @@
-//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again,
-//! and an operation calls a provider.
+//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again, `confirm` and
+//! `discard` are an operator's word on what a sender told, and an operation calls a provider.
 //!
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
 
@@ -12,8 +12,10 @@ mod health;
 mod operations;
 mod rejections;
 pub mod shown;
+mod sources;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,7 +30,7 @@ use tokio::sync::{Semaphore, watch};
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 use self::shown::{PluginShown, SourceShown};
-use crate::journal::Journal;
+use crate::journal::{Capture, CaptureFilter, Journal};
 use crate::operations::Operations;
 
 /// So many `tail`s may wait at once.
@@ -40,6 +42,27 @@ pub trait Redact: Send + Sync + 'static {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes;
 }
 
+/// A change that is under way.
+pub type Confirming<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// A secret that verifies from now on.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// What its sender told.
+    pub capture: Capture,
+    /// How many others were pending for the same secret; they are forgotten.
+    pub others: usize,
+}
+
+/// An operator's word on secrets that senders told; the gateway knows how one gets into its source.
+pub trait Confirm: Send + Sync + 'static {
+    /// Confirms the newest pending one of these: from now on it verifies.
+    fn confirm(&self, which: CaptureFilter) -> Confirming<Confirmed>;
+
+    /// Forgets what is pending of these, and with a fingerprint what is confirmed; says how many.
+    fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
+}
+
 /// What the API shows.
 #[derive(Clone)]
 pub struct State {
@@ -49,6 +72,8 @@ pub struct State {
     pub operations: Arc<Operations>,
     /// Masks data.
     pub redact: Arc<dyn Redact>,
+    /// Takes an operator's word.
+    pub captures: Arc<dyn Confirm>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -93,7 +118,9 @@ fn router(shared: Shared) -> Router {
         .route("/v1/rejections", get(rejections::list))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))
-        .route("/v1/sources", get(gateway::sources))
+        .route("/v1/sources", get(sources::list))
+        .route("/v1/sources/{source}/confirm", post(sources::confirm))
+        .route("/v1/sources/{source}/discard", post(sources::discard))
         .route("/v1/sources/{source}/operations/{operation}", post(operations::call))
         .route("/v1/stats", get(gateway::stats))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

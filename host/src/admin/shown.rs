@@ -85,6 +85,8 @@ pub struct SourceShown {
     pub path: Option<String>,
     /// The names of its secrets; never what they are.
     pub secrets: Vec<String>,
+    /// The names of those that it needs and does not have.
+    pub missing: Vec<String>,
     /// Its choices.
     pub settings: BTreeMap<String, SettingValue>,
     /// Why its requests prove nothing, where they do not.
@@ -94,12 +96,15 @@ pub struct SourceShown {
 impl SourceShown {
     /// What is shown of a configured source.
     pub fn new(name: &str, source: &resolved::Source, description: &Description) -> Self {
+        let given = |name: &String| source.parts.secrets.get(name).is_some_and(|values| !values.is_empty());
+        let needed = description.secrets.iter().filter(|(name, slot)| slot.required || description.captures(name));
         let unsigned = description.verify.iter().find(|verify| verify.alg == "none");
         Self {
             name: name.to_owned(),
             provider: source.provider.clone(),
             path: source.parts.path.clone(),
             secrets: source.parts.secrets.keys().cloned().collect(),
+            missing: needed.map(|(name, _)| name).filter(|name| !given(name)).cloned().collect(),
             settings: source.parts.settings.clone(),
             unsigned: unsigned.map(|verify| verify.reason.clone().unwrap_or_default()),
         }

@@ -21,6 +21,7 @@ mod request;
 mod serve;
 mod sign;
 mod simulate;
+mod sources;
 mod tail;
 mod vectors;
 mod verify;
@@ -55,6 +56,7 @@ enum Command {
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
+    Sources(sources::Sources),
 }
 
 impl Command {
@@ -72,6 +74,7 @@ impl Command {
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),
+            Self::Sources(sources) => sources.run(),
         }
     }
 }

@@ -1,24 +1,27 @@
 //! The gateway, put together: plugins, sources, journal, inbound, outbound, admin. It starts whole or not at all.
 
+mod captures;
 mod plugins;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::captures::Captures;
 pub use self::plugins::{Plugin, Plugins};
 use crate::admin::shown::{PluginShown, SourceShown};
-use crate::admin::{self, Phase, Readiness, Redact};
+use crate::admin::{self, Confirm, Phase, Readiness, Redact};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Data, Event};
 use crate::inbound::{Decoder, Inbound, Limits, Listener};
-use crate::journal::{Journal, sqlite};
+use crate::journal::{Journal, JournalError, sqlite};
 use crate::operations::{self, Operations};
 use crate::outbound::{self, Destination, Open, Routes};
 use crate::provider::complaint::Complaint;
@@ -39,6 +42,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] sqlite::OpenError),
+    /// What it keeps of the sources cannot be read.
+    #[error(transparent)]
+    Captures(#[from] JournalError),
     /// An address is taken or not ours.
     #[error("{key} = \"{address}\" cannot be listened on: {error}; stop what uses it or choose another")]
     Listen {
@@ -62,8 +68,8 @@ pub struct Gateway {
     pub admin: SocketAddr,
     /// The journal, for tests and tools in the same process.
     pub journal: Arc<dyn Journal>,
-    /// The sources.
-    pub sources: Arc<Sources>,
+    /// The sources; swapped whole when an operator confirms what a sender told.
+    pub sources: Arc<ArcSwap<Sources>>,
     readiness: Readiness,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
@@ -75,10 +81,15 @@ pub struct Gateway {
 impl Gateway {
     /// Starts everything; nothing is listened on before all that can be checked is.
     pub async fn start(config: Config, plugins: &Plugins, clock: Clock) -> Result<Self, StartError> {
-        let sources = Arc::new(sources(&config, plugins).map_err(StartError::Config)?);
+        let checked = sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
+        let inbound =
+            Inbound::new(Arc::new(checked), decoders(plugins), journal.clone(), clock.clone(), limits(&config));
+        let sources = inbound.sources.clone();
+        let captures = Captures::new(&config, plugins, sources.clone(), journal.clone());
+        captures.load().await?;
         let socket = listen("server.listen", config.server.listen).await?;
         let admin_socket = listen("admin.listen", config.admin.listen).await?;
         let (address, admin) = (local(&socket, config.server.listen), local(&admin_socket, config.admin.listen));
@@ -86,12 +97,11 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let readiness = Readiness::default();
         let seen = Arc::new(Seen { sources: sources.clone() });
-        let inbound = Inbound::new(sources.clone(), decoders(plugins), journal.clone(), clock.clone(), limits(&config));
         let listening = tokio::spawn(Listener::new(socket, Arc::new(inbound)).run(stopped.clone(), DRAIN));
         let delivering = outbound::run(journal.clone(), destinations, seen.clone(), clock.clone(), stopped.clone());
-        let operations = Arc::new(operations(&sources, plugins, &clock));
+        let operations = Arc::new(operations(&sources.load(), plugins, &clock));
         let polling = operations::poll(&config.polls, &operations, &journal, &clock, &stopped);
-        let state = state(&config, plugins, journal.clone(), operations, seen, readiness.clone());
+        let state = state(&config, plugins, journal.clone(), operations, seen, Arc::new(captures), readiness.clone());
         let mut ended = stopped.clone();
         let serving =
             tokio::spawn(admin::serve(admin_socket, state, async move { drop(ended.wait_for(|stop| *stop).await) }));
@@ -196,6 +206,7 @@ fn state(
     journal: Arc<dyn Journal>,
     operations: Arc<Operations>,
     redact: Arc<dyn Redact>,
+    captures: Arc<dyn Confirm>,
     readiness: Readiness,
 ) -> admin::State {
     let shown = plugins.by_id.values().map(|plugin| {
@@ -209,6 +220,7 @@ fn state(
         journal,
         operations,
         redact,
+        captures,
         token: config.admin.token.clone(),
         plugins: shown.collect(),
         sources: sources.collect(),
@@ -241,21 +253,21 @@ async fn retain(journal: Arc<dyn Journal>, clock: Clock, retention: Duration, mu
 
 /// What only a source can read or hide, for those who know no sources.
 struct Seen {
-    sources: Arc<Sources>,
+    sources: Arc<ArcSwap<Sources>>,
 }
 
 impl Open for Seen {
     fn opens(&self, event: &Event) -> bool {
-        self.sources.named(&event.source).is_none_or(|source| source.opens())
+        self.sources.load().named(&event.source).is_none_or(|source| source.opens())
     }
 
     fn hides(&self, event: &Event) -> bool {
-        self.sources.named(&event.source).is_none_or(|source| source.hides())
+        self.sources.load().named(&event.source).is_none_or(|source| source.hides())
     }
 
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
-        match self.sources.named(&event.source) {
+        match self.sources.load().named(&event.source) {
             Some(source) => source.open(data),
             None => (
                 data.clone(),
@@ -267,7 +279,7 @@ impl Open for Seen {
 
 impl Redact for Seen {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes {
-        match self.sources.named(source) {
+        match self.sources.load().named(source) {
             Some(source) => source.shown(data),
             None if source.is_empty() => {
                 Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")

@@ -36,8 +36,8 @@ use crate::request::Incoming;
 
 /// What a listener serves.
 pub struct Inbound {
-    /// Found by path; swapped whole.
-    pub sources: ArcSwap<Sources>,
+    /// Found by path; swapped whole, by whoever shares them.
+    pub sources: Arc<ArcSwap<Sources>>,
     /// Native code, by provider.
     pub decoders: HashMap<Arc<str>, Decoder>,
     /// Where events are kept.
@@ -78,9 +78,10 @@ impl Inbound {
         clock: Clock,
         limits: Limits,
     ) -> Self {
+        let sources = Arc::new(ArcSwap::new(sources));
         let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
         Self {
-            sources: ArcSwap::new(sources),
+            sources,
             decoders,
             journal,
             clock,

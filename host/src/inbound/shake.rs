@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Inbound;
+use crate::journal::NewCapture;
 use crate::provider::ack::Ack;
 use crate::provider::handshake::Answer;
 use crate::provider::source::Source;
@@ -11,14 +12,19 @@ use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 
 impl Inbound {
-    /// Answers a handshake; no event comes of it.
+    /// Answers a handshake; no event comes of it. What its sender tells is durable before it is acknowledged.
     pub(super) async fn shake(
         &self,
         source: &Arc<Source>,
         answer: Result<Answer, Rejection>,
         request: &Incoming,
     ) -> Result<Ack, Rejection> {
-        let Answer { ack, .. } = answer.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
+        let Answer { ack, captured } = answer.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
+        for (secret, value) in captured {
+            let (source, received, peer) = (source.name.clone(), request.received, request.peer);
+            let kept = self.journal.capture(NewCapture { source, secret, value, received, peer }).await;
+            kept.map_err(|error| Rejection::new(Reason::Unavailable, error.to_string()))?;
+        }
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.log.pass(self.clock.now()) {
             let (method, path, peer) = (request.method.as_str(), request.path(), peer_of(request));

@@ -2,6 +2,7 @@
 //!
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
+mod capture;
 mod pending;
 pub mod sqlite;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::pending::{Answer, Pending, Undelivered};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
@@ -63,6 +65,18 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Remembers what a poll saw last, by poll and item key; returns what was there before.
     fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>>;
+
+    /// Keeps a secret that a sender told, pending. Bounded: the oldest pending ones go.
+    fn capture(&self, new: NewCapture) -> Pending<()>;
+
+    /// The secrets that senders told, pending and confirmed, newest first.
+    fn captures(&self) -> Pending<Vec<Capture>>;
+
+    /// Confirms the newest that is pending among these, and forgets the others that are pending for the same secret.
+    fn confirm(&self, which: CaptureFilter) -> Pending<Option<Capture>>;
+
+    /// Forgets what is pending among these, and with a fingerprint also what is confirmed; says how many.
+    fn discard(&self, which: CaptureFilter) -> Pending<u64>;
 
     /// Deletes what is older than `before` in small batches and gives the space back; says how many events went.
     fn retain(&self, before: Timestamp) -> Pending<u64>;

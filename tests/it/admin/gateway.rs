@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookport::admin::shown::{PluginShown, SourceShown};
-use hookport::admin::{self, Phase, Readiness, Redact};
+use hookport::admin::{self, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
-use hookport::journal::{Attempt, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
 use hookport::request::Incoming;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
 use hyper::header::{HeaderMap, HeaderValue};
+use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use secrecy::SecretString;
@@ -43,6 +43,19 @@ impl Redact for Masked {
     }
 }
 
+/// Takes no operator's word: these tests have no sources to give a secret to.
+struct Nobody;
+
+impl Confirm for Nobody {
+    fn confirm(&self, _: CaptureFilter) -> Confirming<Confirmed> {
+        Box::pin(async { Err(Failure::new(StatusCode::NOT_FOUND, "nothing is pending")) })
+    }
+
+    fn discard(&self, _: CaptureFilter) -> Confirming<u64> {
+        Box::pin(async { Ok(0) })
+    }
+}
+
 pub(super) struct Gateway {
     pub(super) address: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
@@ -65,6 +78,7 @@ impl Gateway {
             journal: journal.clone(),
             operations: Arc::default(),
             redact: Arc::new(Masked),
+            captures: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),
@@ -188,6 +202,7 @@ fn source() -> SourceShown {
         provider: "signed".to_owned(),
         path: Some("/esim".to_owned()),
         secrets: vec!["main".to_owned()],
+        missing: Vec::new(),
         settings: BTreeMap::new(),
         unsigned: None,
     }

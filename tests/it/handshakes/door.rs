@@ -34,9 +34,10 @@ provider = "tells"
 
 pub(super) struct Door {
     pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
     gateway: Gateway,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Door {
@@ -45,13 +46,23 @@ impl Door {
     }
 
     pub(super) async fn with(sources: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::of(tempfile::tempdir().expect("a folder"), sources).await
+    }
+
+    async fn of(folder: TempDir, sources: &str) -> Self {
         install(&folder.path().join("plugins"));
         let plugins = Plugins::discover(&[folder.path().join("plugins")]);
         assert!(plugins.refused.is_empty(), "{:?}", plugins.refused);
         let config = configured(folder.path(), &plugins, sources);
         let gateway = Gateway::start(config, &plugins, Clock::default()).await.expect("it starts");
-        Self { address: gateway.address, journal: gateway.journal.clone(), gateway, _folder: folder }
+        Self { address: gateway.address, admin: gateway.admin, journal: gateway.journal.clone(), gateway, folder }
+    }
+
+    /// Stops it and starts it again.
+    pub(super) async fn again(self, sources: &str) -> Self {
+        let Self { gateway, folder, .. } = self;
+        gateway.stop().await;
+        Self::of(folder, sources).await
     }
 
     pub(super) async fn stop(self) {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
-    Attempt, Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError, NewRejected,
-    NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled, Stats,
+    Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal,
+    JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled,
+    Stats,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -141,6 +142,18 @@ impl Journal for Ledger {
         not_kept()
     }
     fn poll_state(&self, _: &str) -> Pending<Option<Bytes>> {
+        not_kept()
+    }
+    fn capture(&self, _: NewCapture) -> Pending<()> {
+        not_kept()
+    }
+    fn captures(&self) -> Pending<Vec<Capture>> {
+        not_kept()
+    }
+    fn confirm(&self, _: CaptureFilter) -> Pending<Option<Capture>> {
+        not_kept()
+    }
+    fn discard(&self, _: CaptureFilter) -> Pending<u64> {
         not_kept()
     }
     fn retain(&self, _: Timestamp) -> Pending<u64> {

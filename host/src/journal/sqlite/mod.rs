@@ -4,6 +4,7 @@
 //! What is due lives in memory and is reloaded from the file; which event goes where is the [`Plan`]'s.
 
 mod answer;
+mod capture;
 mod checkpoint;
 mod claim;
 mod dedup;
@@ -39,11 +40,12 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 use super::{
-    Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError, NewRejected, NewRequest,
-    Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
+    Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError,
+    NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -158,6 +160,22 @@ impl Journal for Sqlite {
     fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>> {
         let poll = poll.to_owned();
         self.shared.read(move |conn| query::poll_state(conn, &poll))
+    }
+
+    fn capture(&self, new: NewCapture) -> Pending<()> {
+        self.chore(|answer| queue::Chore::Capturing(Capturing::Keep(new, answer)))
+    }
+
+    fn captures(&self) -> Pending<Vec<Capture>> {
+        self.shared.read(capture::list)
+    }
+
+    fn confirm(&self, which: CaptureFilter) -> Pending<Option<Capture>> {
+        self.chore(|answer| queue::Chore::Capturing(Capturing::Confirm(which, answer)))
+    }
+
+    fn discard(&self, which: CaptureFilter) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Capturing(Capturing::Discard(which, answer)))
     }
 
     fn retain(&self, before: Timestamp) -> Pending<u64> {

@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::Sender;
+use super::capture::Capturing;
 use super::limits::Limits;
 use super::prepare::Prepared;
 use super::reject::Kept;
@@ -36,6 +37,7 @@ pub(super) struct Record {
 pub(super) enum Chore {
     Retry(Retry),
     Retain(Retain),
+    Capturing(Capturing),
     /// More due deliveries of a destination, from the file.
     Refill(std::sync::Arc<str>),
 }

@@ -8,12 +8,14 @@ use super::ids::Ids;
 use super::open::OpenError;
 
 const TABLES: &str = include_str!("schema.sql");
+/// What each layout adds to the one before it, from the second on.
+const ADDED: [&str; 1] = [include_str!("schema_2.sql")];
 /// `user_version` of this layout.
-const VERSION: i64 = 1;
+const VERSION: i64 = 1 + ADDED.len() as i64;
 /// "HkPt": says whose file it is (`application_id`).
 const APPLICATION: i64 = 0x486b_5074;
 
-/// Makes the tables in a new file, or checks that they are ours and of our version.
+/// Makes the tables in a new file, or checks that they are ours and adds what a newer layout has.
 pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::of(file, &error);
     let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
@@ -29,7 +31,21 @@ pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
     if version > VERSION {
         return Err(OpenError::Newer { file: file.into(), found: version, known: VERSION });
     }
+    if version < VERSION {
+        add(conn, version).map_err(failed)?;
+        tracing::info!("the journal {} has layout {VERSION} now; it had {version}", file.display());
+    }
     Ok(())
+}
+
+/// All of it or nothing: a crash in between leaves the older layout.
+fn add(conn: &Connection, version: i64) -> rusqlite::Result<()> {
+    let transaction = conn.unchecked_transaction()?;
+    for added in ADDED.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
+        transaction.execute_batch(added)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 fn create(conn: &Connection) -> rusqlite::Result<()> {
@@ -38,6 +54,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = conn.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
+    ADDED.iter().try_for_each(|added| transaction.execute_batch(added))?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

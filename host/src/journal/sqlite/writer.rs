@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::answer::Sender;
+use super::capture::{self, Capturing};
 use super::checkpoint::Checkpointer;
 use super::dedup::Keys;
 use super::group::{self, Outcome};
@@ -191,6 +193,7 @@ impl Writer<'_> {
             }
             Chore::Retry(retry) => self.retry(retry),
             Chore::Retain(retain) => self.retain(retain),
+            Chore::Capturing(capturing) => self.capture(capturing),
         }
         true
     }
@@ -232,6 +235,21 @@ impl Writer<'_> {
         }
     }
 
+    /// A handshake's answer waits for it, so it waits for the disk.
+    fn capture(&mut self, capturing: Capturing) {
+        let now = self.shared.clock.now();
+        match capturing {
+            Capturing::Keep(new, answer) => self.answer(answer, |conn| capture::keep(conn, &new)),
+            Capturing::Confirm(which, answer) => self.answer(answer, |conn| capture::confirm(conn, &which, now)),
+            Capturing::Discard(which, answer) => self.answer(answer, |conn| capture::discard(conn, &which)),
+        }
+    }
+
+    fn answer<T>(&mut self, answer: Sender<T>, step: impl FnOnce(&Connection) -> rusqlite::Result<T>) {
+        let done = self.transaction(true, |writer| step(writer.conn));
+        let _ = answer.send(done.map_err(|error| self.shared.failed(&error)));
+    }
+
     fn writes_keys(&mut self) -> bool {
         self.ingest.keys.has_piece() && Instant::now() >= self.keys_from
     }
@@ -253,7 +271,15 @@ impl Writer<'_> {
 
     /// A transaction of its own that nobody's ack waits for.
     fn unsynced<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        self.sync(false)?;
+        self.transaction(false, step)
+    }
+
+    fn transaction<T>(
+        &mut self,
+        synced: bool,
+        step: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.sync(synced)?;
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = step(self).and_then(|done| {
             self.conn.prepare_cached("COMMIT")?.execute([])?;
