@@ -1,7 +1,9 @@
 //! Operations as they are asked for: by a program, by the admin API and by polls, through the real plugin, over real sockets.
 
 mod asking;
+mod calls;
 mod polling;
+mod signed;
 
 use std::path::Path;
 use std::time::Duration;

@@ -79,7 +79,7 @@ impl Setup {
 }
 
 /// Tables of names are laid over name by name, everything else as a whole.
-fn lay_over(source: &mut Table, given: &Table) {
+pub(crate) fn lay_over(source: &mut Table, given: &Table) {
     for (key, value) in given {
         match (source.get_mut(key), value) {
             (Some(Value::Table(below)), Value::Table(above)) if key == "secrets" || key == "settings" => {
@@ -91,7 +91,7 @@ fn lay_over(source: &mut Table, given: &Table) {
 }
 
 /// File names are relative to the case's folder.
-fn place_files(secret: &mut Value, folder: &Path) {
+pub(crate) fn place_files(secret: &mut Value, folder: &Path) {
     match secret {
         Value::Array(list) => list.iter_mut().for_each(|secret| place_files(secret, folder)),
         Value::Table(table) => {

@@ -68,7 +68,7 @@ impl Asked {
     }
 }
 
-fn plugins() -> &'static Plugins {
+pub(super) fn plugins() -> &'static Plugins {
     static PLUGINS: OnceLock<Plugins> = OnceLock::new();
     PLUGINS.get_or_init(|| {
         let library = built::plugin("asker");
