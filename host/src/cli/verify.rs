@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::gateway::Plugin;
 use crate::inbound::{self, Decoder};
 use crate::provider::ack::{Ack, Outcome};
+use crate::provider::item::Item;
 use crate::provider::prove::Try;
 use crate::provider::source::Source;
 use crate::provider::verify::{Verified, trace};
@@ -45,6 +46,8 @@ pub(super) struct Judged {
     verified_by: Option<usize>,
     pub(super) reason: Option<Rejection>,
     pub(super) events: Vec<Event>,
+    /// Whether nothing holds the events' keys: the same request again would be news.
+    pub(super) forgotten: bool,
     pub(super) ack: Ack,
 }
 
@@ -76,6 +79,8 @@ pub(super) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, n
         true => trace(source, request, now),
     };
     let verified_by = result.as_ref().ok().and_then(|verified| verified.by);
+    let held = |item: &Item| item.declared.key.until.is_none_or(|until| until > now);
+    let forgotten = result.as_ref().is_ok_and(|verified| !verified.items.iter().any(held));
     let (reason, outcome, events) = match result {
         Err(rejection) => {
             let outcome = inbound::outcome(rejection.reason);
@@ -92,7 +97,7 @@ pub(super) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, n
         Some(Rejection { reason: Reason::Method, .. }) => not_allowed(methods),
         _ => source.ack(outcome, request, now),
     };
-    Judged { tries, verified_by, reason, events, ack }
+    Judged { tries, verified_by, reason, events, forgotten, ack }
 }
 
 impl Judged {
@@ -100,7 +105,7 @@ impl Judged {
     pub(super) fn nowhere() -> Self {
         let reason = Some(Rejection::new(Reason::UnknownPath, "the source has another path"));
         let ack = Ack { status: 404, headers: Vec::new(), body: Bytes::new() };
-        Self { tries: Vec::new(), verified_by: None, reason, events: Vec::new(), ack }
+        Self { tries: Vec::new(), verified_by: None, reason, events: Vec::new(), forgotten: false, ack }
     }
 }
 

@@ -85,6 +85,6 @@ fn differences(plugin: &Plugin, file: &Path, whole: bool) -> Result<(Vec<String>
         true => judge(&source, plugin, &request, now),
         false => Judged::nowhere(),
     };
-    let came = Came::of(&source, &request, judged, now);
+    let came = Came::of(&source, &request, judged, now, expected.repeats());
     Ok((expected.differences(&came, whole), expected.accepts()))
 }

@@ -76,6 +76,11 @@ impl Expected {
         }
     }
 
+    /// Whether the request is sent again.
+    pub(super) fn repeats(&self) -> bool {
+        self.again.is_some()
+    }
+
     /// Whether an event is expected or a refusal; a handshake is neither.
     pub(super) fn accepts(&self) -> Option<bool> {
         match (self.events.is_empty() && !self.undecoded, &self.rejected) {
@@ -152,24 +157,25 @@ impl Answer {
 }
 
 impl Came {
-    /// Of the judgement, what the gateway would keep, deliver and answer.
-    pub(super) fn of(source: &Source, request: &Incoming, judged: Judged, now: Timestamp) -> Self {
-        let (kept, undecoded): (Vec<Event>, Vec<Event>) =
+    /// Of the judgement, what the gateway would keep, deliver and answer, to the request and to its repeat.
+    pub(super) fn of(source: &Source, request: &Incoming, judged: Judged, now: Timestamp, repeated: bool) -> Self {
+        let (mut kept, undecoded): (Vec<Event>, Vec<Event>) =
             judged.events.into_iter().partition(|event| event.state != EventState::Undecoded);
         let accepted = judged.reason.is_none() && !kept.is_empty();
+        let outcome = if judged.forgotten { Outcome::Accepted } else { Outcome::Duplicate };
+        let again = (accepted && repeated).then(|| source.ack(outcome, request, now));
+        if judged.forgotten && again.is_some() {
+            kept.extend_from_within(..);
+        }
         let rejected = judged.reason.map(|rejection| rejection.reason).filter(|_| undecoded.is_empty());
         let warnings = undecoded.iter().chain(&kept).flat_map(|event| event.warnings.clone()).collect();
-        let again = accepted.then(|| source.ack(Outcome::Duplicate, request, now));
-        let delivered =
-            kept.into_iter().filter_map(|event| members(&serde_json::to_string(&opened(source, event)).ok()?).ok());
-        Self {
-            warnings,
-            undecoded: !undecoded.is_empty(),
-            rejected,
-            ack: judged.ack,
-            again,
-            events: delivered.collect(),
+        let text = |event| serde_json::to_string(&opened(source, event)).ok();
+        let events = kept.into_iter().filter_map(|event| members(&text(event)?).ok()).collect();
+        let mut ack = judged.ack;
+        if request.method == "HEAD" {
+            ack.body.clear();
         }
+        Self { events, warnings, undecoded: !undecoded.is_empty(), rejected, ack, again }
     }
 }
 
