@@ -53,7 +53,15 @@ enum Command {
     Check(check::Check),
     Catalog(catalog::Catalog),
     Show(catalog::Show),
+    /// Print the JSON Schema of a provider.toml (Draft 7), with which editors complete and check descriptions
+    ///
+    /// Taplo (Even Better TOML) and Tombi take it by a first line `#:schema ./provider.schema.json` in the description.
+    #[command(after_help = "Examples:\n  hookport plugin schema > my-plugins/acme/provider.schema.json")]
+    Schema,
 }
+
+/// Made of the description's types; a test holds it to them.
+const SCHEMA: &str = include_str!("../../../plugins/provider.schema.json");
 
 impl Plugin {
     pub(super) fn run(self) -> Result<(), Failure> {
@@ -63,6 +71,7 @@ impl Plugin {
             Command::Check(check) => check.run(),
             Command::Catalog(catalog) => catalog.run(),
             Command::Show(show) => show.run(),
+            Command::Schema => output::bytes(SCHEMA.as_bytes()),
         }
     }
 }

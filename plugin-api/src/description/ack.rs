@@ -8,6 +8,7 @@ use super::proof::{Key, When};
 
 /// `[ack.<outcome>]`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Acks {
     /// Stored.
     pub accepted: Option<Ack>,
@@ -23,6 +24,7 @@ pub struct Acks {
 
 /// One answer.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Ack {
     /// The outcome's own status unless said.
     pub status: Option<u16>,
@@ -49,6 +51,7 @@ pub struct Ack {
 
 /// One of `[[ack.<outcome>.sign]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct AckSign {
     /// Applies only where this holds.
     pub when: Option<When>,

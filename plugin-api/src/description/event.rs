@@ -6,6 +6,7 @@ use super::many::Many;
 
 /// `[timestamp]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Time {
     /// A source.
     pub from: String,
@@ -39,6 +40,7 @@ fn one_day() -> u64 {
 
 /// `[replay]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Replay {
     /// A source, remembered as long as the timestamp may be off.
     pub nonce: String,
@@ -46,6 +48,7 @@ pub struct Replay {
 
 /// `[event]`: each a source, a template, or a list of which the first present counts.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct EventRule {
     /// The provider's name of the event.
     #[serde(default, rename = "type")]

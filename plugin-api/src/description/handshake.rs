@@ -9,6 +9,7 @@ use super::proof::{Assert, Key, When};
 
 /// One of `[[handshake]]`; the first whose `when` holds answers, and no event is kept.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Handshake {
     /// Which requests it answers; never every one.
     pub when: When,
@@ -33,6 +34,7 @@ pub struct Handshake {
 
 /// `mac = { alg, key, message }`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Mac {
     /// A keyed or plain digest of the host's registry of algorithms.
     pub alg: String,
@@ -44,6 +46,7 @@ pub struct Mac {
 
 /// `respond = { status, content_type, headers, body }`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Respond {
     /// 200 unless said.
     pub status: Option<u16>,

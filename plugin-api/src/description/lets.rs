@@ -25,6 +25,7 @@ pub enum Let {
 
 /// `[let.NAME] listed_headers = "${sig:h}"`.
 #[derive(Debug, Clone)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct ListedHeaders {
     /// A template of the list.
     pub listed_headers: String,
@@ -38,6 +39,7 @@ pub struct ListedHeaders {
 
 /// `[let.NAME] template = "...", when = {...}`.
 #[derive(Debug, Clone)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Conditional {
     /// When it is there.
     pub when: When,
@@ -47,6 +49,7 @@ pub struct Conditional {
 
 /// `[let.NAME] sort = [...]`.
 #[derive(Debug, Clone)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Sort {
     /// Templates.
     pub sort: Vec<String>,
@@ -56,6 +59,7 @@ pub struct Sort {
 
 /// `[let.NAME] collect = "..."`.
 #[derive(Debug, Clone)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Collect {
     /// Where the fields come from.
     pub collect: CollectFrom,
@@ -81,6 +85,7 @@ pub struct Collect {
 
 /// Where collected fields come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CollectFrom {
     /// The top level of a JSON body.
@@ -95,6 +100,7 @@ pub enum CollectFrom {
 
 /// The order of collected fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// By the name's bytes; equal names stay as received.
@@ -108,6 +114,7 @@ pub enum Order {
 
 /// How collected names and values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Encode {
     /// As decoded.

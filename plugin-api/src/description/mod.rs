@@ -10,6 +10,8 @@ mod many;
 mod operation;
 mod payload;
 mod proof;
+#[cfg(any(test, feature = "schema"))]
+pub mod schema;
 mod signing;
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ pub use self::signing::{Nonce, Now, Set, Sign, Signing};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Description {
     /// Who it is.
     pub provider: Identity,
@@ -97,6 +100,7 @@ impl Description {
 
 /// `[provider]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Identity {
     /// Lower-case letters, digits and `-`; also the prefix of every event type.
     pub id: String,
@@ -119,6 +123,7 @@ pub struct Identity {
 
 /// What stands behind a description, the strongest that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
     /// A published worked example verifies.
@@ -145,6 +150,7 @@ impl Evidence {
 
 /// What a body is, and so what "does not parse" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
     /// A JSON document.
@@ -160,6 +166,7 @@ pub enum Content {
 
 /// `[route]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Route {
     /// Upper case.
     #[serde(default = "post")]
@@ -174,6 +181,7 @@ fn post() -> Vec<String> {
 
 /// One of `[[headers]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct HeaderRule {
     /// Case does not matter.
     pub name: String,
@@ -196,6 +204,7 @@ fn yes() -> bool {
 
 /// `[secrets.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct SecretSlot {
     /// What it is and where an operator finds it.
     pub about: String,
@@ -209,6 +218,7 @@ pub struct SecretSlot {
 
 /// What a secret's text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SecretKind {
     /// Shared text.
@@ -222,6 +232,7 @@ pub enum SecretKind {
 
 /// `[settings.NAME]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Setting {
     /// What it changes.
     pub about: String,
@@ -237,6 +248,7 @@ pub struct Setting {
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SettingKind {
     /// Text.
@@ -250,6 +262,7 @@ pub enum SettingKind {
 
 /// A setting's value, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum SettingValue {
     /// True or false.

@@ -10,6 +10,7 @@ use super::signing::{Nonce, Now, Signing};
 
 /// One of `[[open]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Open {
     /// A JSON pointer into `data`, or several.
     pub field: Many<String>,
@@ -23,6 +24,7 @@ pub struct Open {
 
 /// One of `[[operations]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Operation {
     /// As `hookport call` and `[[polls]]` name it.
     pub id: String,
@@ -57,6 +59,7 @@ fn ten() -> u64 {
 /// `[operations.request]`: templates over `${input:/pointer}` (`${input}` is the whole of it), settings and secrets, and
 /// `${now}` and `${nonce}` where they are declared. A setting that is empty is missing.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct RequestRule {
     /// Upper case.
     pub method: String,
@@ -83,6 +86,7 @@ pub struct RequestRule {
 
 /// `[operations.answer]`. Sources are those of a request, read from the answer, and `status`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct AnswerRule {
     /// When the call succeeded; unless said with a status of 2xx.
     pub success: Option<When>,
@@ -97,6 +101,7 @@ pub struct AnswerRule {
 
 /// `retry = { when, after_s }`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Retry {
     /// When.
     pub when: When,

@@ -6,6 +6,7 @@ use super::proof::When;
 
 /// `[payload]`: the document stands in a part of the request.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Payload {
     /// A source with filters: `form:payload|unbase64`.
     pub from: String,
@@ -15,6 +16,7 @@ pub struct Payload {
 
 /// `[decrypt]`: the document is encrypted; its plaintext is what the event says.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Decrypt {
     /// `aes-256-gcm`, `aes-256-cbc-ivprefix`, `aes-256-ecb` or `wx-msgcrypt`.
     pub profile: String,

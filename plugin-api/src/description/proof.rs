@@ -9,6 +9,7 @@ use super::many::Many;
 
 /// One of `[[verify]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Verify {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -51,6 +52,7 @@ pub struct Verify {
 
 /// How a signature header is split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Parse {
     /// Not at all.
@@ -70,6 +72,7 @@ pub enum Parse {
 
 /// `key = { form, value }`: a secret's text; or one that comes with the request, by `fetch` or `from`.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Key {
     /// How the text becomes a key.
     #[serde(default = "utf8")]
@@ -93,6 +96,7 @@ pub struct Key {
 
 /// `key.fetch`: https alone, from pinned hosts, kept for a while.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Fetch {
     /// A template; of the request or of settings.
     pub url: String,
@@ -117,6 +121,7 @@ fn secret() -> String {
 
 /// One of `[[assert]]`: two templates whose bytes must be equal with some combination of the listed secrets.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Assert {
     /// A template.
     pub left: String,
@@ -126,6 +131,7 @@ pub struct Assert {
 
 /// A condition; everything named must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct When {
     /// A source and the texts of which it equals one, without case; or a list of such lists, which must all hold.
     #[serde(default)]

@@ -21,6 +21,7 @@ pub enum Signing {
 
 /// One of `[[sign]]` or `[[operations.sign]]`. What it reads it reads from the request that goes out.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Sign {
     /// Applies only where this holds.
     pub when: Option<When>,
@@ -73,6 +74,7 @@ pub struct Now {
 
 /// `nonce = { length, alphabet }` or `{ range }`: fresh for every try of a request, from the system's randomness.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 pub struct Nonce {
     /// Characters; 32 unless said.
     pub length: Option<usize>,

@@ -153,3 +153,10 @@ fn the_shipped_providers_hold_with_their_code_and_without() {
         assert!(whole.code == 0 && !whole.out.contains("its code is not checked"), "{}", whole.out);
     }
 }
+
+#[test]
+fn the_schema_is_printed_as_it_is_committed() {
+    let run = Folder::new().run(&["plugin", "schema"]);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/provider.schema.json");
+    assert_eq!(Some(run.out), fs::read_to_string(committed).ok());
+}
