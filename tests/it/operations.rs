@@ -2,6 +2,7 @@
 
 mod asking;
 mod calls;
+mod declared;
 mod polling;
 mod signed;
 

@@ -86,6 +86,6 @@ fn an_operation_without_code_is_refused() {
     let folder = folder();
     let text = "[provider]\nid = \"x\"\n\n[[operations]]\nid = \"query\"\n";
     let file = written(&folder, "provider.toml", text.as_bytes());
-    assert!(refusal(&file).to_string().contains("declares the operation \"query\" and has no code for it"));
+    assert!(refusal(&file).to_string().contains("declares the operation \"query\" and nothing makes its request"));
     assert!(inspect(&file).expect("it is readable").refusal.is_some());
 }
