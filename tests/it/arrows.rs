@@ -72,9 +72,6 @@ fn no_module_knows_what_it_must_not() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Providers of the catalogue whose ids are words that the host has other uses for.
-const WORDS: &[&str] = &[];
-
 fn folders(path: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(path)).expect("the plugins are there").flatten();
     let folders = entries.filter(|entry| entry.path().join("provider.toml").is_file());
@@ -92,7 +89,8 @@ fn the_host_names_no_provider() {
             for provider in &native {
                 assert!(!text.contains(&format!("\"{provider}")), "{} names {provider}", file.display());
             }
-            for provider in embedded.iter().filter(|provider| !WORDS.contains(&provider.as_str())) {
+            // Their ids are words, too: `"line` may begin many a text.
+            for provider in &embedded {
                 assert!(!text.contains(&format!("\"{provider}\"")), "{} names {provider}", file.display());
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::program::Folder;
 
@@ -121,4 +121,23 @@ fn the_native_providers_are_rows_too() {
     for provider in crate::shipped::PROVIDERS {
         assert!(run.out.contains(provider), "{}", run.out);
     }
+}
+
+#[test]
+fn a_handshake_is_answered_offline_and_what_it_tells_is_named() {
+    let verify = |provider: &str, case: &str| {
+        let file = catalog().join(provider).join("fixtures").join(case).display().to_string();
+        let run = Folder::new().run(&["verify", "--provider", provider, "--request", &file, "--json"]);
+        let document: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}{}", run.out, run.err));
+        (run.code, document)
+    };
+    let (code, echoed) = verify("meta", "handshake.http");
+    assert_eq!((code, &echoed["handshake"]["captured"], &echoed["events"]), (0, &json!([]), &json!([])), "{echoed}");
+    assert_eq!(echoed["ack"]["body"], "1158201444");
+    let (code, refused) = verify("meta", "handshake_with_another_token_is_refused.http");
+    assert_eq!((code, &refused["reason"], refused.get("handshake")), (1, &json!("signature_mismatch"), None));
+    let (code, told) = verify("asana", "handshake.http");
+    assert_eq!((code, &told["handshake"]["captured"]), (0, &json!(["main"])), "{told}");
+    let (_, event) = verify("github", "accepted.http");
+    assert_eq!((&event["accepted"], event.get("handshake")), (&json!(true), None));
 }

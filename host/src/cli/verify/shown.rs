@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::super::{Failure, output};
-use super::Judged;
+use super::judged::Judged;
 use crate::event::Event;
 use crate::gateway::Plugin;
 use crate::provider::prove::Try;
@@ -29,7 +29,16 @@ pub(super) struct Output {
     verified_by: Option<usize>,
     signed_text_base64: Option<String>,
     events: Vec<Event>,
+    /// Only of a handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handshake: Option<HandshakeOutput>,
     ack: AckOutput,
+}
+
+#[derive(Serialize)]
+struct HandshakeOutput {
+    /// The names of the secrets that the sender told.
+    captured: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +59,7 @@ impl Output {
             verified_by: judged.verified_by,
             signed_text_base64: signed.map(|attempt| STANDARD.encode(&attempt.message)),
             events: judged.events.iter().map(|event| event.redacted(|data| source.redact(data))).collect(),
+            handshake: judged.handshake.clone().map(|captured| HandshakeOutput { captured }),
             ack: AckOutput {
                 status: ack.status,
                 headers: ack.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
@@ -92,6 +102,13 @@ pub(super) fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged:
     }
     if judged.tries.len() > 1 {
         field("tried", &format!("{} combinations of secrets, URLs and texts; the first is shown", judged.tries.len()))?;
+    }
+    match judged.handshake.as_deref() {
+        None => {}
+        Some([]) => field("handshake", "answered; no event comes of it")?,
+        Some(told) => {
+            field("handshake", &format!("answered; the sender tells {}, kept until it is confirmed", told.join(", ")))?;
+        }
     }
     for event in &judged.events {
         let redacted = event.redacted(|data| source.redact(data));

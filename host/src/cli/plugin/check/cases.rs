@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::expected::{Came, Expected};
 use crate::case::Case;
 use crate::cli::offline::fixture::Fixture;
-use crate::cli::verify::{Judged, judge};
+use crate::cli::verify::judged::{Judged, judge};
 use crate::clock::Clock;
 use crate::gateway::Plugin;
 use crate::provider::source::Source;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::case::Case;
-use crate::cli::verify::Judged;
+use crate::cli::verify::judged::Judged;
 use crate::event::{Data, Event, EventState};
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::json::Document;
