@@ -12,6 +12,7 @@ pub mod event;
 pub mod gateway;
 pub mod inbound;
 pub mod journal;
+pub mod keys;
 pub mod net;
 pub mod operations;
 pub mod outbound;

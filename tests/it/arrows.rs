@@ -13,8 +13,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "provider",
-        &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations", "net"],
+        &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations", "net", "keys"],
     ),
+    ("keys", &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations"]),
     ("plugin", &["inbound", "outbound", "gateway", "admin", "cli", "journal", "config", "operations", "net"]),
     ("operations", &["inbound", "outbound", "gateway", "admin", "cli"]),
     (

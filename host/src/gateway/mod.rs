@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::event::{Data, Event};
 use crate::inbound::{Decoder, Inbound, Limits, Listener};
 use crate::journal::{Journal, JournalError, sqlite};
+use crate::keys::RemoteKeys;
 use crate::operations::{self, Operations};
 use crate::outbound::{self, Destination, Open, Routes};
 use crate::provider::complaint::Complaint;
@@ -81,12 +82,23 @@ pub struct Gateway {
 impl Gateway {
     /// Starts everything; nothing is listened on before all that can be checked is.
     pub async fn start(config: Config, plugins: &Plugins, clock: Clock) -> Result<Self, StartError> {
+        let keys = RemoteKeys::new(clock.clone());
+        Self::start_with(config, plugins, clock, keys).await
+    }
+
+    /// As [`start`](Self::start), with what fetches keys, which servers are trusted and what is known already.
+    pub async fn start_with(
+        config: Config,
+        plugins: &Plugins,
+        clock: Clock,
+        keys: RemoteKeys,
+    ) -> Result<Self, StartError> {
         let checked = sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
-        let inbound =
-            Inbound::new(Arc::new(checked), decoders(plugins), journal.clone(), clock.clone(), limits(&config));
+        let (checked, native, keys) = (Arc::new(checked), decoders(plugins), Arc::new(keys));
+        let inbound = Inbound::new(checked, native, journal.clone(), keys, clock.clone(), limits(&config));
         let sources = inbound.sources.clone();
         let captures = Captures::new(&config, plugins, sources.clone(), journal.clone());
         captures.load().await?;

@@ -26,11 +26,13 @@ use self::shake::peer_of;
 use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
+use crate::keys::RemoteKeys;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
+use crate::provider::remote::Fetched;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
-use crate::provider::verify::{Verified, verify};
+use crate::provider::verify::{Verified, verify, verify_with};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 
@@ -42,6 +44,8 @@ pub struct Inbound {
     pub decoders: HashMap<Arc<str>, Decoder>,
     /// Where events are kept.
     pub journal: Arc<dyn Journal>,
+    /// Keys that requests name by URL.
+    pub keys: Arc<RemoteKeys>,
     /// The time of day.
     pub clock: Clock,
     /// What a sender may ask for.
@@ -75,6 +79,7 @@ impl Inbound {
         sources: Arc<Sources>,
         decoders: HashMap<Arc<str>, Decoder>,
         journal: Arc<dyn Journal>,
+        keys: Arc<RemoteKeys>,
         clock: Clock,
         limits: Limits,
     ) -> Self {
@@ -84,6 +89,7 @@ impl Inbound {
             sources,
             decoders,
             journal,
+            keys,
             clock,
             limits,
             budget,
@@ -131,17 +137,25 @@ impl Inbound {
         }
     }
 
-    /// Checks that take long leave the async thread.
+    /// Checks that take long leave the async thread; keys that the request names are fetched before.
     async fn verify(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Verified, Rejection> {
         let now = self.clock.now();
         if !source.costly() {
             return verify(source, request, now);
         }
+        let fetched = self.fetched(source, request).await?;
         let (source, request) = (source.clone(), request.clone());
-        let checked = tokio::task::spawn_blocking(move || verify(&source, &request, now)).await;
-        checked.unwrap_or_else(|error| {
-            Err(Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")))
-        })
+        apart(move || verify_with(&source, &request, &fetched, now)).await?
+    }
+
+    /// The keys that the request names; most sources have theirs.
+    async fn fetched(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Fetched, Rejection> {
+        if !source.fetches() {
+            return Ok(Fetched::default());
+        }
+        let (asking, request) = (source.clone(), request.clone());
+        let wanted = apart(move || asking.wants(&request)).await?;
+        Ok(self.keys.fetch(wanted, source.allow_private).await)
     }
 
     /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
@@ -178,4 +192,10 @@ impl Inbound {
         let peer = peer_of(request);
         tracing::warn!(source, reason, detail, path, peer, suppressed, "refused");
     }
+}
+
+/// Work that would hold an async thread.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")))
 }

@@ -76,8 +76,13 @@ impl Fetched {
         Self { given: text, unchecked: true, ..Self::default() }
     }
 
-    fn at(&self, url: &str, host: &str) -> Result<&Bytes, Rejection> {
-        let why = match (&self.given, self.by_url.get(url)) {
+    /// What came of a URL; nothing if nobody asked.
+    pub fn at(&self, url: &str) -> Option<&Result<Bytes, String>> {
+        self.by_url.get(url)
+    }
+
+    fn text(&self, url: &str, host: &str) -> Result<&Bytes, Rejection> {
+        let why = match (&self.given, self.at(url)) {
             (Some(given), _) | (None, Some(Ok(given))) => return Ok(given),
             (None, Some(Err(why))) => why.as_str(),
             (None, None) => "nothing was fetched",
@@ -87,10 +92,15 @@ impl Fetched {
 }
 
 impl Source {
+    /// Whether there may be anything to fetch.
+    pub fn fetches(&self) -> bool {
+        self.provider.tables.iter().any(Table::fetches)
+    }
+
     /// What must be fetched before the request can be verified; nothing for a request that could not be its provider's.
     pub fn wants(&self, request: &Incoming) -> Vec<RemoteKey> {
         let tables = || self.provider.tables.iter().filter(|table| table.fetches());
-        if tables().next().is_none() || self.provider.headers.iter().any(|rule| rule.check(&request.headers).is_err()) {
+        if !self.fetches() || self.provider.headers.iter().any(|rule| rule.check(&request.headers).is_err()) {
             return Vec::new();
         }
         let parsed = Parsed::new(request, self.provider.reads);
@@ -153,7 +163,7 @@ impl Remote {
         let text: Cow<'_, [u8]> = match &self.origin {
             Origin::Fetched(fetch) => {
                 let (url, host) = fetch.url(view).map_err(|why| Rejection::new(Reason::SignatureMismatch, why))?;
-                Cow::Borrowed(fetched.at(&url, &host)?)
+                Cow::Borrowed(fetched.text(&url, &host)?)
             }
             Origin::Carried(from) => carried(from, view)?,
         };

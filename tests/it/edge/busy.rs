@@ -10,6 +10,7 @@ use hookport::gateway;
 use hookport::inbound::{Inbound, Limits, Listener};
 use hookport::journal::sqlite::{self, Options};
 use hookport::journal::{EventFilter, Journal, Plan};
+use hookport::keys::RemoteKeys;
 use rusqlite::Connection;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -65,7 +66,8 @@ async fn a_full_queue_is_503_at_once_and_loses_nothing_that_it_took() {
         max_connections: 100,
         trusted_proxies: Vec::new(),
     };
-    let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), Clock::default(), limits);
+    let (clock, keys) = (Clock::default(), Arc::new(RemoteKeys::new(Clock::default())));
+    let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), keys, clock, limits);
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");
     let (stop, stopped) = watch::channel(false);
