@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::{CallError, TRIES};
+use super::CallError;
+use super::bounds::TRIES;
 use crate::clock::Clock;
 use crate::net::{self, Client, SendError, retry_after};
 use crate::plugin::{Answer, Header, RequestPlan};

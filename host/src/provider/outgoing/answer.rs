@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hookport_plugin_api::description::AnswerRule;
 use hyper::header::HeaderMap;
+use secrecy::ExposeSecret;
 
 use super::super::condition::Condition;
 use super::super::identity::first;
@@ -90,9 +91,15 @@ impl Source {
         };
         match (succeeded, first(&rule.message, &view)) {
             (true, _) => Judged::Done(output(body, &rule.output)),
-            (false, Some((_, words))) => Judged::Failed(words.chars().take(WORDS).collect()),
-            (false, None) => Judged::Failed(start(status, body)),
+            (false, Some((_, words))) => Judged::Failed(self.secrets_hidden(words).chars().take(WORDS).collect()),
+            (false, None) => Judged::Failed(self.secrets_hidden(start(status, body))),
         }
+    }
+
+    /// A provider may quote what it refuses, and its words go into logs.
+    fn secrets_hidden(&self, words: String) -> String {
+        let secrets = self.secrets().map(|(_, secret)| secret.expose_secret().trim());
+        secrets.filter(|secret| !secret.is_empty()).fold(words, |words, secret| words.replace(secret, "***"))
     }
 }
 

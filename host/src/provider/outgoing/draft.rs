@@ -1,6 +1,7 @@
 //! A request that goes out, as far as it is made: the bytes that are signed are the bytes that are sent.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use hookport_plugin_api::operation::RequestPlan;
@@ -18,12 +19,18 @@ const AGENT: &str = concat!("hookport/", env!("CARGO_PKG_VERSION"));
 /// What no request may say by itself, because the connection is the host's.
 const OURS: [HeaderName; 6] = [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING, TE, UPGRADE];
 
-/// A request that goes out.
-#[derive(Debug, Clone)]
+/// A request that goes out; a debug print shows neither headers nor body, in which secrets may be.
+#[derive(Clone)]
 pub struct Draft {
     pub(super) origin: PublicUrl,
     /// With the `Host` that the connection will send, because it may be signed.
     pub(super) request: Incoming,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} (hidden)", self.request.method, self.origin.origin)
+    }
 }
 
 impl Draft {

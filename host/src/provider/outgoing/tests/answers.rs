@@ -48,6 +48,13 @@ fn a_failure_is_told_in_the_providers_words() {
 }
 
 #[test]
+fn a_secret_that_a_provider_quotes_is_not_told() {
+    assert_eq!(judged(RULE, 200, r#"{"code":1,"message":"no key s3cret"}"#), failed("1: no key ***"));
+    let wordless = "[operations.answer]\nsuccess = { present = \"json:/ok\" }\n";
+    assert_eq!(judged(wordless, 401, "who is s3cret?"), failed("HTTP 401: who is ***?"));
+}
+
+#[test]
 fn a_provider_that_wants_to_be_asked_again_is() {
     assert_eq!(judged(RULE, 200, r#"{"code":1212}"#), Judged::Retry(7));
     let busy = "[operations.answer]\nretry = { when = { equals = [\"status\", \"202\"] } }\n";

@@ -89,6 +89,7 @@ fn what_is_wrong_with_a_signature_is_said_with_its_key() {
             "sign.0.alg: \"hmac-sha265\" is not an algorithm; did you mean \"hmac-sha256\"?",
         ),
         ("hmac-sha256", "none", "sign.0.alg: \"none\" signs nothing"),
+        ("hmac-sha256", "jwt-hs256", "sign.0.alg: \"jwt-hs256\" is a token's algorithm"),
         ("hmac-sha256", "md5", "sign.0.message: md5 has no key, so a secret must be part of its text"),
         (
             "hmac-sha256",
