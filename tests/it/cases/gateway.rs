@@ -9,6 +9,7 @@ use hookport::clock::Clock;
 use hookport::config::{self, Config, Environment, Rules};
 use hookport::gateway::{Gateway, Plugins};
 use hookport::journal::Journal;
+use hookport::keys::RemoteKeys;
 use hookport::outbound::Condition;
 use jiff::Timestamp;
 
@@ -33,8 +34,18 @@ impl Running {
 
     /// Starts one with a clock.
     pub(crate) async fn start_by(clock: Clock, folder: &Path, configuration: &str) -> Result<Self, String> {
+        Self::start_with(RemoteKeys::new(clock.clone()), clock, folder, configuration).await
+    }
+
+    /// Starts one that has fetched keys already.
+    pub(crate) async fn start_with(
+        keys: RemoteKeys,
+        clock: Clock,
+        folder: &Path,
+        configuration: &str,
+    ) -> Result<Self, String> {
         let config = resolved(folder, configuration, plugins())?;
-        let gateway = Gateway::start(config, plugins(), clock).await.map_err(|error| error.to_string())?;
+        let gateway = Gateway::start_with(config, plugins(), clock, keys).await.map_err(|error| error.to_string())?;
         let (public, admin) = (gateway.address, gateway.admin);
         Ok(Self { public, admin, journal: gateway.journal.clone(), gateway })
     }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
+use hookport::clock::Clock;
 use hookport::event::EventState;
 use hookport::journal::{EventFilter, RejectionFilter};
+use hookport::keys::RemoteKeys;
 use hookport::request::Incoming;
 use tempfile::TempDir;
 
@@ -70,7 +72,10 @@ impl Stage {
         let setup = Setup::of(case, provider)?;
         let (folder, receiver) = (TempDir::new().map_err(|error| error.to_string())?, Receiver::start().await);
         let configuration = setup.configuration(&folder.path().join("data"), receiver.server.address);
-        let gateway = Running::start(folder.path(), &configuration, setup.at).await?;
+        let clock = Clock::standing_at(setup.at);
+        let known = |keys: RemoteKeys, (url, text): (&String, &String)| keys.knowing(url, text.clone().into());
+        let keys = setup.fetched.iter().fold(RemoteKeys::new(clock.clone()), known);
+        let gateway = Running::start_with(keys, clock, folder.path(), &configuration).await?;
         Ok(Self { folder, receiver, gateway, request: case.wire(setup.peer.as_deref())? })
     }
 }

@@ -1,5 +1,6 @@
 //! What a case's gateway is configured with: the folder's `source.toml`, the case's `given`, and a destination for everything.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub(crate) struct Setup {
     pub(crate) at: Timestamp,
     /// The sender's address, behind a proxy that is trusted.
     pub(crate) peer: Option<String>,
+    /// What stands at the URLs that keys are fetched from, `fetched.toml`.
+    pub(crate) fetched: BTreeMap<String, String>,
     /// `[sources.case]`.
     source: Table,
 }
@@ -42,7 +45,9 @@ impl Setup {
             secrets.retain(|_, secret| secret.as_array().is_none_or(|list| !list.is_empty()));
             secrets.iter_mut().for_each(|(_, secret)| place_files(secret, folder));
         }
-        Ok(Self { at, peer, source })
+        let fetched = fs::read_to_string(folder.join("fetched.toml")).unwrap_or_default();
+        let fetched = toml::from_str(&fetched).map_err(|error| format!("fetched.toml: {error}"))?;
+        Ok(Self { at, peer, fetched, source })
     }
 
     /// A whole `hookport.toml`.
