@@ -89,6 +89,14 @@ impl Decrypt {
         self.ciphertext.render(view).is_ok_and(|text| !text.trim_ascii().is_empty())
     }
 
+    /// Where the ciphertext stands, if it is one place alone.
+    pub fn place(&self) -> Option<&Place> {
+        match self.ciphertext.places().as_slice() {
+            [place] => Some(place),
+            _ => None,
+        }
+    }
+
     /// Whether a message names its receiver, as in `wx-msgcrypt`.
     pub fn has_receiver(&self) -> bool {
         self.receiver.is_some()

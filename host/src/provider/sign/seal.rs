@@ -3,6 +3,7 @@
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PrivateDecryptingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hookport_plugin_api::description::Content;
 use secrecy::ExposeSecret;
 
 use super::super::compile::Opened;
@@ -10,6 +11,8 @@ use super::super::json::{Document, Kind, Value};
 use super::super::open::private_der;
 use super::super::place::Place;
 use super::super::source::Source;
+use super::super::template::Template;
+use super::super::view::{Parsed, View};
 use super::edit;
 use crate::request::Incoming;
 
@@ -17,7 +20,7 @@ use crate::request::Incoming;
 ///
 /// Fields whose key the source does not have stay as they are.
 pub fn seal(source: &Source, sample: &Incoming, plain: &[u8]) -> Result<Incoming, String> {
-    let mut request = sample.clone();
+    let mut request = sealed(source, sample, plain)?;
     let (Ok(sealed), Ok(plain)) = (Document::parse(&sample.body), Document::parse(plain)) else { return Ok(request) };
     for opened in &source.provider.opened {
         let Some(key) = key(source, opened)? else { continue };
@@ -33,6 +36,25 @@ pub fn seal(source: &Source, sample: &Incoming, plain: &[u8]) -> Result<Incoming
             }
         }
     }
+    Ok(request)
+}
+
+/// The whole document encrypted for this source, where the sample's was encrypted for another.
+fn sealed(source: &Source, sample: &Incoming, plain: &[u8]) -> Result<Incoming, String> {
+    let mut request = sample.clone();
+    let Some(decrypt) = &source.provider.payload.decrypt else { return Ok(request) };
+    let parsed = Parsed::new(sample, source.provider.reads);
+    let view = source.view(&parsed);
+    let foreign = source.provider.payload.read(source, &view).is_err();
+    if !foreign || source.provider.content != Content::Json || Document::parse(plain).is_err() {
+        return Ok(request);
+    }
+    let names = source.secrets_in(source.provider.reach(decrypt.templates().flat_map(Template::places)));
+    let ways = source.combinations(&names);
+    let secrets = ways.first().map(|way| source.chosen(way)).unwrap_or_default();
+    let text = decrypt.seal(&View { secrets: &secrets, ..view }, plain).map_err(|error| error.to_string())?;
+    let place = decrypt.place().ok_or("the sample's ciphertext is made of several places: it cannot be made anew")?;
+    edit::put(&mut request, place, &text).map_err(|error| error.to_string())?;
     Ok(request)
 }
 
