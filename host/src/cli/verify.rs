@@ -13,7 +13,7 @@ use super::offline::{Offline, Stage};
 use super::{Failure, output};
 use crate::provider::diagnose::diagnose;
 
-/// Verify and decode one request offline, show each step, and say why a signature does not match; exit 0 accepted, 1 refused, 2 unusable input
+/// Verify and decode one request offline, and show each step; exit 0 accepted, 1 refused, 2 unusable input
 #[derive(Args)]
 #[command(after_help = "Examples:
   hookport verify --provider plugins/eiotclub/provider.toml --request notice.http --secret main=a1b1c1d1

@@ -57,8 +57,8 @@ const SUSPECTS: [Suspect; 5] = [
     Suspect { name: "other algorithms, encodings and prefixes", variants: signature::variants },
 ];
 
-/// What would make the signature of a refused request match, one sentence each, without any secret; one that says what was
-/// tried where nothing does. Empty where the signature is not what is wrong.
+/// What would make the signature of a refused request match, one sentence each, without any secret; where nothing does
+/// one that says what was tried. Empty where the signature is not what is wrong.
 pub(crate) fn diagnose(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> Vec<String> {
     let (tries, result) = trace(source, request, &Fetched::default(), now);
     if !mismatches(source, &tries, &result) {
@@ -116,8 +116,8 @@ fn nothing(source: &Source, tries: &[Try], tried: &[&str]) -> String {
     });
     let tried = if tried.is_empty() { "nothing could be tried".into() } else { format!("tried: {}", tried.join(", ")) };
     format!(
-        "nothing that is often wrong explains it ({tried}){}: compare the secret with the provider's, and the signed text \
-         with its documents",
+        "nothing that is often wrong explains it ({tried}){}: compare the secret with the provider's, and the signed \
+         text with its documents",
         length.unwrap_or_default()
     )
 }

@@ -49,8 +49,8 @@ fn formed(source: &Source) -> Vec<Variant> {
         FORMS.into_iter().filter(move |form| *form != own).filter_map(move |form| {
             let varied = described(source, index, |written| reformed(written, form))?;
             let says = format!(
-                "when the key is read as {form}, not as {own}: say key = {{ form = \"{form}\" }} in verify.{index}, or give \
-                 the secret as {own}"
+                "when the key is read as {form}, not as {own}: say key = {{ form = \"{form}\" }} in verify.{index}, or \
+                 give the secret as {own}"
             );
             Some(Variant::of_source(varied, says))
         })

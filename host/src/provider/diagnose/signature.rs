@@ -82,7 +82,7 @@ fn algorithms(source: &Source, index: usize, table: &Table) -> Vec<Variant> {
     let algorithms = others.filter_map(|name| {
         let varied = described(source, index, |written| written.alg = name.to_owned())?;
         let says = format!(
-            "when it is checked with {name}, not with {}: say alg = \"{name}\" in verify.{index}, or set that at the sender",
+            "when it is checked with {name}, not with {}: say alg = \"{name}\" in verify.{index}, or at the sender",
             own.name
         );
         Some(Variant::of_source(varied, says))
