@@ -8,9 +8,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::judged::judge;
-use self::shown::{Output, show};
+use self::shown::{Output, show, show_diagnosis};
 use super::offline::{Offline, Stage};
 use super::{Failure, output};
+use crate::provider::diagnose::diagnose;
 
 /// Verify and decode one request offline, and show each step; exit 0 accepted, 1 refused, 2 unusable input
 #[derive(Args)]
@@ -33,11 +34,16 @@ impl Verify {
         let Stage { plugin, case, source, now } = self.offline.stage()?;
         let request = Arc::new(case.request);
         let judged = judge(&source, &plugin, &request, now);
+        let diagnosis = if judged.is_unlike() { diagnose(&source, &request, now) } else { Vec::new() };
         match self.json {
             true => {
-                output::line(serde_json::to_string(&Output::of(&source, &request, &judged)).map_err(Failure::refused)?)?
+                let output = Output::of(&source, &request, &judged, diagnosis);
+                output::line(serde_json::to_string(&output).map_err(Failure::refused)?)?;
             }
-            false => show(&source, &plugin, &request, &judged)?,
+            false => {
+                show(&source, &plugin, &request, &judged)?;
+                show_diagnosis(&diagnosis)?;
+            }
         }
         if judged.reason.is_none() { Ok(()) } else { Err(Failure::Said) }
     }

@@ -10,6 +10,7 @@ pub mod compile;
 pub mod complaint;
 pub mod condition;
 pub mod decrypt;
+pub(crate) mod diagnose;
 mod document;
 pub mod filter;
 pub mod handshake;

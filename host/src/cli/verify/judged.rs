@@ -71,6 +71,12 @@ impl Judged {
         Self { reason: Some(rejection), ..Self::of(Ack { status: 404, headers: Vec::new(), body: Bytes::new() }) }
     }
 
+    /// Whether it is refused for what a signature that does not match may be the reason of.
+    pub(super) fn is_unlike(&self) -> bool {
+        let reason = self.reason.as_ref().map(|rejection| rejection.reason);
+        matches!(reason, Some(Reason::SignatureMismatch | Reason::Malformed))
+    }
+
     fn of(ack: Ack) -> Self {
         let (tries, events) = (Vec::new(), Vec::new());
         Self { tries, verified_by: None, handshake: None, reason: None, events, forgotten: false, ack }

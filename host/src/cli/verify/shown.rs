@@ -33,6 +33,9 @@ pub(super) struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     handshake: Option<HandshakeOutput>,
     ack: AckOutput,
+    /// Why the signature does not match, where it does not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnosis: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +52,7 @@ struct AckOutput {
 }
 
 impl Output {
-    pub(super) fn of(source: &Source, request: &Incoming, judged: &Judged) -> Self {
+    pub(super) fn of(source: &Source, request: &Incoming, judged: &Judged, diagnosis: Vec<String>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let ack = &judged.ack;
         let signed = shown(judged).filter(|attempt| presentable(source, request, attempt));
@@ -65,6 +68,7 @@ impl Output {
                 headers: ack.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
                 body: text(&ack.body),
             },
+            diagnosis,
         }
     }
 }
@@ -83,7 +87,6 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
 
 /// The steps for people.
 pub(super) fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged: &Judged) -> Result<(), Failure> {
-    let field = |name: &str, text: &str| output::line(format!("{name:<12} {}", output::plain(text)));
     field("provider", &format!("{} {} ({})", source.provider.id, source.provider.version, plugin.file.display()))?;
     if let Some(reason) = source.provider.unsigned() {
         field("unsigned", reason)?;
@@ -122,6 +125,15 @@ pub(super) fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged:
         Some(rejection) => field("verdict", &format!("refused: {}: {}", rejection.reason, rejection.detail))?,
     }
     field("ack", &format!("{} {}", judged.ack.status, String::from_utf8_lossy(&judged.ack.body)))
+}
+
+/// Why the signature does not match, for people.
+pub(super) fn show_diagnosis(diagnosis: &[String]) -> Result<(), Failure> {
+    diagnosis.iter().try_for_each(|finding| field("diagnosis", finding))
+}
+
+fn field(name: &str, text: &str) -> Result<(), Failure> {
+    output::line(format!("{name:<12} {}", output::plain(text)))
 }
 
 impl Source {
