@@ -114,3 +114,14 @@ fn a_key_of_the_wrong_length_is_told_at_start_by_its_secret() {
     assert!(wrong[0].starts_with("secrets.main: the key of [decrypt] is not 32 bytes"), "{wrong:?}");
     assert!(!wrong[0].contains("hunter2"));
 }
+
+#[test]
+fn a_document_that_was_encrypted_for_another_is_encrypted_anew_for_whoever_plays_the_sender() {
+    use crate::provider::sign::{PrivateKeys, seal, sign};
+    let (mine, plain) = (source(&text(SIGNED, ""), &KEYS[..1], &[]), "{\"what\":\"a\"}");
+    let sample = post(foreign(), &[("sig", "?")]);
+    let sealed = seal(&mine, &sample, plain.as_bytes()).unwrap();
+    let signed = sign(&mine, &sealed, &PrivateKeys::new(), at(0)).unwrap();
+    let verified = verify(&mine, &Arc::new(signed.request), at(0)).unwrap();
+    assert_eq!(verified.items[0].data, Data::Json(plain.into()));
+}
