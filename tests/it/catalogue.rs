@@ -52,7 +52,8 @@ impl Stage {
         let source = Source::build(SOURCE, plugin.provider.clone(), config.sources[SOURCE].parts.clone());
         let sample = Sample::parse(&fs::read(file).map_err(|error| error.to_string())?)?.request;
         let source = source.map_err(|wrong| wrong.join("; "))?;
-        let known = |fetched: Fetched, (url, text): (&String, &String)| fetched.with(url.clone(), Ok(text.clone().into()));
+        let known =
+            |fetched: Fetched, (url, text): (&String, &String)| fetched.with(url.clone(), Ok(text.clone().into()));
         let fetched = setup.fetched.iter().fold(Fetched::default(), known);
         Ok(Self { source, sample, keys: keys(file)?, fetched, now: setup.at })
     }
@@ -105,7 +106,8 @@ fn flipped(request: &Incoming) -> Vec<Incoming> {
 
 /// The cases of which events come.
 fn accepted(folder: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(folder.join("fixtures")).expect("a provider has cases").flatten().map(|entry| entry.path());
+    let files =
+        fs::read_dir(folder.join("fixtures")).expect("a provider has cases").flatten().map(|entry| entry.path());
     let cases = files.filter(|file| file.extension().is_some_and(|ending| ending == "http"));
     let told = |file: &PathBuf| {
         let expected = Case::read(file).and_then(|case| case.expected()).expect("a case can be read");

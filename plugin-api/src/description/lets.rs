@@ -144,7 +144,9 @@ impl<'de> Deserialize<'de> for Let {
                     (None, None, Some(template), None) => {
                         Ok(Let::Conditional(Conditional { when: table.when.unwrap_or_default(), template }))
                     }
-                    (Some(sort), None, None, None) => Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() })),
+                    (Some(sort), None, None, None) => {
+                        Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() }))
+                    }
                     (None, Some(collect), None, None) => Ok(Let::Collect(Collect {
                         collect,
                         exclude: table.exclude,

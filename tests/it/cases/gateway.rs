@@ -11,7 +11,6 @@ use hookport::gateway::{Gateway, Plugins};
 use hookport::journal::Journal;
 use hookport::keys::RemoteKeys;
 use hookport::outbound::Condition;
-use jiff::Timestamp;
 
 use crate::{catalogue, shipped};
 
@@ -27,11 +26,6 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts one whose clock stands at a time.
-    pub(crate) async fn start(folder: &Path, configuration: &str, at: Timestamp) -> Result<Self, String> {
-        Self::start_by(Clock::standing_at(at), folder, configuration).await
-    }
-
     /// Starts one with a clock.
     pub(crate) async fn start_by(clock: Clock, folder: &Path, configuration: &str) -> Result<Self, String> {
         Self::start_with(RemoteKeys::new(clock.clone()), clock, folder, configuration).await

@@ -50,7 +50,9 @@ impl Anchors {
 
 fn told(error: &Error) -> String {
     match error {
-        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => "the certificate does not chain to a root that is trusted".into(),
+        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => {
+            "the certificate does not chain to a root that is trusted".into()
+        }
         error => format!("the certificate is not trusted: {error}"),
     }
 }
