@@ -15,6 +15,7 @@ use crate::case::Case;
 use crate::clock::Clock;
 use crate::gateway::Plugin;
 use crate::plugin::load;
+use crate::provider::remote::Fetched;
 use crate::provider::source::Source;
 use crate::provider::view::PublicUrl;
 
@@ -50,6 +51,8 @@ pub(super) struct Stage {
     /// The file, with the body that is given beside it.
     pub(super) case: Case,
     pub(super) source: Source,
+    /// What comes of the URLs of keys.
+    pub(super) fetched: Fetched,
     pub(super) now: Timestamp,
 }
 
@@ -57,11 +60,12 @@ impl Offline {
     pub(super) fn stage(&self) -> Result<Stage, Failure> {
         let plugin = Plugin::compile(load(&self.provider).map_err(Failure::unusable)?).map_err(Failure::unusable)?;
         let mut case = self.case()?;
-        let fixture = Fixture::beside(&self.request, &case).map_err(Failure::unusable)?;
+        let mut fixture = Fixture::beside(&self.request, &case).map_err(Failure::unusable)?;
         let now = self.at.or(fixture.at).unwrap_or_else(|| Clock::default().now());
         (case.request.peer, case.request.received) = (fixture.peer, now);
+        let fetched = std::mem::take(&mut fixture.fetched);
         let source = self.source(&plugin, &case, fixture)?;
-        Ok(Stage { plugin, case, source, now })
+        Ok(Stage { plugin, case, source, fetched, now })
     }
 
     fn case(&self) -> Result<Case, Failure> {

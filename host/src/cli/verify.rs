@@ -31,9 +31,9 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Stage { plugin, case, source, now } = self.offline.stage()?;
+        let Stage { plugin, case, source, fetched, now } = self.offline.stage()?;
         let request = Arc::new(case.request);
-        let judged = judge(&source, &plugin, &request, now);
+        let judged = judge(&source, &plugin, &request, &fetched, now);
         let diagnosis = if judged.is_unlike() { diagnose(&source, &request, now) } else { Vec::new() };
         match self.json {
             true => {

@@ -27,6 +27,15 @@ impl Condition {
         })
     }
 
+    /// Compiles one that chooses: it must say something.
+    pub fn choosing(written: &When) -> Result<Self, String> {
+        let lists = [&written.present, &written.absent];
+        if written.equals.0.is_empty() && lists.iter().all(|list| list.is_empty()) && written.method.is_none() {
+            return Err("would always hold: say equals, present, absent or method, or leave `when` out".into());
+        }
+        Self::compile(written)
+    }
+
     /// The places that it reads.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         self.equals.iter().map(|(place, _)| place).chain(&self.present).chain(&self.absent)

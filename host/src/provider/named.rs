@@ -44,7 +44,7 @@ impl Named {
         Ok(match written {
             Let::Template(text) => Self::Template(Template::compile(text)?),
             Let::Conditional(written) => {
-                Self::Conditional(Condition::compile(&written.when)?, Template::compile(&written.template)?)
+                Self::Conditional(Condition::choosing(&written.when)?, Template::compile(&written.template)?)
             }
             Let::Sort(sort) => {
                 let parts = sort.sort.iter().map(|text| Template::compile(text)).collect::<Result<_, _>>()?;

@@ -27,7 +27,7 @@ impl Payload {
     pub(super) fn compile(written: &Description, check: &mut Check<'_>) -> Self {
         let from = written.payload.as_ref().and_then(|payload| {
             let from = check.one("payload.from", payload.from.parse())?;
-            let when = payload.when.as_ref().and_then(|when| check.one("payload.when", Condition::compile(when)));
+            let when = payload.when.as_ref().and_then(|when| check.one("payload.when", Condition::choosing(when)));
             Some((from, when))
         });
         let decrypt = written.decrypt.as_ref().and_then(|decrypt| {

@@ -126,6 +126,10 @@ pub fn sign(source: &Source, sample: &Incoming, keys: &PrivateKeys, now: Timesta
 
 fn whole(source: &Source, mut request: Incoming, keys: &PrivateKeys, now: Timestamp) -> Result<Signed, SignError> {
     let (index, table, ready) = table(source, &request)?;
+    if table.algorithm.token.is_some() {
+        let why = "tokens are only checked and never made: send one that the sender made".into();
+        return Err(SignError::Key { table: index, why });
+    }
     let mut named = layout::named(source, table, &request);
     stamp::stamp(source, &mut request, &mut named, now)?;
     agree(source, &mut request)?;

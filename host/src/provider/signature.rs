@@ -147,7 +147,7 @@ impl Table {
         let when = written
             .when
             .as_ref()
-            .map(Condition::compile)
+            .map(Condition::choosing)
             .transpose()
             .map_err(|error| wrong.push(("when", error)))
             .ok()
@@ -161,6 +161,10 @@ impl Table {
                 "form",
                 "is how a curve's signature is laid out: only with ecdsa-p256-sha256 and sm2-sm3".into(),
             ));
+        }
+        let word = |text: &&String| !text.contains("${");
+        if let Some(text) = written.encoding.iter().filter(word).find(|text| Encoding::named(text).is_none()) {
+            wrong.push(("encoding", format!("{text:?} is not an encoding: {ENCODINGS}")));
         }
         let token = algorithm.is_some_and(|algorithm| algorithm.token.is_some());
         wrong.extend(misplaced(written, token).map(|(key, why)| (key, why.to_owned())));
@@ -296,6 +300,9 @@ fn misplaced(written: &Verify, token: bool) -> impl Iterator<Item = (&'static st
     ];
     wrong.into_iter().filter(|(applies, ..)| *applies).map(|(_, key, why)| (key, why))
 }
+
+/// The names of encodings.
+pub(super) const ENCODINGS: &str = "hex, base64, base64url, utf8, either (hex or base64)";
 
 /// How a signature is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
-//! What a folder of cases says of their source: `source.toml`, the case's own `given` over it, and keys that sign.
+//! What a folder of cases says of their source: `source.toml`, the case's own `given` over it, keys that sign, and in
+//! `fetched.toml` what stands at the URLs that keys are fetched from.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,6 +13,7 @@ use toml::{Table, Value};
 use crate::case::Case;
 use crate::config::Environment;
 use crate::config::written::{self, Secret};
+use crate::provider::remote::Fetched;
 use crate::provider::sign::{PrivateKey, PrivateKeys};
 use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;
@@ -24,6 +27,8 @@ pub(in crate::cli) struct Fixture {
     pub(in crate::cli) peer: Option<IpAddr>,
     /// As `[sources.NAME]` has it.
     pub(in crate::cli) parts: SourceParts,
+    /// What comes of the URLs of keys.
+    pub(in crate::cli) fetched: Fetched,
 }
 
 impl Fixture {
@@ -39,7 +44,8 @@ impl Fixture {
         if let Some(given) = case.section("given") {
             lay_over(&mut table, table_of(given).map_err(wrong)?);
         }
-        Self::of(table, folder).map_err(|error| format!("{}: {error}", beside.display()))
+        let fixture = Self::of(table, folder).map_err(|error| format!("{}: {error}", beside.display()))?;
+        Ok(Self { fetched: fetched(folder)?, ..fixture })
     }
 
     fn of(mut table: Table, folder: &Path) -> Result<Self, String> {
@@ -52,8 +58,17 @@ impl Fixture {
         let peer = text("peer")?.map(|peer| peer.parse().map_err(|_| format!("peer: {peer:?} is no address")));
         table.insert("provider".into(), "".into());
         let source: written::Source = Value::Table(table).try_into().map_err(|error| plain(&error))?;
-        Ok(Self { at, peer: peer.transpose()?, parts: parts(source, folder)? })
+        Ok(Self { at, peer: peer.transpose()?, parts: parts(source, folder)?, ..Self::default() })
     }
+}
+
+fn fetched(folder: &Path) -> Result<Fetched, String> {
+    let file = folder.join("fetched.toml");
+    let Ok(text) = fs::read_to_string(&file) else { return Ok(Fetched::default()) };
+    let known: BTreeMap<String, String> =
+        toml::from_str(&text).map_err(|error| format!("{}: {}", file.display(), plain(&error)))?;
+    let with = |fetched: Fetched, (url, text): (String, String)| fetched.with(url, Ok(text.into()));
+    Ok(known.into_iter().fold(Fetched::default(), with))
 }
 
 fn parts(source: written::Source, folder: &Path) -> Result<SourceParts, String> {

@@ -33,7 +33,13 @@ pub(in crate::cli) struct Judged {
 }
 
 /// What the gateway would make of a request on the source's path.
-pub(in crate::cli) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Incoming>, now: Timestamp) -> Judged {
+pub(in crate::cli) fn judge(
+    source: &Source,
+    plugin: &Plugin,
+    request: &Arc<Incoming>,
+    fetched: &Fetched,
+    now: Timestamp,
+) -> Judged {
     let refused = |rejection| Judged::refused(source, request, rejection, now);
     let method = |detail| refused(Rejection::new(Reason::Method, detail));
     if !source.takes(&request.method) {
@@ -51,7 +57,7 @@ pub(in crate::cli) fn judge(source: &Source, plugin: &Plugin, request: &Arc<Inco
         }
         Greeting::None | Greeting::Signed => {}
     }
-    let (tries, result) = trace(source, request, &Fetched::default(), now);
+    let (tries, result) = trace(source, request, fetched, now);
     let verified_by = result.as_ref().ok().and_then(|verified| verified.by);
     let judged = match result {
         Err(rejection)

@@ -127,3 +127,20 @@ fn words_for_keys_stand_only_where_they_mean_something() {
     assert!(complaints(&laid_out).contains("form: is how a curve's signature is laid out"));
     assert!(complaints(&CURVE.replace("x509_pem", "x509")).contains("is not a key form"));
 }
+
+#[test]
+fn an_encoding_is_one_that_is_known_or_a_setting() {
+    let hexx = SIGNED.replace("\"hex\"", "\"hexx\"");
+    assert!(complaints(&hexx).contains("encoding: \"hexx\" is not an encoding: hex, base64"), "{}", complaints(&hexx));
+    let chosen =
+        SIGNED.replace("\"hex\"", "\"${config:how}\"") + "[settings.how]\nabout = \"how\"\ndefault = \"hex\"\n";
+    assert_eq!(complaints(&chosen), "");
+}
+
+#[test]
+fn a_when_that_says_nothing_chooses_nothing() {
+    let table = SIGNED.replace("parse =", "when = {}\nparse =");
+    assert!(complaints(&table).contains("verify.0.when: would always hold"), "{}", complaints(&table));
+    let word = format!("{SIGNED}[let.x]\nwhen = {{}}\ntemplate = \"x\"\n");
+    assert!(complaints(&word).contains("would always hold"), "{}", complaints(&word));
+}

@@ -76,13 +76,13 @@ fn report(plugin: &Plugin, file: &Path, whole: bool) -> CaseReport {
 fn differences(plugin: &Plugin, file: &Path, whole: bool) -> Result<(Vec<String>, Option<bool>), String> {
     let mut case = Case::parse(&fs::read(file).map_err(|error| error.to_string())?)?;
     let expected = Expected::of(&case)?;
-    let Fixture { at, peer, parts } = Fixture::beside(file, &case)?;
+    let Fixture { at, peer, parts, fetched } = Fixture::beside(file, &case)?;
     let now = at.unwrap_or_else(|| Clock::default().now());
     let source = Source::build("case", plugin.provider.clone(), parts).map_err(|wrong| wrong.join("; "))?;
     (case.request.peer, case.request.received) = (peer, now);
     let request = Arc::new(case.request);
     let judged = match source.path.as_deref() == Some(request.path()) {
-        true => judge(&source, plugin, &request, now),
+        true => judge(&source, plugin, &request, &fetched, now),
         false => Judged::nowhere(),
     };
     let came = Came::of(&source, &request, judged, now, expected.repeats());
