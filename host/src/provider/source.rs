@@ -252,8 +252,12 @@ impl Source {
                 .collect()
         };
         let encoding = if table.algorithm.name == "static" { &[Encoding::Utf8][..] } else { &[Encoding::Hex] };
-        let encodings =
-            resolve(&texts(&table.encodings)?, encoding, Encoding::named, "encoding: hex, base64, base64url, utf8, either")?;
+        let encodings = resolve(
+            &texts(&table.encodings)?,
+            encoding,
+            Encoding::named,
+            "encoding: hex, base64, base64url, utf8, either",
+        )?;
         let layouts = resolve(&texts(&table.forms)?, table.algorithm.layouts, Layout::named, "form: der, raw")?;
         let user_ids = Some(texts(&table.user_ids)?)
             .filter(|ids| !ids.is_empty())

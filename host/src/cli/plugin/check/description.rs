@@ -42,6 +42,11 @@ pub(super) fn check(file: &Path) -> Result<Checked, Failure> {
     if let Some(provider) = provider.filter(|_| errors.is_empty()) {
         checked.id = Some(provider.id.to_string());
         checked.warnings = warnings(&provider.description, &places);
+        checked.warnings.extend(provider.binds_nothing().map(|index| {
+            let message =
+                "the signed text has nothing of the body; ${body} is meant with its $, else say covers = \"none\"";
+            places.complain(format!("verify.{index}.message"), message)
+        }));
         let described = |provider| Plugin::described(Arc::new(provider), file.to_owned());
         let code = beside(file).join("Cargo.toml").is_file();
         match plugin::load(file) {
