@@ -56,7 +56,7 @@ pub struct Confirmed {
 
 /// An operator's word on secrets that senders told; the gateway knows how one gets into its source.
 pub trait Confirm: Send + Sync + 'static {
-    /// Confirms the newest pending one of these: from now on it verifies.
+    /// Confirms the pending one of these, if it is one: from now on it verifies.
     fn confirm(&self, which: CaptureFilter) -> Confirming<Confirmed>;
 
     /// Forgets what is pending of these, and with a fingerprint what is confirmed; says how many.

@@ -30,7 +30,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Confirm a secret that a sender told in its handshake: the newest that is pending, or the one with this fingerprint
+    /// Confirm a secret that a sender told in its handshake: the one that is pending, or of several the one with this fingerprint
     #[command(
         after_help = "The secret verifies at once, beside those that are configured, also after a restart. Others that were pending \
                       for it are forgotten.\n\nExamples:\n  hookport sources confirm tasks\n  hookport sources confirm notes --reveal\n  \

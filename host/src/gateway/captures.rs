@@ -63,11 +63,20 @@ impl Captures {
         let mut captures = self.journal.captures().await?;
         captures.retain(|capture| capture.confirmed.is_none() && capture.source == which.source);
         let named = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        let pending = captures
+        let meant: Vec<_> = captures
             .iter()
-            .find(|capture| named(&which.secret, &capture.secret) && named(&which.fingerprint, &capture.fingerprint()));
+            .filter(|capture| {
+                named(&which.secret, &capture.secret) && named(&which.fingerprint, &capture.fingerprint())
+            })
+            .collect();
         let nothing = || Failure::new(StatusCode::NOT_FOUND, "no such secret is pending for this source");
-        let pending = pending.ok_or_else(nothing)?;
+        let pending = *meant.first().ok_or_else(nothing)?;
+        // Anybody can tell one, and be the last who did.
+        if meant.len() > 1 {
+            let message =
+                format!("{} secrets are pending: say which by its fingerprint, as the list shows it", meant.len());
+            return Err(Failure::new(StatusCode::CONFLICT, message));
+        }
         configured.with(std::slice::from_ref(pending)).map_err(|wrong| {
             Failure::new(StatusCode::CONFLICT, format!("what the sender told is no key: {}", wrong.join("; ")))
         })?;

@@ -52,6 +52,8 @@ pub struct Inbound {
     pub limits: Limits,
     /// Bytes of bodies that are in memory; a request that finds none left is told to come again.
     pub budget: Arc<Semaphore>,
+    /// Costly checks under way at once: each holds several times its body.
+    checks: Semaphore,
     /// Handshakes answered since the start.
     pub handshakes: AtomicU64,
     log: Throttle,
@@ -72,6 +74,8 @@ pub struct Limits {
 
 /// Bytes of bodies that may be in memory at once.
 const BUDGET: usize = 256 << 20;
+/// More than processors, because they end in milliseconds; less than the threads that tokio would make for them.
+const CHECKS: usize = 32;
 
 impl Inbound {
     /// Ready to listen.
@@ -93,6 +97,7 @@ impl Inbound {
             clock,
             limits,
             budget,
+            checks: Semaphore::new(CHECKS),
             handshakes: AtomicU64::new(0),
             log: Throttle::default(),
         }
@@ -145,7 +150,7 @@ impl Inbound {
         }
         let fetched = self.fetched(source, request).await?;
         let (source, request) = (source.clone(), request.clone());
-        apart(move || verify_with(&source, &request, &fetched, now)).await?
+        self.apart(move || verify_with(&source, &request, &fetched, now)).await?
     }
 
     /// The keys that the request names; most sources have theirs.
@@ -154,7 +159,7 @@ impl Inbound {
             return Ok(Fetched::default());
         }
         let (asking, request) = (source.clone(), request.clone());
-        let wanted = apart(move || asking.wants(&request)).await?;
+        let wanted = self.apart(move || asking.wants(&request)).await?;
         Ok(self.keys.fetch(wanted, source.allow_private).await)
     }
 
@@ -192,10 +197,13 @@ impl Inbound {
         let peer = peer_of(request);
         tracing::warn!(source, reason, detail, path, peer, suppressed, "refused");
     }
-}
 
-/// Work that would hold an async thread.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Rejection::new(Reason::Unavailable, format!("verification broke off: {error}")))
+    /// Work that would hold an async thread.
+    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
+        let broken = |error: &dyn std::fmt::Display| {
+            Rejection::new(Reason::Unavailable, format!("verification broke off: {error}"))
+        };
+        let _place = self.checks.acquire().await.map_err(|error| broken(&error))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
+    }
 }

@@ -86,6 +86,9 @@ impl RemoteKeys {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.serves(key, now)) {
             return kept.came.clone();
         }
+        // That others are asked for too much says nothing of this one: it is not kept.
+        let place = tokio::time::timeout(self.limit, self.places.acquire()).await;
+        let _place = place.map_err(|_| "too many fetches are under way")?.map_err(|error| error.to_string())?;
         let came = self.ask(&key.url, allow_private).await;
         let (headers, came) =
             came.map_or_else(|why| (HeaderMap::new(), Err(why)), |(headers, text)| (headers, Ok(text)));
@@ -101,8 +104,6 @@ impl RemoteKeys {
     }
 
     async fn ask(&self, url: &str, allow_private: bool) -> Result<(HeaderMap, Bytes), String> {
-        let place = tokio::time::timeout(self.limit, self.places.acquire()).await;
-        let _place = place.map_err(|_| "too many fetches are under way")?.map_err(|error| error.to_string())?;
         let request = Request::get(url).header(USER_AGENT, concat!("hookport/", env!("CARGO_PKG_VERSION")));
         let request = request.body(Full::default()).map_err(|error| error.to_string())?;
         let client = &self.clients[usize::from(allow_private)];
@@ -118,5 +119,22 @@ impl RemoteKeys {
     fn entry(&self, url: &str, private: bool) -> Arc<Entry> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.entry(url, private, self.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::remote::RemoteKind;
+
+    #[tokio::test]
+    async fn a_url_that_found_no_place_is_asked_for_when_there_is_one() {
+        let keys = RemoteKeys::new(Clock::default()).within(Duration::from_millis(20));
+        let all = keys.places.acquire_many(MAX_FETCHES as u32).await.unwrap();
+        let wanted = RemoteKey { url: "https://127.0.0.1:9/".into(), kind: RemoteKind::Certificates };
+        let busy = keys.get(&wanted, false).await.unwrap_err();
+        drop(all);
+        let asked = keys.get(&wanted, false).await.unwrap_err();
+        assert!(busy.contains("too many") && !asked.contains("too many"), "{busy}; {asked}");
     }
 }

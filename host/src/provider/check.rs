@@ -30,6 +30,20 @@ fn proves(table: &Verify) -> bool {
     texts || table.when.is_some() || table.key.is_some() || table.pick.is_some() || table.prefix.is_some()
 }
 
+/// Whether a secret is part of every text that the template gives: not one that may be missing, or comes with each of
+/// some fields, of which there may be none.
+fn holds_secret(template: &Template, lets: &BTreeMap<String, Named>) -> bool {
+    template.required().any(|place| match place {
+        Place::Secret(_) => true,
+        Place::Let(name) => match lets.get(name) {
+            Some(Named::Template(template) | Named::Conditional(_, template)) => holds_secret(template, lets),
+            Some(Named::Sort(parts, _)) => parts.iter().any(|part| holds_secret(part, lets)),
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
 /// A description that is being checked, and what is wrong with it so far.
 pub(super) struct Check<'c> {
     pub(super) places: &'c Places<'c>,
@@ -176,11 +190,11 @@ impl Check<'_> {
             let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");
             self.add("replay.nonce", message);
         }
+        // Said already where they have no end.
+        let lets = acyclic(&provider.lets).is_ok();
         for (index, table) in provider.tables.iter().enumerate() {
-            let secret = |message: &Template| {
-                provider.reach(message.places()).iter().any(|place| matches!(place, Place::Secret(_)))
-            };
-            if table.algorithm.key == KeyKind::None && !table.messages.iter().all(secret) {
+            let secret = |message: &Template| holds_secret(message, &provider.lets);
+            if table.algorithm.key == KeyKind::None && lets && !table.messages.iter().all(secret) {
                 let message = format!(
                     "{} has no key, so a secret must be part of its text: anybody can compute it",
                     table.algorithm.name

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::decrypt::DecryptError;
@@ -104,7 +105,7 @@ fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Pr
     // What asks is no event, so it need not look like one.
     let broken = if asked.is_some() { None } else { broken(source, &parsed) };
     let pieces = pieces(&telling);
-    let proofs = match (proofs(source, &parsed, &pieces, proving), &broken) {
+    let proofs = match (proofs(&telling, &pieces, proving), &broken) {
         (Ok(proofs), None) => proofs,
         (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real) => proofs,
         (Err(rejection), None) => return Err(rejection),
@@ -115,7 +116,7 @@ fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Pr
     if let Some(what) = broken {
         return Ok(telling.unread(proof, Some(what), None));
     }
-    let (stale, nonce) = in_time(source, &parsed, &pieces, &proofs, now)?;
+    let (stale, nonce) = in_time(&telling, &pieces, &proofs)?;
     if let Some(index) = asked {
         let stands = Found { by: proof.by, nonce, ..Found::default() };
         return Ok(match stale {
@@ -152,45 +153,48 @@ fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Pr
     }
 }
 
-/// The pieces that must each prove themselves, where the description says `each`.
-fn pieces(telling: &Telling<'_>) -> Option<Vec<Incoming>> {
+/// The pieces that must each prove themselves, where the description says `each`. A request is made of one only while it
+/// is looked at: thousands of copies of the headers would cost more than the body that asks for them.
+fn pieces(telling: &Telling<'_>) -> Option<Vec<Bytes>> {
     let each = telling.source.provider.each.as_ref()?;
     let body = &telling.parsed.request.body;
     let values = telling.parsed.json().and_then(|document| each.pieces(document).ok()).unwrap_or_default();
-    Some(values.into_iter().map(|value| telling.standing_in(body.slice(value.span()))).collect())
+    Some(values.into_iter().map(|value| body.slice(value.span())).collect())
 }
 
 /// The proof of the request, or one of each of its pieces.
 fn proofs<'s>(
-    source: &'s Source,
-    parsed: &Parsed<'_>,
-    pieces: &Option<Vec<Incoming>>,
+    telling: &Telling<'s>,
+    pieces: &Option<Vec<Bytes>>,
     proving: &mut Proving<'_>,
 ) -> Result<Vec<Proof<'s>>, Rejection> {
+    let source = telling.source;
     match pieces {
-        None => prove(source, parsed, proving).map(|proof| vec![proof]),
+        None => prove(source, telling.parsed, proving).map(|proof| vec![proof]),
         Some(pieces) if pieces.is_empty() => {
             let each = source.provider.description.each.as_deref().unwrap_or_default();
             Err(Rejection::new(Reason::SignatureMissing, format!("nothing stands at {each} that could be signed")))
         }
         Some(pieces) => {
             let reads = source.provider.reads;
-            pieces.iter().map(|piece| prove(source, &Parsed::new(piece, reads), proving)).collect()
+            let mut one =
+                |piece: &Bytes| prove(source, &Parsed::new(&telling.standing_in(piece.clone()), reads), proving);
+            pieces.iter().map(&mut one).collect()
         }
     }
 }
 
 /// Why it is out of time, and what may come only once.
 fn in_time(
-    source: &Source,
-    parsed: &Parsed<'_>,
-    pieces: &Option<Vec<Incoming>>,
+    telling: &Telling<'_>,
+    pieces: &Option<Vec<Bytes>>,
     proofs: &[Proof<'_>],
-    now: Timestamp,
 ) -> Result<(Option<Rejection>, Option<DedupKey>), Rejection> {
+    let Telling { source, parsed, now } = *telling;
     let (mut stale, mut nonces) = (None, None);
     for (nth, proof) in proofs.iter().enumerate() {
-        let piece = pieces.as_ref().map(|pieces| Parsed::new(&pieces[nth], source.provider.reads));
+        let piece = pieces.as_ref().map(|pieces| telling.standing_in(pieces[nth].clone()));
+        let piece = piece.as_ref().map(|piece| Parsed::new(piece, source.provider.reads));
         let sig = proof.sig();
         let inner = piece.as_ref().unwrap_or(parsed);
         let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
@@ -204,10 +208,13 @@ fn in_time(
 }
 
 impl Telling<'_> {
-    fn pieces(&self, pieces: &[Incoming], proofs: &[Proof<'_>]) -> Result<Vec<Item>, String> {
+    fn pieces(&self, pieces: &[Bytes], proofs: &[Proof<'_>]) -> Result<Vec<Item>, String> {
         let several = pieces.len() > 1;
         let items = pieces.iter().zip(proofs).enumerate();
-        items.map(|(nth, (piece, proof))| self.piece(piece, proof, several.then_some(nth))).collect()
+        let item = |(nth, (piece, proof)): (usize, (&Bytes, &Proof<'_>))| {
+            self.piece(&self.standing_in(piece.clone()), proof, several.then_some(nth))
+        };
+        items.map(item).collect()
     }
 
     /// A request that is kept as it came. It may take nobody else's place: its key is its own bytes, and neither time nor

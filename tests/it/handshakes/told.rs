@@ -107,7 +107,7 @@ async fn what_is_confirmed_verifies_beside_what_is_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_is_confirmed_or_the_one_that_is_named() {
+async fn the_one_that_is_pending_is_confirmed_and_of_several_the_one_that_is_named() {
     let door = Door::open().await;
     for n in 0..10 {
         assert_eq!(door.tell(&format!("{TOKEN}{n}")).await.status, 200);
@@ -119,13 +119,15 @@ async fn the_newest_is_confirmed_or_the_one_that_is_named() {
     assert_eq!(door.confirm("tells", json!({ "secret": "other" })).await.0, 404);
     assert_eq!(door.confirm("nobody", json!({})).await.0, 404);
     assert_eq!(door.confirm("tells", json!({ "sercet": "main" })).await.0, 422);
+    let (status, refused) = door.confirm("tells", json!({ "secret": "main" })).await;
+    assert_eq!(status, 409, "whoever told the last is nobody special: {refused}");
+    assert_eq!(door.event("z", &format!("{TOKEN}9")).await, 401);
     let (_, confirmed) = door.confirm("tells", json!({ "fingerprint": captures[3]["fingerprint"] })).await;
     assert_eq!(confirmed["others"], 7);
     assert_eq!(door.event("a", &format!("{TOKEN}6")).await, 200);
-    door.tell("older").await;
-    door.tell("newer").await;
+    door.tell("alone").await;
     assert_eq!(door.confirm("tells", json!({})).await.0, 200);
-    assert_eq!((door.event("b", "newer").await, door.event("c", "older").await), (200, 401));
+    assert_eq!((door.event("b", "alone").await, door.event("c", &format!("{TOKEN}9")).await), (200, 401));
     door.stop().await;
 }
 
@@ -137,6 +139,8 @@ async fn what_is_no_key_cannot_be_confirmed() {
     let (status, refused) = door.confirm("hexes", json!({})).await;
     assert_eq!(status, 409, "{refused}");
     assert!(refused["error"].as_str().is_some_and(|text| text.contains("secrets.main") && !text.contains("not-hex")));
+    let (_, discarded) = door.admin("POST", "/v1/sources/hexes/discard", &json!({})).await;
+    assert_eq!(discarded, json!({ "discarded": 1 }));
     assert_eq!(told("00ff").await, 200);
     assert_eq!(door.confirm("hexes", json!({})).await.0, 200);
     door.stop().await;

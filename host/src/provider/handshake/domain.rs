@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::token::{LONGEST, Token};
 use super::{is_of_request, spoken};
+use crate::provider::compile::reach;
 use crate::provider::named::Named;
 use crate::provider::place::Place;
 use crate::provider::template::{Part, Template};
@@ -84,6 +85,12 @@ fn extend(shapes: &mut Vec<Vec<Piece>>, template: &Template, lets: &BTreeMap<Str
             Part::Value { place, filters, fallback } => {
                 let known = Template { parts: vec![part.clone()] };
                 if !spoken(&known, lets)?.iter().any(is_of_request) {
+                    let open = reach([place], lets).into_iter().find(|place| !is_ours(place));
+                    if let Some(open) = open {
+                        return Err(format!(
+                            "{place} depends on the request ({open}): what is signed could not be foretold"
+                        ));
+                    }
                     append(shapes, Piece::Known(known));
                     continue;
                 }
@@ -108,6 +115,11 @@ fn extend(shapes: &mut Vec<Vec<Piece>>, template: &Template, lets: &BTreeMap<Str
         }
     }
     Ok(())
+}
+
+/// Whether a place is the same whoever asks, and however.
+fn is_ours(place: &Place) -> bool {
+    matches!(place, Place::Secret(_) | Place::Config(_) | Place::Let(_))
 }
 
 fn extend_let(shapes: &mut Vec<Vec<Piece>>, name: &str, lets: &BTreeMap<String, Named>) -> Result<(), String> {

@@ -1,6 +1,9 @@
 //! Which URLs may be asked for a key: https alone, from pinned hosts, in the one way to write them.
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
+
+/// Bytes of a URL; those of certificates are a tenth of it.
+const LONGEST: usize = 2048;
 
 /// A pinned host: `*` stands for one label or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +41,12 @@ impl Pin {
     }
 }
 
-/// The URL, if it is written in the one way that every reader understands alike, and pinned; and its host.
+/// The URL, if it is written in the one way that every reader understands alike, and pinned; and its host. A path that is
+/// pinned comes without a query unless the pin has one: what a server answers is often the query's to say.
 pub(super) fn judge(text: &str, pins: &[Pin], path: Option<&str>) -> Result<(String, String), String> {
+    if text.len() > LONGEST {
+        return Err(format!("the URL of the key is longer than {LONGEST} bytes"));
+    }
     let plain = || "the URL of the key is not a plain https URL".to_owned();
     let url = Url::parse(text).ok().filter(|url| url.as_str() == text && url.scheme() == "https").ok_or_else(plain)?;
     let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
@@ -47,8 +54,12 @@ pub(super) fn judge(text: &str, pins: &[Pin], path: Option<&str>) -> Result<(Str
     if !pins.iter().any(|pin| pin.holds(host, url.port())) {
         return Err(format!("the URL of the key is on the host {host:?}, which is none of allow_hosts"));
     }
-    if path.is_some_and(|path| !glob(path, url.path())) {
-        return Err(format!("the URL of the key has another path on {host} than the pinned one"));
+    let leads = |pinned: &str| match pinned.contains('?') {
+        true => glob(pinned, &url[Position::BeforePath..]),
+        false => url.query().is_none() && glob(pinned, url.path()),
+    };
+    if !path.is_none_or(leads) {
+        return Err(format!("the URL of the key has another path or query on {host} than the pinned one"));
     }
     Ok((text.to_owned(), host.to_owned()))
 }
@@ -84,7 +95,7 @@ mod tests {
         for (url, host) in [
             ("https://sns.us-east-1.amazonaws.com/Simple-0a.pem", "sns.us-east-1.amazonaws.com"),
             ("https://api-2.keys.example/Simple-.pem", "api-2.keys.example"),
-            ("https://api.keys.example/Simple-a/b.pem?v=1", "api.keys.example"),
+            ("https://api.keys.example/Simple-a/b.pem", "api.keys.example"),
             ("https://keys.internal:8443/Simple-x.pem", "keys.internal"),
         ] {
             assert_eq!(judged(url).as_deref(), Ok(host), "{url}");
@@ -138,11 +149,30 @@ mod tests {
             "https://sns.us-east-1.amazonaws.com/evil/Simple-0.pem",
             "https://sns.us-east-1.amazonaws.com/Simple-0.pem/",
             "https://sns.us-east-1.amazonaws.com/Simple-0.pem#",
+            "https://sns.us-east-1.amazonaws.com/Simple-0.pem?",
+            "https://sns.us-east-1.amazonaws.com/Simple-0.pem?Action=GetEndpointAttributes",
+            "https://sns.us-east-1.amazonaws.com/Simple-0?x=.pem",
             "https://sns.us-east-1.amazonaws.com",
             "",
         ] {
             assert!(judged(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_query_is_taken_where_the_pin_has_one() {
+        let pins = [Pin::compile("keys.example.com").unwrap()];
+        let judged = |url: &str, path| judge(url, &pins, path).is_ok();
+        let url = "https://keys.example.com/certs?id=7";
+        assert!(judged(url, Some("/certs?id=*")) && judged(url, None));
+        assert!(!judged(url, Some("/certs")) && !judged(url, Some("/certs?name=*")) && !judged(url, Some("*")));
+    }
+
+    #[test]
+    fn a_url_of_any_length_is_not_kept() {
+        let long = |bytes: usize| format!("https://api.keys.example/Simple-{}.pem", "a".repeat(bytes));
+        assert!(judged(&long(2_000)).is_ok());
+        assert!(judged(&long(2_048)).unwrap_err().contains("longer than 2048"));
     }
 
     #[test]

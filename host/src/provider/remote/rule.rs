@@ -85,7 +85,9 @@ impl Fetch {
         if url.places().iter().any(|place| matches!(place, Place::Secret(_))) {
             wrong.push(("key.fetch.url", "reads a secret, which the host that is asked would see".into()));
         }
-        Some(Self { url, pins, path: written.path.clone() })
+        // What the request says of a URL is its path alone, if nothing else is pinned.
+        let path = written.path.clone().or_else(|| written.url.contains("${").then(|| "*".to_owned()));
+        Some(Self { url, pins, path })
     }
 
     /// The URL of this request's key, and its host; the error says why it may not be asked.
@@ -125,6 +127,7 @@ fn misplaced(key: &Key, form: &str, algorithm: Option<&Algorithm>) -> Wrong {
         ("key.subject", key.subject.is_some()),
     ];
     let certified = form == "x509_pem" && (fetched || carried);
+    let anybody = carried && key.chain.as_deref() == Some("webpki") && key.subject_cn.is_none();
     let of_certificates = certificates.into_iter().filter(|(_, said)| *said && !certified);
     let rules = [
         (fetched && carried, "key.from", "stands beside key.fetch: a key comes from one place"),
@@ -139,6 +142,11 @@ fn misplaced(key: &Key, form: &str, algorithm: Option<&Algorithm>) -> Wrong {
             "key.chain",
             "missing: a certificate that the request carries proves nothing until it chains to roots that are pinned: \
              webpki, or the name of a secret that holds them",
+        ),
+        (
+            anybody,
+            "key.subject_cn",
+            "missing: anybody has a certificate below the roots of browsers; whose common name counts?",
         ),
     ];
     let rules = rules.into_iter().filter(|(applies, ..)| *applies).map(|(_, key, why)| (key, why.to_owned()));

@@ -245,6 +245,13 @@ fn a_description_that_proves_nothing_by_omission_is_refused() {
     assert!(complaints(&unsigned_time).contains("an unsigned time proves nothing"));
     assert!(complaints(&SIGNED.replace("${sig:t}.", "${sig:t}.${let:nope}")).contains("let:nope is not declared"));
     assert!(complaints(&SIGNED.replace("hmac-sha256", "sha256")).contains("anybody can compute it"));
+    let optional = [
+        ("&secret=${secret:main}", "&secret=${secret:main?}"),
+        ("&secret=${secret:main}", "$(&secret=${secret:main})"),
+    ];
+    for (from, to) in optional {
+        assert!(complaints(&FIELDS.replace(from, to)).contains("anybody can compute it"), "{to}");
+    }
     assert!(complaints(&SIGNED.replace("hmac-sha256", "static")).contains("unsigned time"));
     let nonce = format!("{SIGNED}[replay]\nnonce = \"header:x-nonce\"\n");
     assert!(complaints(&nonce).contains("an unsigned nonce"));

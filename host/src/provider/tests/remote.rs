@@ -321,6 +321,7 @@ fn a_description_that_pins_nobody_is_refused() {
         (fetched("ecdsa-p256-sha256", "hmac-sha256"), "only for asymmetric algorithms"),
         (fetched("subject = \"Payments\"", "from = \"header:x-cert\""), "a key comes from one place"),
         (carried(", chain = \"roots\"", ""), "key.chain: missing: a certificate that the request carries"),
+        (carried("chain = \"roots\"", "chain = \"webpki\""), "key.subject_cn: missing: anybody has a certificate"),
         (carried("x509_pem", "pem"), "proves nothing unless it is a certificate"),
         (carried("from = \"form:cert\", ", ""), "key.chain: is for certificates that come with a request"),
         (carried("form:cert", "forms:cert"), "is not a source"),

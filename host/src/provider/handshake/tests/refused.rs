@@ -24,6 +24,17 @@ fn a_description_that_gives_something_away_is_refused() {
         (with("message = \"${query:crc_token}\"", "message = \"${secret:word}\""), "reads nothing of the request"),
         (with("message = \"${query:crc_token}\"", "message = \"${query:crc_token|unbase64}\""), "goes through filters"),
         (with("message = \"${query:crc_token}\"", "message = \"${query:a}${query:b}${query:c}\""), "more than 2"),
+        (
+            with("message = \"${query:crc_token}\"", "message = \"${method}${query:crc_token}\""),
+            "method depends on the request",
+        ),
+        (
+            complaints(&format!(
+                "[let.x]\nwhen = {{ present = \"header:x\" }}\ntemplate = \"a\"\n{}",
+                SIGNED_TOKEN.replace("message = \"", "message = \"${let:x?}")
+            )),
+            "let:x depends on the request (header:x)",
+        ),
         (with("message =", "key = { value = \"${query:key}\" }, message ="), "would choose the key"),
         (with("message =", "key = { from = \"form:cert\", chain = \"webpki\" }, message ="), "form and value alone"),
         (with(respond, "body = \"${secret}${let:mac|hex}\""), "would be told to whoever asks"),
