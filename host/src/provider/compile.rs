@@ -237,6 +237,26 @@ impl Provider {
             .collect()
     }
 
+    /// The first table that says nothing of the request's content, although the description says that it binds it.
+    pub fn binds_nothing(&self) -> Option<usize> {
+        let content = |place: &&Place| match place {
+            Place::Body | Place::Json(_) | Place::Form(_) | Place::Xml(_) | Place::Query(_) => true,
+            Place::Url | Place::UrlTarget => true,
+            Place::Let(name) => self.lets.get(name).is_some_and(|named| named.collected_from().is_some()),
+            _ => false,
+        };
+        let claimed = self.description.event.covers.as_deref().is_none_or(|covers| covers != "none");
+        let sides = self.asserts.iter().flat_map(|(left, right)| [left, right]);
+        if !claimed || self.reach(sides.flat_map(Template::places)).iter().any(content) {
+            return None;
+        }
+        self.tables.iter().position(|table| {
+            let claims = table.claims.iter().flat_map(|(_, template)| template.places());
+            let texts = table.messages.iter().flat_map(Template::places).chain(claims);
+            table.algorithm.name != "static" && !self.reach(texts).iter().any(content)
+        })
+    }
+
     /// Whether the table's signature is over the place: every message contains it, or a claim of the token.
     pub(super) fn covers(&self, table: &Table, wanted: &Place) -> bool {
         let contains = |template: &Template| {
