@@ -2,29 +2,29 @@
 
 mod captures;
 mod plugins;
+mod seen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::captures::Captures;
 pub use self::plugins::{Plugin, Plugins};
+use self::seen::Seen;
 use crate::admin::shown::{PluginShown, SourceShown};
 use crate::admin::{self, Confirm, Phase, Readiness, Redact};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::event::{Data, Event};
 use crate::inbound::{Decoder, Inbound, Limits, Listener};
 use crate::journal::{Journal, JournalError, sqlite};
 use crate::keys::RemoteKeys;
 use crate::operations::{self, Operations};
-use crate::outbound::{self, Destination, Open, Routes};
+use crate::outbound::{self, Destination, Routes};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
@@ -259,44 +259,6 @@ async fn retain(journal: Arc<dyn Journal>, clock: Clock, retention: Duration, mu
         tokio::select! {
             () = tokio::time::sleep(RETAIN) => {}
             _ = stopped.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-/// What only a source can read or hide, for those who know no sources.
-struct Seen {
-    sources: Arc<ArcSwap<Sources>>,
-}
-
-impl Open for Seen {
-    fn opens(&self, event: &Event) -> bool {
-        self.sources.load().named(&event.source).is_none_or(|source| source.opens())
-    }
-
-    fn hides(&self, event: &Event) -> bool {
-        self.sources.load().named(&event.source).is_none_or(|source| source.hides())
-    }
-
-    fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
-        let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
-        match self.sources.load().named(&event.source) {
-            Some(source) => source.open(data),
-            None => (
-                data.clone(),
-                vec![format!("the source {} is not configured any more: nothing is opened", event.source)],
-            ),
-        }
-    }
-}
-
-impl Redact for Seen {
-    fn redact(&self, source: &str, data: &[u8]) -> Bytes {
-        match self.sources.load().named(source) {
-            Some(source) => source.shown(data),
-            None if source.is_empty() => {
-                Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")
-            }
-            None => Bytes::from_static(b"\"[withheld: the source is not configured any more]\""),
         }
     }
 }

@@ -89,8 +89,7 @@ pub enum Greeting {
 
 /// Looks for a handshake in a request that is not verified.
 pub fn greet(source: &Source, request: &Incoming) -> Greeting {
-    let mut asks = source.provider.handshakes.iter().filter(|handshake| handshake.takes(&request.method));
-    if asks.next().is_none() {
+    if !source.provider.handshakes.iter().any(|handshake| handshake.takes(request)) {
         return Greeting::None;
     }
     let parsed = Parsed::new(request, source.provider.handshake_reads);
@@ -133,7 +132,9 @@ impl Source {
 
     /// The first whose `when` holds.
     fn asked(&self, view: &View<'_>) -> Option<usize> {
-        self.provider.handshakes.iter().position(|handshake| handshake.when.holds(view).is_ok())
+        let request = view.envelope.unwrap_or(view.parsed).request;
+        let asks = |handshake: &Handshake| handshake.takes(request) && handshake.when.holds(view).is_ok();
+        self.provider.handshakes.iter().position(asks)
     }
 
     fn answer(&self, index: usize, view: &View<'_>) -> Result<Answer, Rejection> {
@@ -208,9 +209,10 @@ impl Mac {
 }
 
 impl Handshake {
-    /// Whether a request of this method may ask for it.
-    pub(super) fn takes(&self, method: &str) -> bool {
-        self.method.as_deref().is_none_or(|wanted| wanted == method)
+    /// Whether such a request may ask for it. One that only asks brings no body.
+    fn takes(&self, request: &Incoming) -> bool {
+        let only_asks = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        self.method.as_ref().is_none_or(|wanted| *wanted == request.method) && (request.body.is_empty() || !only_asks)
     }
 }
 

@@ -6,13 +6,16 @@ mod written;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hookport_plugin_api::description::{Many, SettingValue};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::written::{Written, after_origin};
+use super::ack::Outcome;
 use super::compile::Provider;
+use super::handshake::{Answer, Greeting, greet};
 use super::moment;
 use super::parse::Places;
 use super::remote::Fetched;
@@ -44,6 +47,8 @@ pub struct Vector {
     expected: Option<Value>,
     /// What `[decrypt]` must open, or a part of it.
     expected_plaintext: Option<String>,
+    /// What the sender must be answered: the body of the answer.
+    expected_response: Option<String>,
     expected_plaintext_contains: Option<String>,
     #[serde(default)]
     tamper: Option<Vec<String>>,
@@ -73,16 +78,16 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     let request = vector.request.read()?;
     let at = signed_time(&source, &request).unwrap_or(now);
     let fetched = given::fetched(&vector.keys());
-    match (accepts(&source, request, &fetched, at), wanted) {
+    let told = match (accepts(&source, request, &fetched, at), wanted) {
         (Err(why), true) => return Err(format!("refused: {why}")),
-        (Ok(verified), true) => vector.plaintext(&verified)?,
+        (Ok(passed), true) => vector.said(&source, passed, at)?,
         (Ok(_), false) => return Err("accepted, and should have been refused".into()),
         (Err(_), false) => return Ok(()),
-    }
+    };
     let default = vec!["body".to_owned()];
     for tamper in vector.tamper.as_ref().unwrap_or(&default) {
         let copy = Vector { request: vector.request.tampered(tamper)?, ..vector.clone() };
-        if copy.accepted(copy.keys(), at) {
+        if copy.accepted(copy.keys(), at, &told) {
             return Err(format!("the copy tampered by {tamper} was accepted"));
         }
         *refused += 1;
@@ -93,7 +98,7 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     });
     let other: BTreeMap<String, Vec<String>> = other.collect();
     if other != vector.keys() {
-        if vector.accepted(other, at) {
+        if vector.accepted(other, at, &told) {
             return Err("accepted with another secret".into());
         }
         *refused += 1;
@@ -101,14 +106,34 @@ fn check(vector: &Vector, now: Timestamp, refused: &mut usize) -> Result<(), Str
     Ok(())
 }
 
-fn accepts(source: &Source, request: Incoming, fetched: &Fetched, at: Timestamp) -> Result<Verified, String> {
+/// What passed.
+enum Passed {
+    Event(Box<Verified>),
+    /// The body of the answer to a handshake.
+    Handshake(Bytes),
+}
+
+fn accepts(source: &Source, request: Incoming, fetched: &Fetched, at: Timestamp) -> Result<Passed, String> {
     let words = |rejection: &Rejection| format!("{}: {}", rejection.reason, rejection.detail);
-    let verified = verify_with(source, &Arc::new(request), fetched, at).map_err(|rejection| words(&rejection))?;
+    let answered = |answer: Result<Answer, Rejection>| {
+        answer.map(|answer| Passed::Handshake(answer.ack.body)).map_err(|rejection| words(&rejection))
+    };
+    match greet(source, &request) {
+        Greeting::Answered(answer) => return answered(answer),
+        Greeting::None if source.provider.unsigned().is_some() && !source.provider.handshakes.is_empty() => {
+            return Err("no handshake of the scheme answers it".into());
+        }
+        Greeting::None | Greeting::Signed => {}
+    }
+    let mut verified = verify_with(source, &Arc::new(request), fetched, at).map_err(|rejection| words(&rejection))?;
+    if let Some(answer) = verified.handshake.take() {
+        return answered(answer);
+    }
     match (&verified.stale, &verified.malformed, &verified.sealed) {
         (Some(stale), ..) => Err(words(stale)),
         (None, Some(what), _) => Err(format!("malformed: {what}")),
         (None, None, Some(what)) => Err(format!("sealed: {what}")),
-        (None, None, None) => Ok(verified),
+        (None, None, None) => Ok(Passed::Event(Box::new(verified))),
     }
 }
 
@@ -139,6 +164,23 @@ impl Vector {
         keys
     }
 
+    /// What the sender of the request is answered, where that is the point: as `expected_response` has it.
+    fn said(&self, source: &Source, passed: Passed, at: Timestamp) -> Result<Option<Bytes>, String> {
+        let (body, handshake) = match passed {
+            Passed::Handshake(body) => (body, true),
+            Passed::Event(verified) => {
+                self.plaintext(&verified)?;
+                (source.ack(Outcome::Accepted, verified.request(), at).body, false)
+            }
+        };
+        match &self.expected_response {
+            Some(expected) if expected.as_bytes() != body => {
+                Err("answered otherwise than expected_response says".into())
+            }
+            _ => Ok(handshake.then_some(body)),
+        }
+    }
+
     /// What the request says, as `expected_plaintext` has it.
     fn plaintext(&self, verified: &Verified) -> Result<(), String> {
         let plain = match &verified.items[0].data {
@@ -152,11 +194,16 @@ impl Vector {
         }
     }
 
-    /// Whether the request passes with these keys; what cannot even be read does not.
-    fn accepted(&self, keys: BTreeMap<String, Vec<String>>, at: Timestamp) -> bool {
+    /// Whether the request passes with these keys; what cannot even be read does not, nor a handshake that is answered
+    /// otherwise than `told`.
+    fn accepted(&self, keys: BTreeMap<String, Vec<String>>, at: Timestamp, told: &Option<Bytes>) -> bool {
         let fetched = given::fetched(&keys);
         let (Ok(source), Ok(request)) = (source(self, keys), self.request.read()) else { return false };
-        accepts(&source, request, &fetched, at).is_ok()
+        match accepts(&source, request, &fetched, at) {
+            Ok(Passed::Handshake(body)) => told.as_ref() == Some(&body),
+            Ok(Passed::Event(_)) => true,
+            Err(_) => false,
+        }
     }
 
     /// The scheme as a whole description: what is given and not declared is declared.

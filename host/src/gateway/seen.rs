@@ -1,0 +1,49 @@
+//! What only a source can read or hide, for those who know no sources.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+
+use crate::admin::Redact;
+use crate::event::{Data, Event};
+use crate::outbound::Open;
+use crate::provider::sources::Sources;
+
+/// The sources, as outbound and the admin API see them.
+pub(super) struct Seen {
+    pub(super) sources: Arc<ArcSwap<Sources>>,
+}
+
+impl Open for Seen {
+    fn opens(&self, event: &Event) -> bool {
+        self.sources.load().named(&event.source).is_none_or(|source| source.opens())
+    }
+
+    fn hides(&self, event: &Event) -> bool {
+        self.sources.load().named(&event.source).is_none_or(|source| source.hides())
+    }
+
+    fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
+        let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
+        match self.sources.load().named(&event.source) {
+            Some(source) => source.open(data),
+            None => (
+                data.clone(),
+                vec![format!("the source {} is not configured any more: nothing is opened", event.source)],
+            ),
+        }
+    }
+}
+
+impl Redact for Seen {
+    fn redact(&self, source: &str, data: &[u8]) -> Bytes {
+        match self.sources.load().named(source) {
+            Some(source) => source.shown(data),
+            None if source.is_empty() => {
+                Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")
+            }
+            None => Bytes::from_static(b"\"[withheld: the source is not configured any more]\""),
+        }
+    }
+}
