@@ -40,6 +40,9 @@ pub(super) struct Offline {
     /// The URL that the provider was given, for senders that sign it; several are tried
     #[arg(long = "url", value_name = "URL")]
     urls: Vec<String>,
+    /// What is at a URL, for keys that a request names by URL: offline nothing is fetched
+    #[arg(long = "fetched", value_name = "URL=FILE")]
+    fetched: Vec<String>,
     /// The time of it all [default: now]
     #[arg(long, value_name = "RFC3339")]
     at: Option<Timestamp>,
@@ -63,7 +66,7 @@ impl Offline {
         let mut fixture = Fixture::beside(&self.request, &case).map_err(Failure::unusable)?;
         let now = self.at.or(fixture.at).unwrap_or_else(|| Clock::default().now());
         (case.request.peer, case.request.received) = (fixture.peer, now);
-        let fetched = std::mem::take(&mut fixture.fetched);
+        let fetched = self.fetched(std::mem::take(&mut fixture.fetched))?;
         let source = self.source(&plugin, &case, fixture)?;
         Ok(Stage { plugin, case, source, fetched, now })
     }
@@ -75,6 +78,16 @@ impl Offline {
             case.request.body = read(file)?.into();
         }
         Ok(case)
+    }
+
+    fn fetched(&self, mut fetched: Fetched) -> Result<Fetched, Failure> {
+        for written in &self.fetched {
+            // A query has `=` of its own.
+            let (url, file) =
+                written.rsplit_once('=').ok_or_else(|| Failure::unusable("--fetched is written --fetched URL=FILE"))?;
+            fetched = fetched.with(url.to_owned(), Ok(read(Path::new(file))?.into()));
+        }
+        Ok(fetched)
     }
 
     /// What options name replaces what the fixture has of that name.

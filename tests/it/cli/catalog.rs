@@ -141,3 +141,26 @@ fn a_handshake_is_answered_offline_and_what_it_tells_is_named() {
     let (_, event) = verify("github", "accepted.http");
     assert_eq!((&event["accepted"], event.get("handshake")), (&json!(true), None));
 }
+
+#[test]
+fn a_key_that_would_be_fetched_is_given_offline() {
+    let folder = Folder::new();
+    let cases = catalog().join("aws-sns/fixtures");
+    for file in ["accepted.http", "source.toml", "fetched.toml"] {
+        folder.write(file, &fs::read_to_string(cases.join(file)).expect("it is there"));
+    }
+    let arguments = ["verify", "--provider", "aws-sns", "--request", "accepted.http"];
+    let run = folder.run(&arguments);
+    assert_eq!(run.code, 0, "fetched.toml beside the case says what is there: {}{}", run.out, run.err);
+
+    let fetched = fs::read_to_string(folder.path().join("fetched.toml")).expect("it is there");
+    let fetched: toml::Table = fetched.parse().expect("TOML");
+    let (url, text) = fetched.iter().next().expect("a URL");
+    fs::remove_file(folder.path().join("fetched.toml")).expect("it was there");
+    let run = folder.run(&arguments);
+    assert!(run.code == 1 && run.out.contains("refused: unavailable"), "{}{}", run.out, run.err);
+    assert!(run.out.contains(&format!("{url}: give what is there with --fetched")), "{}", run.out);
+    folder.write("key.pem", text.as_str().expect("a certificate"));
+    let run = folder.run(&[&arguments[..], &["--fetched", &format!("{url}=key.pem")]].concat());
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+}

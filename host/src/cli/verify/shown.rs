@@ -120,6 +120,11 @@ pub(super) fn show(source: &Source, plugin: &Plugin, request: &Incoming, judged:
             field("warning", warning)?;
         }
     }
+    if judged.reason.as_ref().is_some_and(|rejection| rejection.reason == Reason::Unavailable) {
+        for key in source.wants(request) {
+            field("needs", &format!("{}: give what is there with --fetched URL=FILE", key.url))?;
+        }
+    }
     match &judged.reason {
         None => field("verdict", "accepted")?,
         Some(rejection) => field("verdict", &format!("refused: {}: {}", rejection.reason, rejection.detail))?,
