@@ -133,6 +133,16 @@ impl Source {
 }
 
 impl Remote {
+    /// What the key goes by that nothing configures: the field that carries it, or what is fetched.
+    pub(super) fn name(&self, table: &Table) -> String {
+        let carried = match &self.origin {
+            Origin::Carried(from) => from.place.to_string(),
+            Origin::Fetched(_) if table.key.0 == "jwks" => "jwks".into(),
+            Origin::Fetched(_) => "certificate".into(),
+        };
+        carried.rsplit([':', '/']).next().unwrap_or_default().to_owned()
+    }
+
     fn wants(&self, table: &Table, view: &View<'_>) -> Option<RemoteKey> {
         let Origin::Fetched(fetch) = &self.origin else { return None };
         let texts = table.texts(view);

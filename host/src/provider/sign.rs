@@ -8,7 +8,9 @@ mod layout;
 mod renew;
 mod seal;
 mod stamp;
+mod step;
 mod tamper;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,15 +20,16 @@ use jiff::Timestamp;
 pub use self::key::PrivateKey;
 pub use self::renew::renew;
 pub use self::seal::seal;
+use self::step::Step;
 pub use self::tamper::Tamper;
-use super::algorithm::{KeyKind, Layout};
 use super::json::Document;
 use super::pieces::Cut;
 use super::place::Place;
+use super::remote::Fetched;
 use super::signature::Table;
 use super::source::{Ready, Source};
 use super::template::{Lookup, Template};
-use super::verify::verify;
+use super::verify::verify_with;
 use super::view::{Parsed, View};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
@@ -42,6 +45,8 @@ pub struct Signed {
     /// The table that it was signed by; none where the provider does not sign.
     pub by: Option<usize>,
     mark: Option<Mark>,
+    /// The public key, where the source would have to fetch it.
+    fetched: Fetched,
 }
 
 /// Where a signature stands.
@@ -114,33 +119,39 @@ pub fn sign(source: &Source, sample: &Incoming, keys: &PrivateKeys, now: Timesta
     }
     if source.provider.unsigned().is_some() || source.provider.tables.is_empty() {
         agree(source, &mut request)?;
-        return Ok(Signed { request, by: None, mark: None });
+        return Ok(Signed { request, by: None, mark: None, fetched: Fetched::default() });
     }
     let signed = match &source.provider.each {
         Some(each) => each_piece(source, each, request, keys, now)?,
         None => whole(source, request, keys, now)?,
     };
-    accepted(source, &signed.request, now)?;
+    accepted(source, &signed, now)?;
     Ok(signed)
 }
 
 fn whole(source: &Source, mut request: Incoming, keys: &PrivateKeys, now: Timestamp) -> Result<Signed, SignError> {
     let (index, table, ready) = table(source, &request)?;
-    if table.algorithm.token.is_some() {
-        let why = "tokens are only checked and never made: send one that the sender made".into();
-        return Err(SignError::Key { table: index, why });
-    }
     let mut named = layout::named(source, table, &request);
     stamp::stamp(source, &mut request, &mut named, now)?;
     agree(source, &mut request)?;
-    let signature = Step { source, index, table, ready, named: &named }.signature(&request, keys)?;
+    let step = Step { source, index, table, ready, named: &named };
+    let signature = match table.algorithm.token {
+        Some(name) => step.token(&request, keys, name, now)?,
+        None => step.signature(&request, keys)?,
+    };
+    let fetched = step.fetched(keys);
     let place = layout::place(source, table, &request);
     let signature = layout::cased(source, table, &request, signature);
     let signature = layout::escaped(table, &place, signature);
     let text = layout::unfiltered(table, &place, layout::compose(table, &named, &signature));
     let signature = if text.contains(&signature) { signature } else { text.clone() };
     edit::put(&mut request, &place, &text)?;
-    Ok(Signed { request, by: Some(index), mark: Some(Mark { place, text, signature }) })
+    // Of a token only its last part.
+    let signature = match table.algorithm.token {
+        Some(_) => signature.rsplit('.').next().unwrap_or_default().to_owned(),
+        None => signature,
+    };
+    Ok(Signed { request, by: Some(index), mark: Some(Mark { place, text, signature }), fetched })
 }
 
 /// Every piece signed for itself and put back where it stood; the mark is the first one's.
@@ -173,8 +184,7 @@ fn table<'s>(source: &'s Source, request: &Incoming) -> Result<(usize, &'s Table
     let parsed = Parsed::new(request, source.provider.reads);
     let view = source.view(&parsed);
     let mut tables = source.provider.tables.iter().zip(&source.ready).enumerate();
-    let applies = |table: &Table| table.when.as_ref().is_none_or(|when| when.holds(&view).is_ok());
-    let found = tables.find(|(_, (table, ready))| applies(table) && !ready.keys.is_empty());
+    let found = tables.find(|(_, (table, ready))| table.applies(&view) && !ready.is_closed(table));
     found.map(|(index, (table, ready))| (index, table, ready)).ok_or(SignError::NoTable)
 }
 
@@ -213,65 +223,10 @@ fn alone(template: &str) -> Option<Place> {
     inner.parse().ok()
 }
 
-/// Everything that a signature is made with.
-struct Step<'s> {
-    source: &'s Source,
-    index: usize,
-    table: &'s Table,
-    ready: &'s Ready,
-    named: &'s [(String, String)],
-}
-
-impl Step<'_> {
-    /// The encoded signature of the first text that this request has.
-    fn signature(&self, request: &Incoming, keys: &PrivateKeys) -> Result<String, SignError> {
-        let parsed = Parsed::new(request, self.source.provider.reads);
-        let key = &self.ready.keys[0];
-        let way = self.ready.ways.first().map(Vec::as_slice).unwrap_or_default();
-        let secrets = [self.source.chosen(&key.chosen), self.source.chosen(way)].concat();
-        let sig: Vec<_> = self.named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let view = View { secrets: &secrets, sig: &sig, ..self.source.view(&parsed) };
-        let message = self.message(&view)?;
-        let bytes = match self.table.algorithm.key {
-            KeyKind::Public => self.asymmetric(&view, keys, &message)?,
-            KeyKind::None | KeyKind::Shared => {
-                let why = || format!("{} makes no signature", self.table.algorithm.name);
-                key.scheme.expected(&message).ok_or_else(|| SignError::Key { table: self.index, why: why() })?
-            }
-        };
-        Ok(self.ready.encodings[0].encode(&bytes))
-    }
-
-    fn message(&self, view: &View<'_>) -> Result<Vec<u8>, SignError> {
-        let mut unfit = None;
-        for template in &self.table.messages {
-            match template.render(view) {
-                Ok(message) => return Ok(message),
-                Err(error) => unfit = unfit.or(Some(error)),
-            }
-        }
-        match unfit {
-            None => Ok(Vec::new()),
-            Some(error) => Err(SignError::Lacking { table: self.index, why: error.to_string() }),
-        }
-    }
-
-    fn asymmetric(&self, view: &View<'_>, keys: &PrivateKeys, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        let names = self.source.secrets_in(self.source.provider.reach(self.table.key.1.places()));
-        let name = names.first().cloned().unwrap_or_else(|| "main".into());
-        let key = keys.get(&name).ok_or(SignError::NoKey { table: self.index, name })?;
-        let user_id = self.table.user_ids.first().and_then(|template| template.render(view).ok());
-        let user_id = user_id.map(|text| String::from_utf8_lossy(&text).into_owned());
-        let layout = self.ready.layouts.first().copied().unwrap_or(Layout::Der);
-        let made = key.sign(self.table.algorithm.name, user_id.as_deref(), layout, message);
-        made.map_err(|why| SignError::Key { table: self.index, why })
-    }
-}
-
 /// Whatever else is wrong with a sample is the sample's own; the proof must hold.
-fn accepted(source: &Source, request: &Incoming, now: Timestamp) -> Result<(), SignError> {
+fn accepted(source: &Source, signed: &Signed, now: Timestamp) -> Result<(), SignError> {
     use Reason::{Algorithm, SignatureMismatch, SignatureMissing, TimestampExpired, TimestampFuture, TimestampMissing};
-    let rejection = match verify(source, &Arc::new(request.clone()), now) {
+    let rejection = match verify_with(source, &Arc::new(signed.request.clone()), &signed.fetched, now) {
         Ok(verified) => verified.stale,
         Err(rejection) => Some(rejection),
     };

@@ -158,7 +158,7 @@ fn missing(name: &str, what: &str) -> Rejection {
 }
 
 /// Seconds since 1970, perhaps with decimals.
-fn numeric_date(text: &str) -> Option<Timestamp> {
+pub(super) fn numeric_date(text: &str) -> Option<Timestamp> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite())?;
     Timestamp::from_second(seconds as i64).ok()
 }

@@ -96,7 +96,8 @@ pub(super) fn cased(source: &Source, table: &Table, request: &Incoming, signatur
     if capitals && hexadecimal { signature.to_ascii_uppercase() } else { signature }
 }
 
-fn current(source: &Source, table: &Table, request: &Incoming) -> String {
+/// The first text that holds a signature.
+pub(super) fn current(source: &Source, table: &Table, request: &Incoming) -> String {
     let parsed = Parsed::new(request, source.provider.reads);
     let view = source.view(&parsed);
     let texts = table.texts(&view);

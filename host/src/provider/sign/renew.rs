@@ -13,7 +13,7 @@ use super::super::source::Source;
 use super::super::template::{Lookup, Template};
 use super::super::view::Parsed;
 use super::super::xml::Xml;
-use super::{edit, stamp};
+use super::{edit, stamp, token};
 use crate::request::Incoming;
 
 /// So many letters and digits at the end of an id change; prefixes such as `cid_` stay.
@@ -30,7 +30,10 @@ pub fn renew(source: &Source, sample: &Incoming, seed: &str, now: Timestamp) -> 
             false => reshaped(&old, seed, &place),
         };
         // A place that cannot be set, in a body that is no document say, is what it is.
-        changed |= edit::put(&mut request, &place, &new).is_ok();
+        changed |= match &place {
+            Place::Claim(name) => token::put(source, &mut request, name, &new).is_ok(),
+            place => edit::put(&mut request, place, &new).is_ok(),
+        };
     }
     let document = match source.provider.content {
         Content::Json => Document::parse(&request.body).is_ok(),
@@ -48,7 +51,10 @@ fn known_by(source: &Source, request: &Incoming) -> Vec<Place> {
     let event = &source.provider.description.event;
     let parsed = Parsed::new(request, source.provider.reads);
     let view = source.view(&parsed);
-    let filled = |place: &Place| view.bytes(place).is_some_and(|text| !text.is_empty());
+    let filled = |place: &Place| match place {
+        Place::Claim(name) => token::claim(source, request, name).is_some_and(|text| !text.is_empty()),
+        place => view.bytes(place).is_some_and(|text| !text.is_empty()),
+    };
     let mut ids = templates(&event.id).into_iter();
     let id = ids.find(|id| id.places().into_iter().all(filled));
     let kinds = templates(&event.kind);
@@ -56,7 +62,8 @@ fn known_by(source: &Source, request: &Incoming) -> Vec<Place> {
     let signed = source.provider.timestamp.as_ref().map(|(place, _)| place);
     let wanted = id.iter().chain(&source.provider.nonce).flat_map(Template::places);
     let mut places: Vec<Place> = source.provider.reach(wanted).into_iter().cloned().collect();
-    places.retain(|place| edit::writable(place) && !kept.contains(&place) && Some(place) != signed);
+    let settable = |place: &Place| edit::writable(place) || matches!(place, Place::Claim(_));
+    places.retain(|place| settable(place) && !kept.contains(&place) && Some(place) != signed);
     places
 }
 

@@ -8,7 +8,7 @@ use super::super::place::Place;
 use super::super::source::Source;
 use super::super::template::Lookup;
 use super::super::view::{Parsed, View};
-use super::{SignError, edit};
+use super::{SignError, edit, token};
 use crate::request::Incoming;
 
 /// Sets the signed time, where the description declares one; a part of the signature's text is set in `named`.
@@ -19,6 +19,10 @@ pub(super) fn stamp(
     now: Timestamp,
 ) -> Result<(), SignError> {
     let Some((place, formats)) = &source.provider.timestamp else { return Ok(()) };
+    if matches!(place, Place::Claim(_)) {
+        // Set where the token is made.
+        return Ok(());
+    }
     let old = text(source, request, named, place);
     let text = write(now, &format(old.as_deref(), formats));
     match place {
@@ -33,6 +37,9 @@ pub(super) fn stamp(
 
 /// What the place says in the sample.
 pub(super) fn text(source: &Source, request: &Incoming, named: &[(String, String)], place: &Place) -> Option<String> {
+    if let Place::Claim(name) = place {
+        return token::claim(source, request, name);
+    }
     let parsed = Parsed::new(request, source.provider.reads);
     let sig: Vec<_> = named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let view = View { sig: &sig, ..source.view(&parsed) };

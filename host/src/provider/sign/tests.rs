@@ -1,5 +1,7 @@
 //! What is signed is accepted, and what is tampered with is not: every shipped scheme, and every layout a signature can have.
 
+mod keys;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
