@@ -14,6 +14,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::https::{Https, Says, keys};
 
+/// As a certificate begins; what is in it is nobody's business here.
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
+
+/// A certificate of so many bytes.
+fn padded(length: usize) -> Vec<u8> {
+    let mut text = PEM.as_bytes().to_vec();
+    text.resize(length, b'x');
+    text
+}
+
 fn clock() -> Clock {
     Clock::standing_at("2026-03-02T09:15:05Z".parse::<Timestamp>().expect("a time"))
 }
@@ -28,7 +38,7 @@ async fn came(keys: &RemoteKeys, url: &str, allow_private: bool) -> Result<Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_requests_at_once_ask_once_and_a_day_later_again() {
-    let (server, clock) = (Https::start(Says::ok("PEM")).await, clock());
+    let (server, clock) = (Https::start(Says::ok(PEM)).await, clock());
     let keys = Arc::new(keys(&clock));
     let (url, other) = (server.url("/certs/1"), server.url("/certs/2"));
     let asking = (0..50).map(|_| {
@@ -36,10 +46,10 @@ async fn many_requests_at_once_ask_once_and_a_day_later_again() {
         tokio::spawn(async move { came(&keys, &url, true).await })
     });
     for asked in asking.collect::<Vec<_>>() {
-        assert_eq!(asked.await.expect("no panic").as_deref(), Ok("PEM"));
+        assert_eq!(asked.await.expect("no panic").as_deref(), Ok(PEM));
     }
     assert_eq!(server.asked(), 1);
-    assert_eq!(came(&keys, &other, true).await.as_deref(), Ok("PEM"));
+    assert_eq!(came(&keys, &other, true).await.as_deref(), Ok(PEM));
     clock.advance(SignedDuration::from_secs(86_399));
     assert!(came(&keys, &url, true).await.is_ok());
     assert_eq!(server.asked(), 2);
@@ -50,10 +60,10 @@ async fn many_requests_at_once_ask_once_and_a_day_later_again() {
 
 #[tokio::test]
 async fn a_redirect_leads_nowhere() {
-    let elsewhere = Https::start(Says::ok("PEM")).await;
+    let elsewhere = Https::start(Says::ok(PEM)).await;
     let location = ("location", elsewhere.url("/certs/1"));
     for status in [301, 302, 303, 307, 308] {
-        let redirect = Says { status, headers: vec![location.clone()], body: "PEM".into() };
+        let redirect = Says { status, headers: vec![location.clone()], body: PEM.into() };
         let (server, clock) = (Https::start(redirect).await, clock());
         let why = came(&keys(&clock), &server.url("/certs/1"), true).await.unwrap_err();
         assert_eq!(why, format!("the server answers {status}"));
@@ -70,21 +80,31 @@ async fn a_failure_is_remembered_for_half_a_minute() {
         assert_eq!(came(&keys, &url, true).await.unwrap_err(), "the server answers 500");
     }
     assert_eq!(server.asked(), 1);
-    server.says(Says::ok("PEM"));
+    server.says(Says::ok(PEM));
     clock.advance(SignedDuration::from_secs(29));
     assert!(came(&keys, &url, true).await.is_err());
     clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(came(&keys, &url, true).await.as_deref(), Ok("PEM"));
+    assert_eq!(came(&keys, &url, true).await.as_deref(), Ok(PEM));
     assert_eq!(server.asked(), 2);
 }
 
 #[tokio::test]
+async fn a_page_that_is_no_key_is_asked_for_again_soon() {
+    let (server, clock) = (Https::start(Says::ok("<html>down for maintenance</html>")).await, clock());
+    let (keys, url) = (keys(&clock), server.url("/certs/1"));
+    assert_eq!(came(&keys, &url, true).await.unwrap_err(), "what is there is no key");
+    server.says(Says::ok(PEM));
+    clock.advance(SignedDuration::from_secs(30));
+    assert_eq!(came(&keys, &url, true).await.as_deref(), Ok(PEM));
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_long_is_none() {
-    let (server, clock) = (Https::start(Says::ok(vec![b'x'; 64 * 1024])).await, clock());
+    let (server, clock) = (Https::start(Says::ok(padded(64 * 1024))).await, clock());
     let keys = keys(&clock);
     assert_eq!(came(&keys, &server.url("/fits"), true).await.map(|text| text.len()), Ok(64 * 1024));
     for length in [64 * 1024 + 1, 10 << 20] {
-        server.says(Says::ok(vec![b'x'; length]));
+        server.says(Says::ok(padded(length)));
         let why = came(&keys, &server.url(&format!("/{length}")), true).await.unwrap_err();
         assert!(why.contains("longer than 65536 bytes"), "{why}");
     }
@@ -102,7 +122,7 @@ async fn a_server_that_says_nothing_is_given_up() {
 
 #[tokio::test]
 async fn a_private_address_is_not_asked_unless_the_source_may() {
-    let (server, clock) = (Https::start(Says::ok("PEM")).await, clock());
+    let (server, clock) = (Https::start(Says::ok(PEM)).await, clock());
     let (keys, url) = (keys(&clock), server.url("/certs/1"));
     let why = came(&keys, &url, false).await.unwrap_err();
     assert!(why.contains("loopback") && server.asked() == 0, "{why}");
@@ -118,7 +138,7 @@ async fn a_private_address_is_not_asked_unless_the_source_may() {
 async fn what_is_known_is_not_asked_for() {
     let clock = clock();
     let url = "https://keys.example.com/1";
-    let keys = keys(&clock).knowing(url, "PEM".into());
+    let keys = keys(&clock).knowing(url, PEM.into());
     clock.advance(SignedDuration::from_hours(10_000));
-    assert_eq!(came(&keys, url, false).await.as_deref(), Ok("PEM"));
+    assert_eq!(came(&keys, url, false).await.as_deref(), Ok(PEM));
 }

@@ -64,6 +64,15 @@ impl Kept {
     }
 }
 
+/// A page of words is no key, whatever its status: it is asked for again soon, and not for a day.
+pub(super) fn shaped(kind: &RemoteKind, text: Bytes) -> Result<Bytes, String> {
+    let begins = match kind {
+        RemoteKind::Certificates => text.windows(10).any(|window| window == b"-----BEGIN"),
+        RemoteKind::KeySet(_) => text.trim_ascii_start().starts_with(b"{"),
+    };
+    if begins { Ok(text) } else { Err("what is there is no key".into()) }
+}
+
 /// As RFC 9111 has it; what says nothing that can be read says nothing.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());

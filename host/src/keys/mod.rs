@@ -15,7 +15,7 @@ use hyper::header::{HeaderMap, USER_AGENT};
 use hyper::{Request, StatusCode};
 use tokio::sync::Semaphore;
 
-use self::kept::{Entry, Kept, Shelf};
+use self::kept::{Entry, Kept, Shelf, shaped};
 use crate::clock::Clock;
 use crate::net::Client;
 use crate::provider::remote::{Fetched, RemoteKey};
@@ -91,7 +91,7 @@ impl RemoteKeys {
         let _place = place.map_err(|_| "too many fetches are under way")?.map_err(|error| error.to_string())?;
         let came = self.ask(&key.url, allow_private).await;
         let (headers, came) =
-            came.map_or_else(|why| (HeaderMap::new(), Err(why)), |(headers, text)| (headers, Ok(text)));
+            came.map_or_else(|why| (HeaderMap::new(), Err(why)), |(headers, text)| (headers, shaped(&key.kind, text)));
         if let Err(why) = &came {
             tracing::warn!(url = key.url, "a key cannot be fetched: {why}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hookport_plugin_api::description::{Description, Verify};
+use hookport_plugin_api::description::{Description, Key, Verify};
 
 use super::algorithm::KeyKind;
 use super::certificate::Chain;
@@ -152,6 +152,16 @@ impl Check<'_> {
 
     /// What can only be seen with everything compiled: names that are not there, a time that is not signed.
     pub(super) fn provider(&mut self, provider: &Provider) {
+        if provider.each.is_some() {
+            // Both look at the request as a whole.
+            let fetches = |key: &Key| key.fetch.is_some();
+            if provider.description.verify.iter().any(|table| table.key.as_ref().is_some_and(fetches)) {
+                self.add("each", "a key that is fetched is one for the whole request: leave out one of both");
+            }
+            if provider.nonce.is_some() {
+                self.add("replay.nonce", "each item would have a nonce of its own: a repeat is known by [event] id");
+            }
+        }
         let description = &provider.description;
         let places =
             provider.all_places().into_iter().chain(provider.handshake_places()).chain(provider.calls.places());

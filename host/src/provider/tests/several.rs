@@ -154,3 +154,16 @@ fn the_document_may_stand_in_a_field() {
         verify(&source(&text), &post(body.into(), &[("sig", &mac(body)), ("content-type", "form")]), at(0)).unwrap();
     assert!(verified.malformed.is_some(), "what is no JSON is malformed wherever it stands");
 }
+
+#[test]
+fn what_each_item_has_for_itself_is_not_asked_of_the_whole_request() {
+    let complaints = |text: String| {
+        let description = parse(&text, "p.toml", Grammar::Strict).unwrap();
+        let wrong = Provider::compile(description, &Places::new(&text, "p.toml")).err().unwrap_or_default();
+        wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert!(complaints(format!("{EACH}[replay]\nnonce = \"json:/id\"\n")).contains("replay.nonce"));
+    let key = "{ form = \"x509_pem\", fetch = { url = \"${json:/url}\", allow_hosts = [\"keys.example.com\"] } }";
+    let fetched = EACH.replace("alg = \"hmac-sha256\"", &format!("alg = \"rsa-pkcs1-sha256\"\nkey = {key}"));
+    assert!(complaints(fetched).contains("one for the whole request"));
+}
