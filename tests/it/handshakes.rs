@@ -6,8 +6,13 @@ mod told;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hookport::clock::Clock;
 use hookport::reason::Reason;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 
 use self::door::{Door, SOURCES, hex_hmac, hmac};
 use crate::wire::Reply;
@@ -80,6 +85,26 @@ async fn head_has_the_headers_and_no_body() {
     let reply = door.ask("HEAD", "/asks", &[], "").await;
     assert_eq!((reply.status, text(&reply)), (200, ""));
     assert_eq!((reply.header("x-here"), reply.header("content-length")), (Some("yes"), Some("29")));
+    door.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_over_http2_has_no_body_either() {
+    let door = Door::open().await;
+    let stream = TcpStream::connect(door.address).await.expect("it listens");
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .expect("HTTP/2 is understood");
+    let connection = tokio::spawn(connection);
+    for (path, status, length) in [("/asks", 200, "29"), ("/signs", 405, "19")] {
+        let request = Request::head(format!("http://h{path}")).body(Empty::<Bytes>::new()).expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        let told = answer.headers()["content-length"].to_str().expect("text");
+        assert_eq!((answer.status().as_u16(), told), (status, length));
+        assert!(answer.into_body().collect().await.expect("an end").to_bytes().is_empty());
+    }
+    drop(sender);
+    let _ended = connection.await;
     door.stop().await;
 }
 
