@@ -1,14 +1,19 @@
 //! One of `[[verify]]`, compiled: where the signature is, how it is split and written, and which texts it may sign.
 
+mod encoding;
+mod split;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use base64::alphabet;
-use hookport_plugin_api::description::{Parse, Verify};
+use hookport_plugin_api::description::Verify;
 
+use self::encoding::ENCODINGS;
+pub use self::encoding::Encoding;
+pub use self::split::{Parts, Split};
 use super::algorithm::{self, Algorithm, KeyKind, Layout};
 use super::condition::Condition;
-use super::filter::{Filter, lenient_base64};
+use super::filter::Filter;
 use super::key::KEY_FORMS;
 use super::place::{Place, numbered};
 use super::remote::{Origin, Remote};
@@ -19,8 +24,6 @@ use super::view::View;
 const MAX_SIGNATURES: usize = 32;
 /// As many of an asymmetric scheme, where each costs a check of its own.
 const MAX_ASYMMETRIC: usize = 8;
-/// Parts of one text, named or not.
-const MAX_PARTS: usize = 256;
 
 /// A compiled table; `alg = "none"` has none.
 pub struct Table {
@@ -89,27 +92,6 @@ impl Where {
             .filter_map(|text| self.filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
         filtered.collect()
     }
-}
-
-/// How a signature's text is split into parts.
-pub struct Split {
-    /// The way.
-    pub parse: Parse,
-    /// Between parts.
-    pub sep: String,
-    /// Between a part's name and value.
-    pub kv: String,
-    /// The part that is the signature.
-    pub pick: Option<String>,
-}
-
-/// A header's named parts and the texts that may be the signature.
-#[derive(Debug, Default)]
-pub struct Parts<'t> {
-    /// For `${sig:name}`.
-    pub named: Vec<(Cow<'t, str>, &'t str)>,
-    /// In the order received.
-    pub candidates: Vec<&'t str>,
 }
 
 impl Table {
@@ -251,45 +233,6 @@ impl Table {
     }
 }
 
-impl Split {
-    fn new(written: &Verify) -> Self {
-        let (sep, kv) = match written.parse {
-            Parse::Tagged => (" ", ","),
-            Parse::Pairs => ("&", "|"),
-            _ => (",", "="),
-        };
-        Self {
-            parse: written.parse,
-            sep: written.sep.clone().unwrap_or_else(|| sep.into()),
-            kv: written.kv.clone().unwrap_or_else(|| kv.into()),
-            pick: written.pick.clone(),
-        }
-    }
-
-    fn apply<'t>(&self, text: &'t str) -> Parts<'t> {
-        let pieces = || text.split(self.sep.as_str()).map(str::trim).filter(|piece| !piece.is_empty()).take(MAX_PARTS);
-        let mut parts = Parts::default();
-        match self.parse {
-            Parse::Raw => parts.candidates.push(text.trim()),
-            Parse::List => parts.candidates.extend(pieces()),
-            Parse::Positional => {
-                let first = self.pick.as_ref().and_then(|pick| pick.parse().ok()).unwrap_or(0);
-                parts.named.extend(pieces().enumerate().map(|(index, piece)| (Cow::Owned(index.to_string()), piece)));
-                parts.candidates.extend(pieces().skip(first));
-            }
-            Parse::Kv | Parse::Tagged | Parse::Pairs => {
-                for (name, value) in pieces().filter_map(|piece| piece.split_once(self.kv.as_str())) {
-                    parts.named.push((Cow::Borrowed(name), value));
-                    if self.pick.as_ref().is_none_or(|pick| pick == name) {
-                        parts.candidates.push(value);
-                    }
-                }
-            }
-        }
-        parts
-    }
-}
-
 /// Words of a table that mean nothing beside its algorithm.
 fn misplaced(written: &Verify, token: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     let signed = "a token signs itself: what it must say is under claims";
@@ -299,55 +242,4 @@ fn misplaced(written: &Verify, token: bool) -> impl Iterator<Item = (&'static st
         (!token && !written.claims.is_empty(), "claims", "are what a token says: only with alg = \"jwt-...\""),
     ];
     wrong.into_iter().filter(|(applies, ..)| *applies).map(|(_, key, why)| (key, why))
-}
-
-/// The names of encodings.
-pub(super) const ENCODINGS: &str = "hex, base64, base64url, utf8, either (hex or base64)";
-
-/// How a signature is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Any case.
-    Hex,
-    /// With or without padding.
-    Base64,
-    /// With or without padding.
-    Base64Url,
-    /// As it is.
-    Utf8,
-}
-
-impl Encoding {
-    /// What a name stands for; `either` is hex and base64.
-    pub fn named(name: &str) -> Option<&'static [Self]> {
-        Some(match name {
-            "hex" => &[Self::Hex],
-            "base64" => &[Self::Base64],
-            "base64url" => &[Self::Base64Url],
-            "utf8" => &[Self::Utf8],
-            "either" => &[Self::Hex, Self::Base64],
-            _ => return None,
-        })
-    }
-
-    fn decode(self, text: &str) -> Option<Vec<u8>> {
-        match self {
-            Self::Hex => hex::decode(text).ok(),
-            Self::Base64 => lenient_base64(text.as_bytes(), &alphabet::STANDARD),
-            Self::Base64Url => lenient_base64(text.as_bytes(), &alphabet::URL_SAFE),
-            Self::Utf8 => Some(text.as_bytes().to_vec()),
-        }
-    }
-
-    /// Writes a signature.
-    pub fn encode(self, signature: &[u8]) -> String {
-        use base64::Engine;
-        use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-        match self {
-            Self::Hex => hex::encode(signature),
-            Self::Base64 => STANDARD.encode(signature),
-            Self::Base64Url => URL_SAFE_NO_PAD.encode(signature),
-            Self::Utf8 => String::from_utf8_lossy(signature).into_owned(),
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! A source: one configured instance of a provider, with its secrets, settings and keys made ready once.
 
+mod ready;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,18 +11,15 @@ use hookport_plugin_api::description::SettingValue;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
+pub(super) use self::ready::{Ready, ReadyKey};
 use super::ack::{Ack, Outcome};
-use super::algorithm::{Layout, Scheme};
-use super::certificate::{Anchors, same_id};
+use super::algorithm::Scheme;
 use super::compile::Provider;
-use super::key::{self, KeyText};
 use super::open::OpeningKey;
 use super::outgoing::ReadySigner;
 use super::place::Place;
-use super::signature::{Encoding, Table};
 use super::slots::{check_secrets, settings};
-use super::template::Template;
-use super::view::{Parsed, PublicUrl, Reads, View};
+use super::view::{Parsed, PublicUrl, View};
 use crate::request::Incoming;
 use jiff::Timestamp;
 
@@ -67,45 +66,6 @@ pub struct Source {
     pub(super) opening: BTreeMap<String, Vec<OpeningKey>>,
     /// One for each of the provider's signers; none where its key is not configured.
     pub(super) signing: Vec<Option<ReadySigner>>,
-}
-
-/// A table with this source's keys and settings.
-pub(super) struct Ready {
-    pub(super) encodings: Vec<Encoding>,
-    pub(super) layouts: Vec<Layout>,
-    /// Empty where an optional key is not set, or comes with the request.
-    pub(super) keys: Vec<ReadyKey>,
-    /// What certificates that come with a request must chain to.
-    pub(super) anchors: Anchors,
-    /// Every way to take the secrets that messages and asserts read besides the key.
-    pub(super) ways: Vec<Vec<(String, usize)>>,
-    pub(super) reads_url: bool,
-}
-
-impl Ready {
-    /// Whether nothing can prove itself by the table: the key, or the roots of one that comes, are not configured.
-    pub(super) fn is_closed(&self, table: &Table) -> bool {
-        match (&table.remote, &self.anchors) {
-            (None, _) => self.keys.is_empty(),
-            (Some(_), Anchors::Pinned(roots)) => roots.is_empty(),
-            (Some(_), _) => false,
-        }
-    }
-}
-
-/// A key, with which of each secret's values it was made.
-pub(super) struct ReadyKey {
-    pub(super) chosen: Vec<(String, usize)>,
-    /// Its name among several in one text.
-    pub(super) id: Option<String>,
-    pub(super) scheme: Box<dyn Scheme>,
-}
-
-impl ReadyKey {
-    /// Whether the request's own name for a key is this one's.
-    pub(super) fn is_named(&self, name: &[u8]) -> bool {
-        self.id.as_ref().is_some_and(|id| same_id(id, name))
-    }
 }
 
 impl Source {
@@ -240,60 +200,6 @@ impl Source {
         }
     }
 
-    fn ready(&self, table: &Table) -> Result<Ready, String> {
-        let nothing = Incoming::nothing();
-        let parsed = Parsed::new(&nothing, Reads::default());
-        let texts = |templates: &[Template]| -> Result<Vec<String>, String> {
-            let rendered = templates.iter().map(|template| template.render(&self.view(&parsed)));
-            rendered
-                .map(|text| {
-                    text.map(|text| String::from_utf8_lossy(&text).into_owned()).map_err(|unfit| unfit.to_string())
-                })
-                .collect()
-        };
-        let encoding = if table.algorithm.name == "static" { &[Encoding::Utf8][..] } else { &[Encoding::Hex] };
-        let encodings = resolve(
-            &texts(&table.encodings)?,
-            encoding,
-            Encoding::named,
-            "encoding: hex, base64, base64url, utf8, either",
-        )?;
-        let layouts = resolve(&texts(&table.forms)?, table.algorithm.layouts, Layout::named, "form: der, raw")?;
-        let user_ids = Some(texts(&table.user_ids)?)
-            .filter(|ids| !ids.is_empty())
-            .unwrap_or_else(|| vec![key::SM2_USER_ID.into()]);
-        let key_secrets = self.secrets_in(self.provider.reach(table.key.1.places()));
-        let read = table.bound().chain(self.provider.asserts.iter().flat_map(|(left, right)| [left, right]));
-        let places = self.provider.reach(read.flat_map(Template::places));
-        // One that is not configured is missing from the text, and takes its group with it.
-        let configured = |name: &String| self.secrets.get(name).is_some_and(|values| !values.is_empty());
-        let secrets = self.secrets_in(places.clone()).into_iter();
-        let secrets: Vec<_> = secrets.filter(|name| !key_secrets.contains(name) && configured(name)).collect();
-        let ways = self.combinations(&secrets);
-        let mut keys = Vec::new();
-        let choices = if table.remote.is_none() { self.combinations(&key_secrets) } else { Vec::new() };
-        for chosen in choices {
-            let secrets = self.chosen(&chosen);
-            let view = View { secrets: &secrets, ..self.view(&parsed) };
-            let text = table.key.1.render(&view).map_err(|unfit| format!("key: {unfit}"))?;
-            for user_id in &user_ids {
-                let made = key::prepare(table.algorithm, &KeyText { form: &table.key.0, text: &text, user_id });
-                let name = key_secrets.first().map_or("key".into(), |name| format!("secrets.{name}"));
-                let made = made.map_err(|error| format!("{name}: {error}"))?;
-                keys.extend(made.into_iter().map(|made| ReadyKey {
-                    chosen: chosen.clone(),
-                    id: made.id,
-                    scheme: made.scheme,
-                }));
-            }
-        }
-        let reads_url = places.iter().any(|place| matches!(place, Place::Url | Place::UrlTarget | Place::UrlPath));
-        if self.urls.is_empty() && places.contains(&&Place::Url) {
-            return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
-        }
-        Ok(Ready { encodings, layouts, keys, anchors: self.anchors(table)?, ways, reads_url })
-    }
-
     pub(super) fn secrets_in(&self, places: Vec<&Place>) -> Vec<String> {
         let names = places.into_iter().filter_map(|place| match place {
             Place::Secret(name) => Some(name.clone()),
@@ -315,17 +221,4 @@ impl Source {
     pub(super) fn chosen<'s>(&'s self, way: &'s [(String, usize)]) -> Vec<(&'s str, &'s [u8])> {
         way.iter().map(|(name, index)| (name.as_str(), self.secrets[name][*index].expose_secret().as_bytes())).collect()
     }
-}
-
-fn resolve<T: Copy + 'static>(
-    texts: &[String],
-    default: &[T],
-    named: fn(&str) -> Option<&'static [T]>,
-    known: &str,
-) -> Result<Vec<T>, String> {
-    if texts.is_empty() {
-        return Ok(default.to_vec());
-    }
-    let lists = texts.iter().map(|text| named(text).ok_or_else(|| format!("{text:?} is not a known {known}")));
-    lists.collect::<Result<Vec<_>, _>>().map(|lists| lists.concat())
 }

@@ -107,7 +107,7 @@ fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Pr
     let pieces = pieces(&telling);
     let proofs = match (proofs(&telling, &pieces, proving), &broken) {
         (Ok(proofs), None) => proofs,
-        (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real) => proofs,
+        (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real && holds(source, proof, now)) => proofs,
         (Err(rejection), None) => return Err(rejection),
         // What does not parse has one answer, whoever sent it.
         (_, Some(what)) => return Err(Rejection::new(Reason::Malformed, what)),
@@ -184,6 +184,16 @@ fn proofs<'s>(
     }
 }
 
+fn is_token(source: &Source, proof: &Proof<'_>) -> bool {
+    proof.by.is_some_and(|by| source.provider.tables[by].algorithm.token.is_some())
+}
+
+/// Whether the proof may stand beside a body that cannot be read. A token need not bind the body: an old one would let
+/// anybody who saw it leave what he likes.
+fn holds(source: &Source, proof: &Proof<'_>, now: Timestamp) -> bool {
+    !is_token(source, proof) || matches!(token::in_time(source, &proof.sig(), now), Ok(None))
+}
+
 /// Why it is out of time, and what may come only once.
 fn in_time(
     telling: &Telling<'_>,
@@ -199,7 +209,7 @@ fn in_time(
         let inner = piece.as_ref().unwrap_or(parsed);
         let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
         stale = stale.or(fresh(source, &view, now)?);
-        if proof.by.is_some_and(|by| source.provider.tables[by].algorithm.token.is_some()) {
+        if is_token(source, proof) {
             stale = stale.or(token::in_time(source, &sig, now)?);
         }
         nonces = nonces.or(nonce(source, &view, now)?);

@@ -228,6 +228,17 @@ fn a_token_holds_from_nbf_until_exp_with_a_minute_for_the_clocks() {
 }
 
 #[test]
+fn an_old_token_lets_nobody_leave_a_body_that_cannot_be_read() {
+    let text = TOKEN.replace("payload_hash = \"${body|sha256|hex}\", ", "");
+    let source = source(&text, &["s"], &[]);
+    let token = hs256(&claims(r#","exp":2000"#));
+    let broken = judge(&source, &token, "not JSON", 1000).unwrap();
+    assert!(broken.malformed.is_some());
+    assert_eq!(judge(&source, &token, "not JSON", 9000).unwrap_err().reason, Reason::Malformed);
+    assert!(judge(&source, &token, "{}", 9000).unwrap().stale.is_some());
+}
+
+#[test]
 fn a_description_says_the_leeway_or_an_age() {
     let timed = |table: &str| source(&format!("{TOKEN}[timestamp]\n{table}\n"), &["s"], &[]);
     let judged = |source: &Source, more: &str, second| reason(judge(source, &hs256(&claims(more)), "{}", second));
