@@ -24,6 +24,10 @@ pub(super) fn unchained(scheme: &mut Map<String, Value>) {
         if key.contains_key("from") || key.contains_key("chain") {
             key.insert("chain".into(), json!("webpki"));
         }
+        if key.contains_key("from") {
+            // Below those roots a description must name whose certificate counts.
+            key.entry("subject_cn").or_insert(json!("*"));
+        }
         if let Some(chain) = key.get_mut("fetch").and_then(|fetch| fetch.get_mut("chain")) {
             *chain = json!("webpki");
         }
