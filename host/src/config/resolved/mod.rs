@@ -1,5 +1,7 @@
 //! The configuration resolved: URLs parsed, secrets loaded, names known to exist. Nothing here can be misspelt any more.
 
+mod destination;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,10 +9,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
 
+pub use self::destination::{Destination, Http};
 use super::origin::Origin;
-use super::written;
 pub use super::written::{Format, LogFormat, Retry, Route};
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
@@ -99,74 +100,6 @@ pub struct Source {
     pub provider: String,
     /// Its keys and choices.
     pub parts: SourceParts,
-}
-
-/// Where events go.
-#[derive(Debug, Clone)]
-pub enum Destination {
-    /// An HTTP endpoint.
-    Http(Http),
-    /// A file of JSON lines.
-    File {
-        /// Appended to; created if missing.
-        path: PathBuf,
-        /// What a line holds.
-        format: Format,
-        /// When to try again.
-        retry: Retry,
-    },
-    /// Standard output.
-    Stdout {
-        /// What a line holds.
-        format: Format,
-    },
-}
-
-impl Destination {
-    /// Takes what was written, with the values of `signing_secret`; only the URL can be wrong.
-    pub fn of(written: &written::Destination, signing_secrets: Vec<SecretString>) -> Result<Self, url::ParseError> {
-        Ok(match written {
-            written::Destination::Http(http) => Self::Http(Http {
-                url: Url::parse(&http.url)?,
-                allow_private: http.allow_private,
-                format: http.format,
-                signing_secrets,
-                timeout: http.timeout.0,
-                concurrency: http.concurrency,
-                retry: http.retry,
-            }),
-            written::Destination::File(file) => {
-                Self::File { path: file.path.clone(), format: file.format, retry: file.retry }
-            }
-            written::Destination::Stdout(stdout) => Self::Stdout { format: stdout.format },
-        })
-    }
-
-    /// What it gets.
-    pub fn format(&self) -> Format {
-        match self {
-            Self::Http(Http { format, .. }) | Self::File { format, .. } | Self::Stdout { format } => *format,
-        }
-    }
-}
-
-/// `kind = "http"`.
-#[derive(Debug, Clone)]
-pub struct Http {
-    /// Where.
-    pub url: Url,
-    /// Whether private, loopback and link-local addresses are allowed.
-    pub allow_private: bool,
-    /// What is sent.
-    pub format: Format,
-    /// Standard Webhooks secrets; several give several signatures.
-    pub signing_secrets: Vec<SecretString>,
-    /// For a whole attempt.
-    pub timeout: Duration,
-    /// Attempts at once.
-    pub concurrency: usize,
-    /// When to try again.
-    pub retry: Retry,
 }
 
 /// One of `[[polls]]`; its source and operation exist.

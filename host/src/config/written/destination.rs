@@ -1,0 +1,109 @@
+//! `[destinations.NAME]`, as written.
+
+use std::path::PathBuf;
+
+use hookport_plugin_api::description::Many;
+use serde::Deserialize;
+
+use super::Secret;
+use crate::config::units::Span;
+
+/// `[destinations.NAME]`; `load` reads its `kind` first, so that an error keeps its key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Destination {
+    /// An HTTP endpoint.
+    Http(HttpDestination),
+    /// A file of JSON lines.
+    File(FileDestination),
+    /// Standard output.
+    Stdout(StdoutDestination),
+}
+
+/// `kind = "http"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpDestination {
+    /// Where.
+    pub url: String,
+    /// Whether private, loopback and link-local addresses are allowed.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// What is sent.
+    #[serde(default)]
+    pub format: Format,
+    /// Standard Webhooks secrets; several give several signatures.
+    #[serde(default)]
+    pub signing_secret: Many<Secret>,
+    /// For a whole attempt.
+    #[serde(default = "Span::ten_seconds")]
+    pub timeout: Span,
+    /// Attempts at once.
+    #[serde(default = "sixteen")]
+    pub concurrency: usize,
+    /// When to try again.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+/// `kind = "file"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileDestination {
+    /// Appended to; created if missing.
+    pub path: PathBuf,
+    /// What a line holds.
+    #[serde(default)]
+    pub format: Format,
+    /// When to try again.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// `kind = "stdout"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StdoutDestination {
+    /// What a line holds.
+    #[serde(default)]
+    pub format: Format,
+}
+
+/// What a destination gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Structured JSON.
+    #[default]
+    CloudEvent,
+    /// Only the decoded data.
+    Data,
+    /// The provider's bytes and headers.
+    Raw,
+}
+
+/// `retry = { ... }`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Tries in all.
+    pub attempts: u32,
+    /// Before the second try.
+    pub first: Span,
+    /// Each wait is so many times the one before.
+    pub factor: f64,
+    /// No wait is longer.
+    pub max: Span,
+    /// A share of the wait, added or taken off at random.
+    pub jitter: f64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 25, first: Span::seconds(5), factor: 2.0, max: Span::seconds(6 * 3600), jitter: 0.2 }
+    }
+}

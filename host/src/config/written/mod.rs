@@ -1,0 +1,150 @@
+//! The configuration as written in `hookport.toml`: shapes and defaults, nothing resolved. `resolve` makes it usable.
+
+mod destination;
+mod secret;
+mod source;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use self::destination::{Destination, FileDestination, Format, HttpDestination, Retry, StdoutDestination};
+pub(super) use self::secret::SECRET_FORMS;
+pub use self::secret::Secret;
+pub use self::source::Source;
+use super::units::{Network, Size, Span};
+
+/// A whole `hookport.toml`.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// `[server]`.
+    pub server: Server,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[log]`.
+    pub log: Log,
+    /// `[journal]`.
+    pub journal: Journal,
+    /// `[plugins]`.
+    pub plugins: Plugins,
+    /// `[sources.NAME]`.
+    pub sources: BTreeMap<String, Source>,
+    /// `[destinations.NAME]`.
+    pub destinations: BTreeMap<String, Destination>,
+    /// `[[routes]]`.
+    pub routes: Vec<Route>,
+    /// `[[polls]]`.
+    pub polls: Vec<Poll>,
+}
+
+/// `[server]`: where providers call.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// As providers see it.
+    pub public_url: Option<String>,
+    /// A longer body is answered 413.
+    pub max_body: Size,
+    /// For the head, and again for the whole request.
+    pub request_timeout: Span,
+    /// Connections at once; more wait.
+    pub max_connections: usize,
+    /// X-Forwarded-For counts only from these.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// `[admin]`: API, health.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Required on any address but loopback.
+    pub token: Option<Secret>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A level or tracing's directives.
+    pub level: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `[journal]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// The engine.
+    pub engine: JournalEngine,
+    /// A folder; created if missing.
+    pub path: PathBuf,
+    /// How long events are kept.
+    pub retention: Span,
+}
+
+/// The engines of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalEngine {
+    /// One file, nothing to install.
+    Sqlite,
+}
+
+/// `[plugins]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugins {
+    /// Beside the executable's own folder, which is always searched.
+    pub dirs: Vec<PathBuf>,
+}
+
+/// One of `[[routes]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// For people.
+    pub name: Option<String>,
+    /// Names of sources; absent: all.
+    pub sources: Option<Vec<String>>,
+    /// Globs over the type; absent: all.
+    pub types: Option<Vec<String>>,
+    /// A CEL expression over `event`.
+    pub when: Option<String>,
+    /// Names of destinations.
+    pub to: Vec<String>,
+}
+
+/// One of `[[polls]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// The source's name.
+    pub source: String,
+    /// The operation's id.
+    pub operation: String,
+    /// How often.
+    pub every: Span,
+    /// The input, here.
+    pub input: Option<toml::Value>,
+    /// The input, in a JSON file that is read at every poll.
+    pub input_file: Option<PathBuf>,
+    /// The item's field that names it.
+    pub key: String,
+}

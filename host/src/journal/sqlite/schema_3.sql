@@ -1,0 +1,17 @@
+-- What layout 3 adds: order, replays, pauses, and what is known of a rejection.
+
+-- Deliveries of one destination with the same key go one after the other. More of `state`: 5 waits behind an earlier one
+-- of its key, 6 exhausted and holding its key.
+ALTER TABLE deliveries ADD COLUMN order_key BLOB;
+CREATE INDEX deliveries_ordered ON deliveries (destination, order_key, id)
+    WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6);
+
+-- Deliveries that were added later do not lie beside their event's others.
+ALTER TABLE deliveries ADD COLUMN replay INTEGER;
+CREATE INDEX deliveries_replayed ON deliveries (event) WHERE replay IS NOT NULL;
+
+-- What an operator stopped for a while: `kind` is 'source' or 'destination'.
+CREATE TABLE paused (kind TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+
+-- 1: the signature was right, and only its time or nonce was not. They have a shelf of their own.
+ALTER TABLE rejections ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0;
