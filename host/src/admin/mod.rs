@@ -18,7 +18,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
+use axum::extract::FromRef;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -63,8 +65,7 @@ pub trait Confirm: Send + Sync + 'static {
     fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
 }
 
-/// What the API shows.
-#[derive(Clone)]
+/// What the API shows; a change swaps it whole.
 pub struct State {
     /// Where everything is.
     pub journal: Arc<dyn Journal>,
@@ -87,11 +88,11 @@ pub struct State {
 /// Serves until `shutdown`, then finishes what is being answered.
 pub async fn serve(
     listener: TcpListener,
-    state: State,
+    state: Arc<ArcSwap<State>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (closing, closed) = watch::channel(false);
-    let app = router(Shared { state, tails: Arc::new(Semaphore::new(TAILS)), closed });
+    let app = router(Served { state, tails: Arc::new(Semaphore::new(TAILS)), closed });
     let shutdown = async move {
         shutdown.await;
         closing.send_replace(true);
@@ -99,16 +100,29 @@ pub async fn serve(
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await
 }
 
-/// The state with what belongs to one server.
+/// What one server serves.
 #[derive(Clone)]
-struct Shared {
-    state: State,
+struct Served {
+    state: Arc<ArcSwap<State>>,
     tails: Arc<Semaphore>,
     /// True when those who wait should go.
     closed: watch::Receiver<bool>,
 }
 
-fn router(shared: Shared) -> Router {
+/// The same for one request, which ends with the state that it began with.
+struct Shared {
+    state: Arc<State>,
+    tails: Arc<Semaphore>,
+    closed: watch::Receiver<bool>,
+}
+
+impl FromRef<Served> for Shared {
+    fn from_ref(served: &Served) -> Self {
+        Self { state: served.state.load_full(), tails: served.tails.clone(), closed: served.closed.clone() }
+    }
+}
+
+fn router(served: Served) -> Router {
     let api = Router::new()
         .route("/v1/events", get(events::list))
         .route("/v1/events/tail", get(events::tail))
@@ -125,8 +139,8 @@ fn router(shared: Shared) -> Router {
         .route("/v1/stats", get(gateway::stats))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
-        .layer(from_fn_with_state(shared.clone(), guard::admit));
+        .layer(from_fn_with_state(served.clone(), guard::admit));
     // Probes come from anywhere and learn nothing.
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    health.merge(api).with_state(shared)
+    health.merge(api).with_state(served)
 }

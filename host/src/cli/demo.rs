@@ -138,7 +138,7 @@ fn said(result: Result<(), Failure>) -> Result<(), Failure> {
 async fn stay(mut board: Board, stage: &mut Stage, ends: &mut Ends) -> Result<(), Failure> {
     let (gateway, admin) = (stage.gateway.address, stage.gateway.admin);
     let program = std::env::args().next().unwrap_or_else(|| "hookport".into());
-    let path = stage.gateway.sources.load().named("wallet").and_then(|source| source.path.clone()).unwrap_or_default();
+    let path = stage.gateway.sources().named("wallet").and_then(|source| source.path.clone()).unwrap_or_default();
     output::line(format!(
         "\ngateway   http://{gateway}\nadmin     http://{admin}\nreceiver  http://{}\n\nTry, in another terminal:\n  \
          {program} events list --admin http://{admin}\n  {program} rejections list --admin http://{admin}\n  \

@@ -40,7 +40,7 @@ impl Serve {
             ends.wait().await;
             tracing::info!("draining");
             match tokio::time::timeout(DRAIN, gateway.stop()).await {
-                Ok(()) => plugins.quiesce(),
+                Ok(plugins) => plugins.quiesce(),
                 Err(_) => {
                     tracing::warn!("draining took too long; what was not delivered is delivered after the next start");
                     // What hangs now (a full pipe, a dead file server) would hold up an orderly end for ever.

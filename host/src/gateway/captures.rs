@@ -1,65 +1,50 @@
 //! Secrets that senders told: what an operator confirms is added to its source, at once and after every start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwap;
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
 
 use super::Plugins;
+use super::core::{Core, Running};
 use crate::admin::{Confirm, Confirmed, Confirming, Failure};
 use crate::config::Config;
-use crate::journal::{Capture, CaptureFilter, Journal, JournalError};
+use crate::journal::{Capture, CaptureFilter, JournalError};
 use crate::provider::compile::Provider;
 use crate::provider::source::{Source, SourceParts};
 use crate::provider::sources::Sources;
 
-/// What every source is made of, and where the made ones are.
+/// An operator's word reaches the gateway through this.
 #[derive(Clone)]
-pub(super) struct Captures {
-    configured: Arc<[Configured]>,
-    sources: Arc<ArcSwap<Sources>>,
-    journal: Arc<dyn Journal>,
-    /// One change at a time.
-    turn: Arc<Mutex<()>>,
+pub(super) struct Captures(pub(super) Weak<Core>);
+
+/// Every source, with what is confirmed of it. That they can be made was checked before.
+pub(super) fn sources(config: &Config, plugins: &Plugins, captures: &[Capture]) -> Sources {
+    let confirmed: Vec<_> = captures.iter().filter(|capture| capture.confirmed.is_some()).cloned().collect();
+    let made = config.sources.keys().filter_map(|name| Configured::find(name, config, plugins)?.make(&confirmed));
+    // Their paths were told apart when the configuration was checked.
+    Sources::new(made.collect()).unwrap_or_default()
 }
 
-struct Configured {
-    name: String,
-    provider: Arc<Provider>,
-    parts: SourceParts,
+/// What a source is made of.
+struct Configured<'a> {
+    name: &'a str,
+    provider: &'a Arc<Provider>,
+    parts: &'a SourceParts,
 }
 
-impl Captures {
-    pub(super) fn new(
-        config: &Config,
-        plugins: &Plugins,
-        sources: Arc<ArcSwap<Sources>>,
-        journal: Arc<dyn Journal>,
-    ) -> Self {
-        let configured = config.sources.iter().filter_map(|(name, source)| {
-            let provider = plugins.by_id.get(&source.provider)?.provider.clone();
-            Some(Configured { name: name.clone(), provider, parts: source.parts.clone() })
-        });
-        Self { configured: configured.collect(), sources, journal, turn: Arc::default() }
-    }
-
+impl Core {
     /// Makes the sources anew with what is confirmed.
-    pub(super) async fn load(&self) -> Result<(), JournalError> {
-        let captures = self.journal.captures().await?;
-        let confirmed: Vec<_> = captures.into_iter().filter(|capture| capture.confirmed.is_some()).collect();
-        let made = self.configured.iter().filter_map(|configured| configured.make(&confirmed));
-        // Their paths were told apart when the configuration was checked.
-        if let Ok(sources) = Sources::new(made.collect()) {
-            self.sources.store(Arc::new(sources));
-        }
+    async fn reload_captures(&self, running: &Running) -> Result<(), JournalError> {
+        let sources = sources(&running.config, &running.plugins, &self.journal.captures().await?);
+        self.inbound.store(Arc::new(self.inbound.load().with_sources(Arc::new(sources))));
         Ok(())
     }
 
     async fn confirm_now(&self, which: CaptureFilter) -> Result<Confirmed, Failure> {
-        let _turn = self.turn.lock().await;
-        let configured = self.configured(&which.source)?;
+        let running = self.running.lock().await;
+        let running = running.as_ref().ok_or_else(gone)?;
+        let configured = running.configured(&which.source)?;
         let mut captures = self.journal.captures().await?;
         captures.retain(|capture| capture.confirmed.is_none() && capture.source == which.source);
         let named = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
@@ -84,7 +69,7 @@ impl Captures {
         let (secret, fingerprint) = (Some(pending.secret.clone()), Some(pending.fingerprint()));
         let which = CaptureFilter { source: which.source, secret, fingerprint };
         let capture = self.journal.confirm(which).await?.ok_or_else(nothing)?;
-        self.load().await?;
+        self.reload_captures(running).await?;
         let (source, secret, fingerprint) = (&*capture.source, &*capture.secret, capture.fingerprint());
         tracing::info!(source, secret, fingerprint, "a secret that its sender told is confirmed");
         let others = captures.iter().filter(|other| other.secret == capture.secret).count() - 1;
@@ -92,27 +77,35 @@ impl Captures {
     }
 
     async fn discard_now(&self, which: CaptureFilter) -> Result<u64, Failure> {
-        let _turn = self.turn.lock().await;
-        self.configured(&which.source)?;
+        let running = self.running.lock().await;
+        let running = running.as_ref().ok_or_else(gone)?;
+        running.configured(&which.source)?;
         let source = which.source.clone();
         let discarded = self.journal.discard(which).await?;
-        self.load().await?;
+        self.reload_captures(running).await?;
         tracing::info!(source, discarded, "secrets that a sender told are forgotten");
         Ok(discarded)
     }
+}
 
-    fn configured(&self, source: &str) -> Result<&Configured, Failure> {
-        let found = self.configured.iter().find(|configured| configured.name == source);
+impl Running {
+    fn configured<'a>(&'a self, source: &'a str) -> Result<Configured<'a>, Failure> {
+        let found = Configured::find(source, &self.config, &self.plugins);
         found.ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, format!("there is no source \"{source}\"")))
     }
 }
 
-impl Configured {
+impl<'a> Configured<'a> {
+    fn find(name: &'a str, config: &'a Config, plugins: &'a Plugins) -> Option<Self> {
+        let source = config.sources.get(name)?;
+        Some(Self { name, provider: &plugins.by_id.get(&source.provider)?.provider, parts: &source.parts })
+    }
+
     /// The source with what is confirmed of it; as configured where that is no key any more.
     fn make(&self, confirmed: &[Capture]) -> Option<Source> {
         self.with(confirmed)
             .or_else(|wrong| {
-                let source = &*self.name;
+                let source = self.name;
                 tracing::error!(source, "what its sender told is no key and is left out: {}", wrong.join("; "));
                 self.with(&[])
             })
@@ -131,20 +124,20 @@ impl Configured {
                 values.push(capture.value.clone());
             }
         }
-        Source::build(&self.name, self.provider.clone(), parts)
+        Source::build(self.name, self.provider.clone(), parts)
     }
 }
 
 /// What is begun is finished, also when whoever asked hangs up.
 impl Confirm for Captures {
     fn confirm(&self, which: CaptureFilter) -> Confirming<Confirmed> {
-        let captures = self.clone();
-        finished(async move { captures.confirm_now(which).await })
+        let core = self.0.upgrade();
+        finished(async move { core.ok_or_else(gone)?.confirm_now(which).await })
     }
 
     fn discard(&self, which: CaptureFilter) -> Confirming<u64> {
-        let captures = self.clone();
-        finished(async move { captures.discard_now(which).await })
+        let core = self.0.upgrade();
+        finished(async move { core.ok_or_else(gone)?.discard_now(which).await })
     }
 }
 
@@ -154,4 +147,8 @@ fn finished<T: Send + 'static>(work: impl Future<Output = Result<T, Failure>> + 
         let broken = |error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("it broke off: {error}"));
         task.await.unwrap_or_else(|error| Err(broken(error)))
     })
+}
+
+fn gone() -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the gateway is ending")
 }

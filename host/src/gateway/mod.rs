@@ -1,38 +1,28 @@
 //! The gateway, put together: plugins, sources, journal, inbound, outbound, admin. It starts whole or not at all.
 
 mod captures;
+mod core;
+mod door;
+mod parts;
 mod plugins;
+mod retention;
 mod seen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-use self::captures::Captures;
+use self::core::{Core, Made};
+use self::door::Bound;
+pub use self::parts::{operations, routing, sources};
 pub use self::plugins::{Plugin, Plugins};
-use self::seen::Seen;
-use crate::admin::shown::{PluginShown, SourceShown};
-use crate::admin::{self, Confirm, Phase, Readiness, Redact};
+use crate::admin::Phase;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::inbound::{Decoder, Inbound, Limits, Listener};
+use crate::inbound::Inbound;
 use crate::journal::{Journal, JournalError, sqlite};
 use crate::keys::RemoteKeys;
-use crate::operations::{self, Operations};
-use crate::outbound::{self, Destination, Routes};
 use crate::provider::complaint::Complaint;
-use crate::provider::source::Source;
 use crate::provider::sources::Sources;
-
-/// Requests under way at the end get so long.
-const DRAIN: Duration = Duration::from_secs(5);
-/// Retention is applied so often.
-const RETAIN: Duration = Duration::from_secs(600);
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,22 +51,15 @@ pub enum StartError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// A running gateway; dropping it does not stop it.
+/// A running gateway; dropping it does not stop it in good order.
 pub struct Gateway {
-    /// Where providers call.
+    /// Where providers called at the start.
     pub address: SocketAddr,
-    /// Where the admin API is.
+    /// Where the admin API was at the start.
     pub admin: SocketAddr,
     /// The journal, for tests and tools in the same process.
     pub journal: Arc<dyn Journal>,
-    /// The sources; swapped whole when an operator confirms what a sender told.
-    pub sources: Arc<ArcSwap<Sources>>,
-    readiness: Readiness,
-    stop: watch::Sender<bool>,
-    listening: JoinHandle<()>,
-    delivering: JoinHandle<()>,
-    polling: JoinHandle<()>,
-    serving: JoinHandle<std::io::Result<()>>,
+    core: Arc<Core>,
 }
 
 impl Gateway {
@@ -93,172 +76,41 @@ impl Gateway {
         clock: Clock,
         keys: RemoteKeys,
     ) -> Result<Self, StartError> {
-        let checked = sources(&config, plugins).map_err(StartError::Config)?;
+        sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
-        let (checked, native, keys) = (Arc::new(checked), decoders(plugins), Arc::new(keys));
-        let inbound = Inbound::new(checked, native, journal.clone(), keys, clock.clone(), limits(&config));
-        let sources = inbound.sources.clone();
-        let captures = Captures::new(&config, plugins, sources.clone(), journal.clone());
-        captures.load().await?;
-        let socket = listen("server.listen", config.server.listen).await?;
-        let admin_socket = listen("admin.listen", config.admin.listen).await?;
-        let (address, admin) = (local(&socket, config.server.listen), local(&admin_socket, config.admin.listen));
-
-        let (stop, stopped) = watch::channel(false);
-        let readiness = Readiness::default();
-        let seen = Arc::new(Seen { sources: sources.clone() });
-        let listening = tokio::spawn(Listener::new(socket, Arc::new(inbound)).run(stopped.clone(), DRAIN));
-        let delivering = outbound::run(journal.clone(), destinations, seen.clone(), clock.clone(), stopped.clone());
-        let operations = Arc::new(operations(&sources.load(), plugins, &clock));
-        let polling = operations::poll(&config.polls, &operations, &journal, &clock, &stopped);
-        let state = state(&config, plugins, journal.clone(), operations, seen, Arc::new(captures), readiness.clone());
-        let mut ended = stopped.clone();
-        let serving =
-            tokio::spawn(admin::serve(admin_socket, state, async move { drop(ended.wait_for(|stop| *stop).await) }));
-        tokio::spawn(retain(journal.clone(), clock, config.journal.retention, stopped));
-        readiness.set(Phase::Running);
-        Ok(Self { address, admin, journal, sources, readiness, stop, listening, delivering, polling, serving })
+        let sources = captures::sources(&config, plugins, &journal.captures().await?);
+        let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));
+        let inbound = Inbound::new(Arc::new(sources), decoders, journal.clone(), Arc::new(keys), clock.clone(), limits);
+        let listening = Bound::new("server.listen", config.server.listen).await?;
+        let serving = Bound::new("admin.listen", config.admin.listen).await?;
+        let (address, admin) = (listening.at, serving.at);
+        let (plugins, sockets) = (plugins.clone(), [listening, serving]);
+        let core =
+            Core::start(Made { config, plugins, clock, journal: journal.clone(), inbound, destinations, sockets });
+        core.readiness.set(Phase::Running);
+        Ok(Self { address, admin, journal, core })
     }
 
-    /// Takes nothing new, finishes what is under way within seconds, and closes the journal.
-    pub async fn stop(self) {
-        self.readiness.set(Phase::Draining);
-        self.stop.send_replace(true);
-        let _ = tokio::join!(self.listening, self.delivering, self.polling);
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.serving).await;
+    /// The sources as they are now.
+    pub fn sources(&self) -> Arc<Sources> {
+        self.core.inbound.load().sources.clone()
+    }
+
+    /// Takes nothing new, finishes what is under way within seconds, and closes the journal. Gives back the plugins, for
+    /// which no call will follow.
+    pub async fn stop(self) -> Plugins {
+        self.core.readiness.set(Phase::Draining);
+        self.core.stop.send_replace(true);
+        let running = self.core.running.lock().await.take();
+        let plugins = match running {
+            Some(running) => running.end().await,
+            None => Plugins::default(),
+        };
         if let Err(error) = self.journal.close().await {
             tracing::error!("{error}");
         }
-    }
-}
-
-/// Every source made ready, or everything that is wrong with any.
-pub fn sources(config: &Config, plugins: &Plugins) -> Result<Sources, Vec<Complaint>> {
-    let (mut sources, mut wrong) = (Vec::new(), Vec::new());
-    let complain = |key: String, message: String| config.complaint(&key, message);
-    for (name, source) in &config.sources {
-        let Some(plugin) = plugins.by_id.get(&source.provider) else {
-            wrong.push(complain(
-                format!("sources.{name}.provider"),
-                format!("no plugin has the provider {:?}", source.provider),
-            ));
-            continue;
-        };
-        match Source::build(name, plugin.provider.clone(), source.parts.clone()) {
-            Ok(source) => sources.push(source),
-            Err(errors) => wrong.extend(errors.into_iter().map(|error| {
-                let (key, message) = error.split_once(": ").unwrap_or(("", &error));
-                complain(format!("sources.{name}.{key}"), message.to_owned())
-            })),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    Sources::new(sources).map_err(|second| {
-        vec![complain(format!("sources.{}.path", second.name), "is also the path of another source".into())]
-    })
-}
-
-/// Routes and destinations made ready, or everything that is wrong with any.
-pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Complaint>> {
-    let complain = |key: String, message: String| config.complaint(&key, message);
-    let mut wrong = Vec::new();
-    let mut destinations = Vec::new();
-    for (name, destination) in &config.destinations {
-        match Destination::build(name, destination) {
-            Ok(destination) => destinations.push(destination),
-            Err(error) => wrong.push(complain(format!("destinations.{name}"), error.to_string())),
-        }
-    }
-    let routes = Routes::compile(&config.routes).map_err(|errors| {
-        wrong.extend(
-            errors.iter().map(|error| complain(format!("routes.{}.when", error.index), error.error.to_string())),
-        );
-    });
-    match (routes, wrong.is_empty()) {
-        (Ok(routes), true) => {
-            let raw =
-                destinations.iter().filter(|destination| destination.is_once_per_request()).map(Destination::name);
-            Ok((routes.with_once_per_request(raw), destinations))
-        }
-        _ => Err(wrong),
-    }
-}
-
-/// What can be called, through which code.
-pub fn operations(sources: &Sources, plugins: &Plugins, clock: &Clock) -> Operations {
-    let native = |provider: &str| plugins.by_id.get(provider)?.native.clone();
-    Operations::new(sources.iter(), native, clock)
-}
-
-fn decoders(plugins: &Plugins) -> std::collections::HashMap<Arc<str>, Decoder> {
-    let native = plugins.by_id.values().filter_map(|plugin| {
-        let native = plugin.native.clone()?;
-        Some((plugin.provider.id.clone(), Decoder { native, file: plugin.file.display().to_string().into() }))
-    });
-    native.collect()
-}
-
-fn limits(config: &Config) -> Limits {
-    let server = &config.server;
-    Limits {
-        max_body: server.max_body,
-        request_timeout: server.request_timeout,
-        max_connections: server.max_connections,
-        trusted_proxies: server.trusted_proxies.clone(),
-    }
-}
-
-fn state(
-    config: &Config,
-    plugins: &Plugins,
-    journal: Arc<dyn Journal>,
-    operations: Arc<Operations>,
-    redact: Arc<dyn Redact>,
-    captures: Arc<dyn Confirm>,
-    readiness: Readiness,
-) -> admin::State {
-    let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
-    });
-    let sources = config.sources.iter().filter_map(|(name, source)| {
-        let description = &plugins.by_id.get(&source.provider)?.provider.description;
-        Some(SourceShown::new(name, source, description))
-    });
-    admin::State {
-        journal,
-        operations,
-        redact,
-        captures,
-        token: config.admin.token.clone(),
-        plugins: shown.collect(),
-        sources: sources.collect(),
-        readiness,
-    }
-}
-
-async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { key, address, error })
-}
-
-fn local(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    socket.local_addr().unwrap_or(asked)
-}
-
-/// Deletes what is older than retention, now and then.
-async fn retain(journal: Arc<dyn Journal>, clock: Clock, retention: Duration, mut stopped: watch::Receiver<bool>) {
-    loop {
-        match journal.retain(clock.now() - retention).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(events, "deleted what is older than journal.retention"),
-            Err(error) => tracing::warn!("retention: {error}"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(RETAIN) => {}
-            _ = stopped.wait_for(|stop| *stop) => return,
-        }
+        plugins
     }
 }

@@ -13,6 +13,7 @@ use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
 
 /// One provider, ready for sources.
+#[derive(Clone)]
 pub struct Plugin {
     /// What it is.
     pub provider: Arc<Provider>,
@@ -27,7 +28,7 @@ pub struct Plugin {
 }
 
 /// All of them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Plugins {
     /// By the provider's id.
     pub by_id: BTreeMap<String, Plugin>,

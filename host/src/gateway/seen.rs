@@ -7,26 +7,26 @@ use bytes::Bytes;
 
 use crate::admin::Redact;
 use crate::event::{Data, Event};
+use crate::inbound::Inbound;
 use crate::outbound::Open;
-use crate::provider::sources::Sources;
 
 /// The sources, as outbound and the admin API see them.
 pub(super) struct Seen {
-    pub(super) sources: Arc<ArcSwap<Sources>>,
+    pub(super) inbound: Arc<ArcSwap<Inbound>>,
 }
 
 impl Open for Seen {
     fn opens(&self, event: &Event) -> bool {
-        self.sources.load().named(&event.source).is_none_or(|source| source.opens())
+        self.inbound.load().sources.named(&event.source).is_none_or(|source| source.opens())
     }
 
     fn hides(&self, event: &Event) -> bool {
-        self.sources.load().named(&event.source).is_none_or(|source| source.hides())
+        self.inbound.load().sources.named(&event.source).is_none_or(|source| source.hides())
     }
 
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
         let Data::Json(data) = &event.data else { return (Bytes::new(), Vec::new()) };
-        match self.sources.load().named(&event.source) {
+        match self.inbound.load().sources.named(&event.source) {
             Some(source) => source.open(data),
             None => (
                 data.clone(),
@@ -38,7 +38,7 @@ impl Open for Seen {
 
 impl Redact for Seen {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes {
-        match self.sources.load().named(source) {
+        match self.inbound.load().sources.named(source) {
             Some(source) => source.shown(data),
             None if source.is_empty() => {
                 Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")

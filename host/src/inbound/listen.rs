@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -25,18 +26,19 @@ const MAX_STREAMS: u32 = 256;
 /// A bound socket that serves providers.
 pub struct Listener {
     socket: TcpListener,
-    inbound: Arc<Inbound>,
+    /// Asked anew for every connection and every request.
+    inbound: Arc<ArcSwap<Inbound>>,
 }
 
 impl Listener {
     /// Serves what comes to the socket.
-    pub fn new(socket: TcpListener, inbound: Arc<Inbound>) -> Self {
+    pub fn new(socket: TcpListener, inbound: Arc<ArcSwap<Inbound>>) -> Self {
         Self { socket, inbound }
     }
 
     /// Accepts until `shutdown` turns true, then lets requests under way end, at most for `drain`.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>, drain: Duration) {
-        let connections = Arc::new(Semaphore::new(self.inbound.limits.max_connections));
+        let connections = Arc::new(Semaphore::new(self.inbound.load().limits.max_connections));
         let graceful = GracefulShutdown::new();
         loop {
             let accepted = tokio::select! {
@@ -66,10 +68,10 @@ impl Listener {
         let (inbound, seen) = (self.inbound.clone(), begun.clone());
         let service = service_fn(move |request| {
             seen.store(true, Ordering::Relaxed);
-            let inbound = inbound.clone();
+            let inbound = inbound.load_full();
             async move { Ok::<_, Infallible>(inbound.exchange(peer.ip(), request).await) }
         });
-        let patience = self.inbound.limits.request_timeout;
+        let patience = self.inbound.load().limits.request_timeout;
         let builder = builder(patience);
         let served = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
         async move {

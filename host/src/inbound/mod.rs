@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
@@ -36,10 +35,11 @@ use crate::provider::verify::{Verified, verify, verify_with};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 
-/// What a listener serves.
+/// What a listener serves. A change makes a new one ([`Inbound::renewed`]) and swaps it whole: a request ends with the one
+/// that it began with.
 pub struct Inbound {
-    /// Found by path; swapped whole, by whoever shares them.
-    pub sources: Arc<ArcSwap<Sources>>,
+    /// Found by path.
+    pub sources: Arc<Sources>,
     /// Native code, by provider.
     pub decoders: HashMap<Arc<str>, Decoder>,
     /// Where events are kept.
@@ -53,10 +53,10 @@ pub struct Inbound {
     /// Bytes of bodies that are in memory; a request that finds none left is told to come again.
     pub budget: Arc<Semaphore>,
     /// Costly checks under way at once: each holds several times its body.
-    checks: Semaphore,
+    checks: Arc<Semaphore>,
     /// Handshakes answered since the start.
-    pub handshakes: AtomicU64,
-    log: Throttle,
+    pub handshakes: Arc<AtomicU64>,
+    log: Arc<Throttle>,
 }
 
 /// What a sender may ask for.
@@ -87,8 +87,7 @@ impl Inbound {
         clock: Clock,
         limits: Limits,
     ) -> Self {
-        let sources = Arc::new(ArcSwap::new(sources));
-        let budget = Arc::new(Semaphore::new(BUDGET.max(limits.max_body)));
+        let budget = Arc::new(Semaphore::new(budget(&limits)));
         Self {
             sources,
             decoders,
@@ -97,10 +96,32 @@ impl Inbound {
             clock,
             limits,
             budget,
-            checks: Semaphore::new(CHECKS),
-            handshakes: AtomicU64::new(0),
-            log: Throttle::default(),
+            checks: Arc::new(Semaphore::new(CHECKS)),
+            handshakes: Arc::default(),
+            log: Arc::default(),
         }
+    }
+
+    /// The same with other sources, code and limits; what is counted is counted on.
+    pub fn renewed(&self, sources: Arc<Sources>, decoders: HashMap<Arc<str>, Decoder>, limits: Limits) -> Self {
+        let same = budget(&limits) == budget(&self.limits);
+        Self {
+            sources,
+            decoders,
+            journal: self.journal.clone(),
+            keys: self.keys.clone(),
+            clock: self.clock.clone(),
+            budget: if same { self.budget.clone() } else { Arc::new(Semaphore::new(budget(&limits))) },
+            limits,
+            checks: self.checks.clone(),
+            handshakes: self.handshakes.clone(),
+            log: self.log.clone(),
+        }
+    }
+
+    /// The same with other sources.
+    pub fn with_sources(&self, sources: Arc<Sources>) -> Self {
+        self.renewed(sources, self.decoders.clone(), self.limits.clone())
     }
 
     /// A request's whole way, once its body is there: greet, or verify, decode, record, ack.
@@ -206,4 +227,8 @@ impl Inbound {
         let _place = self.checks.acquire().await.map_err(|error| broken(&error))?;
         tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
     }
+}
+
+fn budget(limits: &Limits) -> usize {
+    BUDGET.max(limits.max_body)
 }

@@ -64,7 +64,7 @@ impl Inbound {
     /// The source on exactly this path, if it takes the method and the caller.
     fn find(&self, head: &Head) -> Result<Arc<Source>, (Option<Arc<Source>>, Rejection)> {
         let request = &head.request;
-        let source = self.sources.load().at(request.path()).cloned();
+        let source = self.sources.at(request.path()).cloned();
         let source = source.ok_or_else(|| (None, Rejection::new(Reason::UnknownPath, "no source has this path")))?;
         if !source.takes(&request.method) {
             return Err((

@@ -9,6 +9,7 @@ mod dispatch;
 mod glob;
 mod http;
 mod judge;
+mod lanes;
 mod lines;
 mod payload;
 mod retry;
@@ -19,11 +20,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 pub use condition::{Condition, ConditionError};
 pub use destination::{Destination, DestinationError};
 pub use glob::matches as glob_matches;
+pub use lanes::Lanes;
 pub use routes::{RouteError, Routes};
 pub use sign::SecretError;
 
@@ -50,18 +52,13 @@ pub fn run(
     destinations: Vec<Destination>,
     opener: Arc<dyn Open>,
     clock: Clock,
-    shutdown: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    let mut lanes = JoinSet::new();
-    for destination in destinations {
-        let lane = dispatch::Lane::new(destination, journal.clone(), opener.clone(), clock.clone());
-        lanes.spawn(lane.run(shutdown.clone()));
-    }
+    let mut lanes = Lanes::new(journal, opener, clock);
+    destinations.into_iter().for_each(|destination| lanes.begin(destination));
     tokio::spawn(async move {
-        while let Some(ended) = lanes.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!("a destination's dispatch broke off: {error}; its deliveries wait for a restart");
-            }
-        }
+        // Without a sender it is over, too.
+        let _ = shutdown.wait_for(|stop| *stop).await;
+        lanes.end().await;
     })
 }

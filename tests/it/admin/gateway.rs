@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookport::admin::shown::{PluginShown, SourceShown};
 use hookport::admin::{self, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
@@ -85,7 +86,12 @@ impl Gateway {
             readiness: readiness.clone(),
         };
         let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(admin::serve(listener, state, async move { drop(stopped.await) }));
+        let serving =
+            tokio::spawn(admin::serve(
+                listener,
+                Arc::new(ArcSwap::from_pointee(state)),
+                async move { drop(stopped.await) },
+            ));
         Self { address, journal, readiness, stop, serving, _folder: folder }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hookport::clock::Clock;
 use hookport::event::Event;
 use hookport::gateway;
@@ -68,10 +69,11 @@ async fn a_full_queue_is_503_at_once_and_loses_nothing_that_it_took() {
     };
     let (clock, keys) = (Clock::default(), Arc::new(RemoteKeys::new(Clock::default())));
     let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), keys, clock, limits);
+    let inbound = Arc::new(ArcSwap::from_pointee(inbound));
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");
     let (stop, stopped) = watch::channel(false);
-    let listening = tokio::spawn(Listener::new(socket, Arc::new(inbound)).run(stopped, Duration::from_secs(5)));
+    let listening = tokio::spawn(Listener::new(socket, inbound).run(stopped, Duration::from_secs(5)));
 
     let held = hold(&folder.path().join("data/journal.db"));
     let senders = (0..64).map(|n| {

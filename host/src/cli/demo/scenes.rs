@@ -93,7 +93,7 @@ impl Performance {
         client: &Client,
         board: &mut Board,
     ) -> Result<(), Failure> {
-        let sources = stage.gateway.sources.load_full();
+        let sources = stage.gateway.sources();
         let source = sources.named(scene.source).ok_or_else(|| missing(scene.source))?;
         let plugin = &stage.plugins.by_id[&*source.provider.id];
         let (_, mut case) = play::named(plugin, scene.case).map_err(Failure::refused)?;

@@ -1,0 +1,159 @@
+//! What stays for a gateway's whole life and what a change swaps, with the one place where both are put together.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use super::captures::Captures;
+use super::door::{Bound, Door};
+use super::seen::Seen;
+use super::{Plugins, parts, retention};
+use crate::admin::{self, Readiness};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::inbound::{Inbound, Listener};
+use crate::journal::Journal;
+use crate::operations::{self, Operations};
+use crate::outbound::{Destination, Lanes};
+
+/// Requests under way at the end get so long.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The gateway behind its handle.
+#[expect(dead_code, reason = "a change of the configuration will ask for all of it")]
+pub(super) struct Core {
+    pub(super) clock: Clock,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) readiness: Readiness,
+    /// What requests are judged by.
+    pub(super) inbound: Arc<ArcSwap<Inbound>>,
+    /// What the admin API shows.
+    pub(super) state: Arc<ArcSwap<admin::State>>,
+    pub(super) retention: watch::Sender<Duration>,
+    /// Ends what has no end of its own.
+    pub(super) stop: watch::Sender<bool>,
+    /// One change at a time; nothing after the end.
+    pub(super) running: Mutex<Option<Running>>,
+}
+
+/// What is at work, and what it was made of.
+pub(super) struct Running {
+    pub(super) config: Config,
+    pub(super) plugins: Plugins,
+    /// Where providers call.
+    pub(super) listening: Door,
+    /// Where the admin API is.
+    pub(super) serving: Door,
+    pub(super) lanes: Lanes,
+    pub(super) polls: Polls,
+}
+
+/// The polls that are at work.
+pub(super) struct Polls {
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) ended: JoinHandle<()>,
+}
+
+/// What a core is put together of.
+pub(super) struct Made {
+    pub(super) config: Config,
+    pub(super) plugins: Plugins,
+    pub(super) clock: Clock,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) inbound: Inbound,
+    pub(super) destinations: Vec<Destination>,
+    pub(super) sockets: [Bound; 2],
+}
+
+impl Core {
+    /// Puts everything to work.
+    pub(super) fn start(made: Made) -> Arc<Self> {
+        let Made { config, plugins, clock, journal, inbound, destinations, sockets: [socket, admin_socket] } = made;
+        let readiness = Readiness::default();
+        let inbound = Arc::new(ArcSwap::from_pointee(inbound));
+        let seen = Arc::new(Seen { inbound: inbound.clone() });
+        let (stop, stopped) = watch::channel(false);
+        let (retention, keep) = watch::channel(config.journal.retention);
+        tokio::spawn(retention::retain(journal.clone(), clock.clone(), keep, stopped));
+        let operations = Arc::new(parts::operations(&inbound.load().sources, &plugins, &clock));
+        let polls = Polls::begin(&config, &operations, &journal, &clock);
+        let mut lanes = Lanes::new(journal.clone(), seen.clone(), clock.clone());
+        destinations.into_iter().for_each(|destination| lanes.begin(destination));
+        Arc::new_cyclic(|core: &Weak<Self>| {
+            let state = Arc::new(ArcSwap::from_pointee(admin::State {
+                journal: journal.clone(),
+                operations,
+                redact: seen,
+                captures: Arc::new(Captures(core.clone())),
+                token: config.admin.token.clone(),
+                plugins: parts::plugins_shown(&plugins),
+                sources: parts::sources_shown(&config, &plugins),
+                readiness: readiness.clone(),
+            }));
+            let listening = socket.open(providers(&inbound));
+            let serving = admin_socket.open(operators(&state));
+            let running = Running { config, plugins, listening, serving, lanes, polls };
+            let running = Mutex::new(Some(running));
+            Self { clock, journal, readiness, inbound, state, retention, stop, running }
+        })
+    }
+}
+
+impl Running {
+    /// Takes nothing new and finishes what is under way.
+    pub(super) async fn end(self) -> Plugins {
+        let Self { plugins, listening, serving, lanes, polls, .. } = self;
+        let (listening, serving) = (listening.close(), serving.close());
+        let _ = tokio::join!(listening, lanes.end(), polls.end());
+        let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
+        plugins
+    }
+}
+
+impl Polls {
+    pub(super) fn begin(
+        config: &Config,
+        operations: &Arc<Operations>,
+        journal: &Arc<dyn Journal>,
+        clock: &Clock,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, ended: operations::poll(&config.polls, operations, journal, clock, &stopped) }
+    }
+
+    pub(super) async fn end(self) {
+        self.stop.send_replace(true);
+        // What broke one off is in the log.
+        let _ = self.ended.await;
+    }
+}
+
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Serves providers on a socket.
+pub(super) fn providers(
+    inbound: &Arc<ArcSwap<Inbound>>,
+) -> impl FnOnce(tokio::net::TcpListener, watch::Receiver<bool>) -> Serving + use<> {
+    let inbound = inbound.clone();
+    |socket, stopped| Box::pin(Listener::new(socket, inbound).run(stopped, DRAIN))
+}
+
+/// Serves the admin API on a socket.
+pub(super) fn operators(
+    state: &Arc<ArcSwap<admin::State>>,
+) -> impl FnOnce(tokio::net::TcpListener, watch::Receiver<bool>) -> Serving + use<> {
+    let state = state.clone();
+    |socket, mut stopped| {
+        Box::pin(async move {
+            let end = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            if let Err(error) = admin::serve(socket, state, end).await {
+                tracing::error!("the admin API broke off: {error}");
+            }
+        })
+    }
+}

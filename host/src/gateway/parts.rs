@@ -1,0 +1,110 @@
+//! What a gateway is made of, made of its configuration and its plugins. Nothing is started here; all that is wrong is said.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Plugins;
+use crate::admin::shown::{PluginShown, SourceShown};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::inbound::{Decoder, Limits};
+use crate::operations::Operations;
+use crate::outbound::{Destination, Routes};
+use crate::provider::complaint::Complaint;
+use crate::provider::source::Source;
+use crate::provider::sources::Sources;
+
+/// Every source made ready, or everything that is wrong with any.
+pub fn sources(config: &Config, plugins: &Plugins) -> Result<Sources, Vec<Complaint>> {
+    let (mut sources, mut wrong) = (Vec::new(), Vec::new());
+    let complain = |key: String, message: String| config.complaint(&key, message);
+    for (name, source) in &config.sources {
+        let Some(plugin) = plugins.by_id.get(&source.provider) else {
+            wrong.push(complain(
+                format!("sources.{name}.provider"),
+                format!("no plugin has the provider {:?}", source.provider),
+            ));
+            continue;
+        };
+        match Source::build(name, plugin.provider.clone(), source.parts.clone()) {
+            Ok(source) => sources.push(source),
+            Err(errors) => wrong.extend(errors.into_iter().map(|error| {
+                let (key, message) = error.split_once(": ").unwrap_or(("", &error));
+                complain(format!("sources.{name}.{key}"), message.to_owned())
+            })),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    Sources::new(sources).map_err(|second| {
+        vec![complain(format!("sources.{}.path", second.name), "is also the path of another source".into())]
+    })
+}
+
+/// Routes and destinations made ready, or everything that is wrong with any.
+pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Complaint>> {
+    let complain = |key: String, message: String| config.complaint(&key, message);
+    let mut wrong = Vec::new();
+    let mut destinations = Vec::new();
+    for (name, destination) in &config.destinations {
+        match Destination::build(name, destination) {
+            Ok(destination) => destinations.push(destination),
+            Err(error) => wrong.push(complain(format!("destinations.{name}"), error.to_string())),
+        }
+    }
+    let routes = Routes::compile(&config.routes).map_err(|errors| {
+        wrong.extend(
+            errors.iter().map(|error| complain(format!("routes.{}.when", error.index), error.error.to_string())),
+        );
+    });
+    match (routes, wrong.is_empty()) {
+        (Ok(routes), true) => {
+            let raw =
+                destinations.iter().filter(|destination| destination.is_once_per_request()).map(Destination::name);
+            Ok((routes.with_once_per_request(raw), destinations))
+        }
+        _ => Err(wrong),
+    }
+}
+
+/// What can be called, through which code.
+pub fn operations(sources: &Sources, plugins: &Plugins, clock: &Clock) -> Operations {
+    let native = |provider: &str| plugins.by_id.get(provider)?.native.clone();
+    Operations::new(sources.iter(), native, clock)
+}
+
+pub(super) fn decoders(plugins: &Plugins) -> HashMap<Arc<str>, Decoder> {
+    let native = plugins.by_id.values().filter_map(|plugin| {
+        let native = plugin.native.clone()?;
+        Some((plugin.provider.id.clone(), Decoder { native, file: plugin.file.display().to_string().into() }))
+    });
+    native.collect()
+}
+
+pub(super) fn limits(config: &Config) -> Limits {
+    let server = &config.server;
+    Limits {
+        max_body: server.max_body,
+        request_timeout: server.request_timeout,
+        max_connections: server.max_connections,
+        trusted_proxies: server.trusted_proxies.clone(),
+    }
+}
+
+/// What the admin API shows of the plugins.
+pub(super) fn plugins_shown(plugins: &Plugins) -> Arc<[PluginShown]> {
+    let shown = plugins.by_id.values().map(|plugin| {
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
+    });
+    shown.collect()
+}
+
+/// What the admin API shows of the sources.
+pub(super) fn sources_shown(config: &Config, plugins: &Plugins) -> Arc<[SourceShown]> {
+    let shown = config.sources.iter().filter_map(|(name, source)| {
+        let description = &plugins.by_id.get(&source.provider)?.provider.description;
+        Some(SourceShown::new(name, source, description))
+    });
+    shown.collect()
+}
