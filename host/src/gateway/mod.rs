@@ -96,6 +96,7 @@ impl Gateway {
         let checked = sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
+        let options = sqlite::Options { vault: config.journal.vault.clone(), ..options };
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
         let (checked, native, keys) = (Arc::new(checked), decoders(plugins), Arc::new(keys));
         let inbound = Inbound::new(checked, native, journal.clone(), keys, clock.clone(), limits(&config));
