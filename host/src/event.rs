@@ -21,6 +21,8 @@ pub enum EventState {
     Unrouted,
     /// Authentic, but its decoder failed: it can be decoded again.
     Undecoded,
+    /// Its content was erased; that it was there is still known.
+    Erased,
 }
 
 /// What an event says.

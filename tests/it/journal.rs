@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use crate::journal_contract::{Bounds, ByType, Engine, event, request};
 
+#[path = "journal_sealed.rs"]
+mod sealed;
+
 crate::journal_contract::contract!(crate::journal::place);
 
 /// A folder of its own, gone with the last engine that uses it.
@@ -120,10 +123,26 @@ fn what_cannot_be_opened_says_why_and_is_left_as_it_was() {
     drop(open(options(folder.path())).unwrap());
     rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let newer = refusal(folder.path());
-    assert!(newer.contains("newer hookport (layout 99, this one knows 2)"), "{newer}");
+    assert!(newer.contains("newer hookport (layout 99, this one knows "), "{newer}");
 
     let below_a_file = refusal(&file.join("data"));
     assert!(below_a_file.contains("cannot be used") && below_a_file.contains("journal.path"), "{below_a_file}");
+}
+
+/// The same rows in a file of the first layout.
+fn as_the_first_version_left_it(file: &Path) {
+    let newer = file.with_extension("newer");
+    std::fs::rename(file, &newer).unwrap();
+    let conn = rusqlite::Connection::open(file).unwrap();
+    conn.execute_batch(include_str!("../../host/src/journal/sqlite/schema.sql")).unwrap();
+    conn.execute_batch("PRAGMA application_id = 0x486b5074; PRAGMA user_version = 1").unwrap();
+    conn.execute("ATTACH ? AS newer", [newer.to_str().unwrap()]).unwrap();
+    for table in ["meta", "origins", "destinations", "requests", "events", "deliveries", "keys", "runs"] {
+        let columns = "SELECT group_concat(name) FROM pragma_table_info(?)";
+        let columns: String = conn.query_row(columns, [table], |row| row.get(0)).unwrap();
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
+        conn.execute_batch(&copy).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -132,10 +151,7 @@ async fn a_file_of_an_older_layout_gets_what_it_lacks_and_keeps_what_it_has() {
     let journal = open(options(folder.path())).unwrap();
     let recorded = journal.record(request([event("a", "to.crm")])).await.unwrap();
     journal.close().await.unwrap();
-    let file = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
-    // As the first version left it.
-    file.execute_batch("DROP TABLE captures; PRAGMA user_version = 1").unwrap();
-    drop(file);
+    as_the_first_version_left_it(&folder.path().join("journal.db"));
     let journal = open(options(folder.path())).unwrap();
     let Recorded::Accepted(ids) = recorded else { panic!("{recorded:?}") };
     assert!(journal.event(ids[0]).await.unwrap().is_some());

@@ -8,6 +8,8 @@ pub(crate) mod capture;
 pub(crate) mod dedup;
 #[path = "journal_contract_delivery.rs"]
 pub(crate) mod delivery;
+#[path = "journal_contract_erase.rs"]
+pub(crate) mod erase;
 #[path = "journal_contract_keeping.rs"]
 pub(crate) mod keeping;
 #[path = "journal_contract_model.rs"]
@@ -206,6 +208,10 @@ macro_rules! contract {
                 what_is_told_is_pending_until_it_is_confirmed, what_is_told_is_there_after_a_crash,
                 what_is_told_again_is_one_and_the_newest, what_is_pending_is_bounded_of_a_source_and_in_all,
                 what_is_discarded_is_gone, a_value_is_never_shown, captures_are_closed_with_the_journal,
+            }
+            erase {
+                erased_content_is_gone_and_the_event_is_known, what_is_open_keeps_its_content,
+                of_a_batch_one_goes_and_the_others_keep_their_data, a_dry_run_and_a_limit_only_go_so_far,
             }
             model { dedup_is_the_model_s, }
         );

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::shown::{EventShown, RequestShown};
 use super::{Failure, Shared};
-use crate::journal::{Delivery, EventFilter};
+use crate::journal::{Delivery, Erased, EventFilter};
 
 /// So long a `tail` waits for the next event before it answers without one.
 const WAIT: Duration = Duration::from_secs(25);
@@ -61,6 +61,30 @@ pub(super) async fn show(State(shared): State<Shared>, Path(id): Path<String>) -
     let detail = shared.state.journal.event(id).await?.ok_or_else(|| Failure::not_found("event of this id"))?;
     let request = shared.state.request(&detail.event.source, &detail.request);
     Ok(Json(Detail { event: shared.state.event(detail.event), request, deliveries: detail.deliveries }))
+}
+
+/// What is to be erased, and whether it is only counted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Erase {
+    filter: EventFilter,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(super) async fn erase(
+    State(shared): State<Shared>,
+    asked: Result<Json<Erase>, JsonRejection>,
+) -> Result<Json<Erased>, Failure> {
+    let Json(Erase { filter, dry_run }) = asked?;
+    if !filter.restricts() {
+        return Err(Failure::unusable("the filter names nothing: all events would be erased"));
+    }
+    let erased = shared.state.journal.erase(filter, dry_run).await?;
+    if !dry_run {
+        tracing::info!(events = erased.erased, "content was erased, asked for by the admin API");
+    }
+    Ok(Json(erased))
 }
 
 /// Without `after`: where the end is now. With it: what came since, as soon as something did.

@@ -126,6 +126,7 @@ fn router(served: Served) -> Router {
     let api = Router::new()
         .route("/v1/events", get(events::list))
         .route("/v1/events/tail", get(events::tail))
+        .route("/v1/events/erase", post(events::erase))
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/retry", post(deliveries::retry))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::client::{Client, Connection};
 use super::request::Request;
-use super::{Failure, deliveries, filter, json, output, tail};
+use super::{Failure, deliveries, erase, filter, json, output, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
 
@@ -46,6 +46,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Erase the content of finished events for good: bytes, data and subject. Type, times, ids and deliveries stay known
+    #[command(
+        after_help = "Examples:\n  hookport events erase --source cards --until 90d            # counts only\n  \
+                            hookport events erase --source cards --until 90d --yes\n  hookport events erase \
+                            0198c5a0-5a7e-7cc3-98c4-dc0c0c07398f --yes"
+    )]
+    Erase {
+        /// The events' ids
+        #[arg(value_name = "ID")]
+        ids: Vec<Uuid>,
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Erase, and do not only count
+        #[arg(long)]
+        yes: bool,
+        /// Print the counts as a document
+        #[arg(long)]
+        json: bool,
+    },
     /// Show events as they come, until Ctrl-C; goes on after a restart of the gateway
     #[command(after_help = "Examples:\n  hookport events tail\n  hookport events tail --source esim --json | jq \
                             .event.data\n  hookport events tail --since 10m")]
@@ -73,7 +92,7 @@ struct Wanted {
     /// With this id of the provider's own
     #[arg(long, value_name = "ID")]
     provider_id: Option<String>,
-    /// routed, unrouted or undecoded
+    /// routed, unrouted, undecoded or erased
     #[arg(long, value_parser = filter::word::<EventState>)]
     state: Option<EventState>,
     /// Received since: RFC 3339, or a while ago (1h)
@@ -87,7 +106,7 @@ struct Wanted {
 impl Wanted {
     fn filter(self, limit: usize) -> EventFilter {
         let Self { source, kind, subject, provider_id, state, since, until } = self;
-        EventFilter { source, kind, subject, provider_id, state, since, until, after: None, limit }
+        EventFilter { id: None, source, kind, subject, provider_id, state, since, until, after: None, limit }
     }
 }
 
@@ -116,6 +135,13 @@ impl Events {
         match self.command {
             Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit.unwrap_or(0)), json),
             Command::Show { id, json } => show(&client, id, json),
+            Command::Erase { ids, wanted, yes, json } => {
+                let filter = wanted.filter(0);
+                if ids.is_empty() && !filter.restricts() {
+                    return Err(Failure::unusable("say which events: ids, or a filter such as --until 90d"));
+                }
+                erase::run(&client, &ids, &filter, yes, json)
+            }
             Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
         }
     }
@@ -213,5 +239,6 @@ fn word_of(state: EventState) -> &'static str {
         EventState::Routed => "routed",
         EventState::Unrouted => "unrouted",
         EventState::Undecoded => "undecoded",
+        EventState::Erased => "erased",
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod deliveries;
 mod demo;
+mod erase;
 mod events;
 mod failure;
 mod filter;

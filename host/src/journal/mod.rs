@@ -78,6 +78,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Forgets what is pending among these, and with a fingerprint also what is confirmed; says how many.
     fn discard(&self, which: CaptureFilter) -> Pending<u64>;
 
+    /// Erases the content of finished events: their bytes, data and subjects, not that they were there. Those with open
+    /// deliveries keep theirs. `dry` only counts.
+    fn erase(&self, filter: EventFilter, dry: bool) -> Pending<Erased>;
+
     /// Deletes what is older than `before` in small batches and gives the space back; says how many events went.
     fn retain(&self, before: Timestamp) -> Pending<u64>;
 
@@ -272,6 +276,8 @@ pub struct Rejected {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventFilter {
+    /// One event.
+    pub id: Option<Uuid>,
     /// The source's name.
     pub source: Option<String>,
     /// A glob over the type.
@@ -291,6 +297,26 @@ pub struct EventFilter {
     pub after: Option<Uuid>,
     /// At most so many; 0 is 100.
     pub limit: usize,
+}
+
+impl EventFilter {
+    /// Whether it names anything at all.
+    pub fn restricts(&self) -> bool {
+        let Self { id, source, kind, subject, provider_id, state, since, until, after: _, limit: _ } = self;
+        let named = source.is_some() || kind.is_some() || subject.is_some() || provider_id.is_some();
+        named || id.is_some() || state.is_some() || since.is_some() || until.is_some()
+    }
+}
+
+/// What became of the events that were to be erased.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Their content is gone.
+    pub erased: u64,
+    /// Kept, because a delivery of their request is open.
+    pub open: u64,
+    /// The last one looked at, where the filter's limit ended it.
+    pub after: Option<Uuid>,
 }
 
 /// Which deliveries; absent fields do not restrict.

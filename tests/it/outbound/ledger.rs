@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
-    Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal,
+    Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
     JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled,
     Stats,
 };
@@ -121,6 +121,9 @@ impl Journal for Ledger {
     }
     fn reject(&self, _: NewRejected) {}
     fn retry(&self, _: DeliveryFilter) -> Pending<u64> {
+        not_kept()
+    }
+    fn erase(&self, _: EventFilter, _: bool) -> Pending<Erased> {
         not_kept()
     }
     fn events(&self, _: EventFilter) -> Pending<Vec<Event>> {

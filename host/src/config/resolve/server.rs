@@ -8,6 +8,7 @@ use crate::provider::view::PublicUrl;
 use super::Check;
 use crate::config::resolved::{Admin, Journal, Log, Server};
 use crate::config::written::JournalEngine;
+use crate::journal::sqlite::Vault;
 use crate::provider::complaint::did_you_mean;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -96,6 +97,9 @@ impl Check<'_> {
         if written.retention.0.is_zero() {
             self.complain(&["journal", "retention"], "must be more than nothing, such as \"30d\"");
         }
-        Journal { path: written.path.clone(), retention: written.retention.0 }
+        let key = ["journal", "key"];
+        let vault = Vault::new(&self.secrets(&key, &written.key));
+        let vault = vault.map_err(|error| self.complain(&key, error.to_string())).ok().flatten();
+        Journal { path: written.path.clone(), retention: written.retention.0, vault }
     }
 }

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 pub use self::destination::{Destination, Http};
 use super::origin::Origin;
 pub use super::written::{Format, LogFormat, Retry, Route};
+use crate::journal::sqlite::Vault;
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;
@@ -91,6 +92,8 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long events are kept.
     pub retention: Duration,
+    /// Encrypts content.
+    pub vault: Option<Vault>,
 }
 
 /// One instance of a provider.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
 pub use self::destination::{Destination, FileDestination, Format, HttpDestination, Retry, StdoutDestination};
@@ -97,6 +98,9 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long events are kept.
     pub retention: Span,
+    /// Encrypts content; the first of several seals, all open.
+    #[serde(default)]
+    pub key: Many<Secret>,
 }
 
 /// The engines of this version.

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::Sender;
 use super::rows;
+use super::seal::Vault;
 use crate::journal::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 
 /// What is to be done with them.
@@ -21,24 +23,28 @@ pub(super) enum Capturing {
 const TOO_MANY: &str = "DELETE FROM captures WHERE confirmed IS NULL AND (?1 IS NULL OR source = ?1) AND id NOT IN \
     (SELECT id FROM captures WHERE confirmed IS NULL AND (?1 IS NULL OR source = ?1) ORDER BY id DESC LIMIT ?2)";
 const WHICH: &str = "source = ?1 AND (?2 IS NULL OR secret = ?2) AND (?3 IS NULL OR fingerprint = ?3)";
-const COLUMNS: &str = "source, secret, value, received, peer, confirmed";
+const COLUMNS: &str = "source, secret, CASE typeof(value) WHEN 'blob' THEN CAST(unwrapped(value) AS TEXT) ELSE value END, \
+    received, peer, confirmed";
 
 /// Keeps one as the newest; the oldest go where there are too many. One that is confirmed stays so.
-pub(super) fn keep(conn: &Connection, new: &NewCapture) -> rusqlite::Result<()> {
+pub(super) fn keep(conn: &Connection, new: &NewCapture, vault: Option<&Vault>) -> rusqlite::Result<()> {
     let (source, fingerprint) = (&*new.source, new.fingerprint());
-    let same = "source = ?1 AND secret = ?2 AND fingerprint = ?3 AND value = ?4";
+    let same = "source = ?1 AND secret = ?2 AND fingerprint = ?3 AND \
+        CASE typeof(value) WHEN 'blob' THEN CAST(unwrapped(value) AS TEXT) ELSE value END = ?4";
     let known = params![source, new.secret, fingerprint, new.value.expose_secret()];
     let confirmed = format!("SELECT 1 FROM captures WHERE confirmed IS NOT NULL AND {same}");
     if conn.query_row(&confirmed, known, |_| Ok(())).optional()?.is_some() {
         return Ok(());
     }
     conn.execute(&format!("DELETE FROM captures WHERE {same}"), known)?;
+    let value = new.value.expose_secret();
+    let kept = vault.map_or_else(|| Value::from(value.to_owned()), |vault| vault.wrap(value.as_bytes()).into());
     conn.execute(
         "INSERT INTO captures (source, secret, value, fingerprint, received, peer) VALUES (?, ?, ?, ?, ?, ?)",
         params![
             source,
             new.secret,
-            new.value.expose_secret(),
+            kept,
             fingerprint,
             new.received.as_microsecond(),
             new.peer.map(|peer| peer.to_string()),

@@ -20,6 +20,8 @@ const REST: i64 = 256;
 const RESTART: i64 = 4;
 const FORCED: i64 = 64;
 /// Readers may hold the log open; it is not tried at every group.
+/// An emptied log is worth so long a wait for readers.
+const SHORT: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) struct Checkpointer {
@@ -71,6 +73,15 @@ impl Checkpointer {
         if let Some(wake) = &self.wake {
             let _ = wake.try_send(());
         }
+    }
+
+    /// Copies all of it back and empties the log, so that nothing older stays in it; false while readers hold it.
+    pub(super) fn restart(&self, conn: &Connection) -> rusqlite::Result<bool> {
+        let _turn = hold(&self.turn);
+        conn.busy_timeout(SHORT)?;
+        let emptied = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        conn.busy_timeout(super::open::PATIENCE)?;
+        Ok(emptied? == 0)
     }
 
     pub(super) fn stop(&mut self) {

@@ -37,12 +37,12 @@ impl<'c> Ingest<'c> {
             conn,
             request: conn.prepare(
                 "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
-                 nonce_until, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 nonce_until, headers, body, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             event: conn.prepare(
                 "INSERT INTO events (id, uuid, request, origin, received, state, key, key_until, first_delivery, \
-                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data, seal) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             delivery: conn.prepare(
                 "INSERT INTO deliveries (id, event, destination, state, attempts, base, next) VALUES (?, ?, ?, 0, 0, 0, ?)",
@@ -116,12 +116,13 @@ impl<'c> Ingest<'c> {
             self.ids.event + 1,
             count,
             request.method,
-            request.target,
+            prepared.stored.target,
             request.peer.map(|peer| peer.to_string()),
             prepared.nonce.as_ref().map(dedup::nonce_hash),
             prepared.nonce.and_then(|nonce| nonce.until).map(jiff::Timestamp::as_microsecond),
-            prepared.headers,
-            &request.body[..],
+            prepared.stored.headers,
+            &prepared.stored.body[..],
+            prepared.stored.seal,
         ])?;
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
@@ -165,7 +166,7 @@ impl<'c> Ingest<'c> {
         origin: i64,
         first_delivery: i64,
     ) -> rusqlite::Result<usize> {
-        let PreparedEvent { event, key, data, warnings, to } = prepared;
+        let PreparedEvent { event, key, data, seal, warnings, to } = prepared;
         let (form, content) = match &event.data {
             Data::None => (0, None),
             Data::Json(_) => (1, None),
@@ -193,6 +194,7 @@ impl<'c> Ingest<'c> {
             data.head as i64,
             data.tail as i64,
             own,
+            seal,
         ])
     }
 

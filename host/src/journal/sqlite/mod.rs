@@ -9,6 +9,7 @@ mod checkpoint;
 mod claim;
 mod dedup;
 mod due;
+mod erase;
 mod filter;
 mod folder;
 mod group;
@@ -26,6 +27,7 @@ mod retry;
 mod rows;
 mod runs;
 mod schema;
+mod seal;
 mod settle;
 mod splice;
 mod writer;
@@ -43,8 +45,9 @@ use uuid::Uuid;
 use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
+pub use self::seal::{NoKey, Vault};
 use super::{
-    Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, EventDetail, EventFilter, Journal, JournalError,
+    Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal, JournalError,
     NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
 };
 use crate::clock::Clock;
@@ -62,12 +65,14 @@ pub struct Options {
     pub plan: Arc<dyn Plan>,
     /// Bounds of memory and of what is kept.
     pub limits: Limits,
+    /// Seals content; without one it is kept in plain text.
+    pub vault: Option<Vault>,
 }
 
 impl Options {
     /// With the default limits.
     pub fn new(path: impl Into<PathBuf>, clock: Clock, plan: Arc<dyn Plan>) -> Self {
-        Self { path: path.into(), clock, plan, limits: Limits::default() }
+        Self { path: path.into(), clock, plan, limits: Limits::default(), vault: None }
     }
 }
 
@@ -85,6 +90,7 @@ struct Shared {
     clock: Clock,
     plan: Arc<dyn Plan>,
     limits: Limits,
+    vault: Option<Vault>,
     queue: queue::Queue,
     due: due::Due,
     readers: readers::Readers,
@@ -96,7 +102,7 @@ struct Shared {
 impl Journal for Sqlite {
     fn record(&self, request: NewRequest) -> Pending<Recorded> {
         let (answer, pending) = Pending::new();
-        let prepared = prepare::prepare(request, &*self.shared.plan);
+        let prepared = prepare::prepare(request, &*self.shared.plan, self.shared.vault.as_ref());
         match self.shared.queue.push_record(queue::Record { prepared, answer }) {
             Ok(()) => pending,
             Err(error) => Pending::ready(Err(error)),
@@ -104,7 +110,7 @@ impl Journal for Sqlite {
     }
 
     fn reject(&self, rejected: NewRejected) {
-        let kept = reject::Kept::new(rejected, self.shared.limits.rejection_body);
+        let kept = reject::Kept::new(rejected, self.shared.limits.rejection_body, self.shared.vault.as_ref());
         if !self.shared.queue.push_rejection(kept) {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -176,6 +182,10 @@ impl Journal for Sqlite {
 
     fn discard(&self, which: CaptureFilter) -> Pending<u64> {
         self.chore(|answer| queue::Chore::Capturing(Capturing::Discard(which, answer)))
+    }
+
+    fn erase(&self, filter: EventFilter, dry: bool) -> Pending<Erased> {
+        self.chore(|answer| queue::Chore::Erase(erase::Erase::new(filter, dry, answer)))
     }
 
     fn retain(&self, before: Timestamp) -> Pending<u64> {

@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::readers::Readers;
 use super::reject::Shelf;
 use super::writer::{self, Loaded};
-use super::{Options, Shared, Sqlite, answer, folder, retry, schema};
+use super::{Options, Shared, Sqlite, answer, folder, retry, schema, seal};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,30 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// Encrypted, and no key is configured.
+    #[error("{file} is encrypted and journal.key is not set: set it to the key that it was written with")]
+    Sealed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Encrypted by another key.
+    #[error(
+        "{file} is encrypted by a key that journal.key does not name; while a key is replaced, journal.key is a list: \
+         the new one first, then the old one"
+    )]
+    Key {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Some of it is encrypted by an older key.
+    #[error(
+        "{file} still holds content under an older key: keep that one as the last of journal.key until retention has \
+         deleted what it encrypted"
+    )]
+    OldKey {
+        /// The file.
+        file: PathBuf,
+    },
     /// SQLite's error.
     #[error("the journal {file} cannot be opened: {message}")]
     File {
@@ -85,6 +109,9 @@ pub enum OpenError {
     Thread(std::io::Error),
 }
 
+/// Somebody else may hold the file for so long.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
 impl OpenError {
     pub(super) fn of(file: &Path, error: &rusqlite::Error) -> Self {
         Self::File { file: file.into(), message: answer::words(error) }
@@ -93,7 +120,7 @@ impl OpenError {
 
 /// Opens the journal in a folder, and makes both where they are missing.
 pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
-    let Options { path, clock, plan, limits } = options;
+    let Options { path, clock, plan, limits, vault } = options;
     folder::prepare(&path)?;
     let lock = folder::lock(&path)?;
     let file = path.join("journal.db");
@@ -101,6 +128,8 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     folder::private(&file).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
     let conn = connect(&file).map_err(failed)?;
     schema::prepare(&conn, &file)?;
+    seal::admit(&conn, vault.as_ref(), &file, clock.now().as_microsecond())?;
+    seal::register(&conn, vault.as_ref()).map_err(failed)?;
     conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
     // WAL mode survives in the file, but a copy made by other tools may have lost it.
     conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
@@ -117,7 +146,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     let checkpointer = Checkpointer::start(&file, &limits)?;
     let shared = Arc::new(Shared {
         place: file.display().to_string(),
-        readers: Readers::start(&file, limits.readers)?,
+        readers: Readers::start(&file, limits.readers, vault.as_ref())?,
         queue: Queue::new(&limits),
         due,
         rejections: AtomicU64::new(loaded.shelf.count),
@@ -126,6 +155,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         clock,
         plan,
         limits,
+        vault,
     });
     let writer = {
         let shared = shared.clone();
@@ -138,7 +168,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
-    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.busy_timeout(PATIENCE)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update(None, "cache_size", -8192)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;

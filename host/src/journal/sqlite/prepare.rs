@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use rusqlite::types::Value;
 
+use super::seal::{DataKey, Vault};
 use super::splice::{Splice, splice};
 use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
 use crate::journal::{NewRequest, Plan};
@@ -21,7 +23,7 @@ pub(super) struct Prepared {
     pub(super) provider: Arc<str>,
     pub(super) version: Arc<str>,
     pub(super) request: Arc<Incoming>,
-    pub(super) headers: Vec<u8>,
+    pub(super) stored: Stored,
     pub(super) events: Vec<PreparedEvent>,
     pub(super) nonce: Option<DedupKey>,
     pub(super) stale: Option<Rejection>,
@@ -32,32 +34,49 @@ pub(super) struct Prepared {
     pub(super) bytes: usize,
 }
 
+/// A request's content as the file keeps it.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) target: Value,
+    pub(super) headers: Vec<u8>,
+    pub(super) body: Bytes,
+    pub(super) seal: Option<Vec<u8>>,
+}
+
 pub(super) struct PreparedEvent {
     /// Without its id.
     pub(super) event: Event,
     pub(super) key: DedupKey,
     pub(super) data: Splice,
+    /// Of its data, where it does not share its request's.
+    pub(super) seal: Option<Vec<u8>>,
     pub(super) warnings: Option<String>,
     pub(super) to: Vec<Arc<str>>,
 }
 
-pub(super) fn prepare(new: NewRequest, plan: &dyn Plan) -> Prepared {
+pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -> Prepared {
     let NewRequest { source, provider, provider_version: version, request, events, nonce, stale, poll_state } = new;
     let request = kept(request);
-    let headers = header_text(&request.headers);
+    // Of several events each can be erased alone, so none may lean on the request's bytes.
+    let apart = vault.filter(|_| events.len() > 1);
     let event = |new: NewEvent| {
         let key = new.key;
         let time = new.time.map(to_the_microsecond);
         let event =
             NewEvent { time, ..new }.into_event(source.clone(), provider.clone(), version.clone(), request.received);
-        planned(event, key, &request.body, plan)
+        planned(event, key, if apart.is_some() { &[] } else { &request.body }, plan)
     };
-    let events: Vec<_> = events.into_iter().map(event).collect();
+    let mut events: Vec<_> = events.into_iter().map(event).collect();
+    let key = vault.map(Vault::data_key);
+    let stored = Stored::new(&request, request.body.clone(), key.as_ref());
+    if let Some(key) = &key {
+        events.iter_mut().for_each(|event| event.seal(key, apart));
+    }
     let shared = events.iter().skip(1).flat_map(|event| &event.to);
     let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
-    let bytes = OVERHEAD + headers.len() + request.body.len() + own;
-    Prepared { source, provider, version, request, headers, events, nonce, stale, poll_state, once, bytes }
+    let bytes = OVERHEAD + stored.headers.len() + request.body.len() + own;
+    Prepared { source, provider, version, request, stored, events, nonce, stale, poll_state, once, bytes }
 }
 
 /// As the file will give it back; whoever made it to the microsecond is spared the copy.
@@ -66,7 +85,7 @@ fn kept(request: Arc<Incoming>) -> Arc<Incoming> {
     if received == request.received { request } else { Arc::new(Incoming { received, ..Incoming::clone(&request) }) }
 }
 
-fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> PreparedEvent {
+fn planned(mut event: Event, key: DedupKey, body: &[u8], plan: &dyn Plan) -> PreparedEvent {
     let mut to = Vec::new();
     if event.state != EventState::Undecoded {
         let mut warnings = Vec::new();
@@ -81,7 +100,35 @@ fn planned(mut event: Event, key: DedupKey, body: &Bytes, plan: &dyn Plan) -> Pr
         Data::None => Splice { head: 0, tail: 0, own: Bytes::new() },
     };
     let warnings = (!event.warnings.is_empty()).then(|| serde_json::Value::from(event.warnings.clone()).to_string());
-    PreparedEvent { event, key, data, warnings, to }
+    PreparedEvent { event, key, data, seal: None, warnings, to }
+}
+
+impl Stored {
+    /// The body is the request's, or as much of it as is kept.
+    pub(super) fn new(request: &Incoming, body: Bytes, key: Option<&DataKey>) -> Self {
+        let headers = header_text(&request.headers);
+        match key {
+            None => Self { target: request.target.clone().into(), headers, body, seal: None },
+            Some(key) => Self {
+                target: key.seal(request.target.as_bytes()).into(),
+                headers: key.seal(&headers),
+                body: key.seal(&body).into(),
+                seal: Some(key.wrapped.clone()),
+            },
+        }
+    }
+}
+
+impl PreparedEvent {
+    /// Seals what is its own: by the request's key, or by one of its own.
+    fn seal(&mut self, request: &DataKey, apart: Option<&Vault>) {
+        if self.data.own.is_empty() {
+            return;
+        }
+        let own = apart.map(Vault::data_key);
+        self.data.own = own.as_ref().unwrap_or(request).seal(&self.data.own).into();
+        self.seal = own.map(|key| key.wrapped);
+    }
 }
 
 /// The file keeps microseconds; an event from memory must be the same as the one from the file.

@@ -14,7 +14,17 @@ use crate::event::Event;
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
 
 pub(super) fn events(conn: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<Event>> {
+    let order = if filter.after.is_some() { "" } else { "DESC" };
+    let (text, values) = wanted(filter).limited(filter.limit);
+    let sql = format!("SELECT {} FROM {} {text} ORDER BY e.id {order} LIMIT ?", rows::EVENT, rows::EVENT_FROM);
+    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::event)?.collect()
+}
+
+/// The filter's conditions.
+pub(super) fn wanted(filter: &EventFilter) -> Where {
     let mut wanted = Where::default();
+    wanted.equals("e.id", filter.id.map(ids::number));
+    wanted.equals("e.uuid", filter.id.map(|id| Value::Blob(id.as_bytes().to_vec())));
     of_source(&mut wanted, filter.source.as_deref());
     wanted.glob("e.kind", filter.kind.as_deref());
     wanted.equals("e.subject", filter.subject.clone());
@@ -22,10 +32,7 @@ pub(super) fn events(conn: &Connection, filter: &EventFilter) -> rusqlite::Resul
     wanted.equals("e.state", filter.state.map(rows::state_code));
     wanted.between("e.received", filter.since, filter.until);
     wanted.condition("e.id > ?", filter.after.map(ids::number));
-    let order = if filter.after.is_some() { "" } else { "DESC" };
-    let (text, values) = wanted.limited(filter.limit);
-    let sql = format!("SELECT {} FROM {} {text} ORDER BY e.id {order} LIMIT ?", rows::EVENT, rows::EVENT_FROM);
-    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::event)?.collect()
+    wanted
 }
 
 pub(super) fn event(conn: &Connection, id: Uuid, due: &Due) -> rusqlite::Result<Option<EventDetail>> {
@@ -118,8 +125,10 @@ pub(super) fn code(state: DeliveryState) -> i64 {
 }
 
 fn add_tries(conn: &Connection, delivery: &mut Delivery) -> rusqlite::Result<()> {
-    let mut select = conn
-        .prepare_cached("SELECT at, took_ms, status, error, answer FROM attempts WHERE delivery = ? ORDER BY number")?;
+    let mut select = conn.prepare_cached(
+        "SELECT at, took_ms, status, error, CASE typeof(answer) WHEN 'blob' THEN CAST(unwrapped(answer) AS TEXT) \
+         ELSE answer END FROM attempts WHERE delivery = ? ORDER BY number",
+    )?;
     delivery.tries = select.query_map([delivery.id as i64], rows::attempt)?.collect::<rusqlite::Result<_>>()?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::Sender;
 use super::capture::Capturing;
+use super::erase::Erase;
 use super::limits::Limits;
 use super::prepare::Prepared;
 use super::reject::Kept;
@@ -37,6 +38,7 @@ pub(super) struct Record {
 pub(super) enum Chore {
     Retry(Retry),
     Retain(Retain),
+    Erase(Erase),
     Capturing(Capturing),
     /// More due deliveries of a destination, from the file.
     Refill(std::sync::Arc<str>),

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::answer::Sender;
 use super::open::OpenError;
+use super::seal::{self, Vault};
 use crate::journal::JournalError;
 
 const WAITING: usize = 256;
@@ -19,12 +20,12 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 pub(super) struct Readers(Mutex<Option<SyncSender<Job>>>, Mutex<Vec<thread::JoinHandle<()>>>);
 
 impl Readers {
-    pub(super) fn start(file: &Path, threads: usize) -> Result<Self, OpenError> {
+    pub(super) fn start(file: &Path, threads: usize, vault: Option<&Vault>) -> Result<Self, OpenError> {
         let (sender, jobs) = sync_channel::<Job>(WAITING);
         let jobs = Arc::new(Mutex::new(jobs));
         let mut handles = Vec::new();
         for _ in 0..threads.max(1) {
-            let conn = connect(file).map_err(|error| OpenError::of(file, &error))?;
+            let conn = connect(file, vault).map_err(|error| OpenError::of(file, &error))?;
             let jobs = jobs.clone();
             let builder = thread::Builder::new().name("journal-reader".into());
             let spawned = builder.spawn(move || serve(&conn, &jobs));
@@ -91,11 +92,12 @@ fn serve(conn: &Connection, jobs: &Mutex<Receiver<Job>>) {
     }
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+fn connect(file: &Path, vault: Option<&Vault>) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "cache_size", -2048)?;
+    seal::register(&conn, vault)?;
     Ok(conn)
 }

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::filter::Where;
 use super::ids::Ids;
 use super::limits::Limits;
-use super::prepare::{self, Prepared};
+use super::prepare::{self, Prepared, Stored};
 use super::rows;
+use super::seal::Vault;
 use crate::journal::{NewRejected, Rejected, RejectionFilter};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
@@ -24,43 +25,39 @@ pub(super) struct Kept {
     rejection: Rejection,
     received: Timestamp,
     method: String,
-    target: String,
+    stored: Stored,
     peer: Option<IpAddr>,
     length: usize,
-    headers: Vec<u8>,
-    body: bytes::Bytes,
     pub(super) size: usize,
 }
 
 impl Kept {
     /// A refused request; its body is cut off at the bound.
-    pub(super) fn new(rejected: NewRejected, bound: usize) -> Self {
+    pub(super) fn new(rejected: NewRejected, bound: usize, vault: Option<&Vault>) -> Self {
         let NewRejected { source, rejection, request } = rejected;
         let cut = request.body.len().min(bound);
         // Copied: a slice would hold the whole body while it waits.
         let body = bytes::Bytes::copy_from_slice(&request.body[..cut]);
-        Self::of(source.map(|source| source.to_string()), rejection, &request, body)
+        let stored = Stored::new(&request, body, vault.map(Vault::data_key).as_ref());
+        Self::of(source.map(|source| source.to_string()), rejection, &request, stored)
     }
 
     /// An authentic request that came too late or twice: whole, so that it can be released.
     pub(super) fn stale(prepared: &Prepared, rejection: Rejection) -> Self {
         let request = &prepared.request;
-        Self::of(Some(prepared.source.to_string()), rejection, request, request.body.clone())
+        Self::of(Some(prepared.source.to_string()), rejection, request, prepared.stored.clone())
     }
 
-    fn of(source: Option<String>, rejection: Rejection, request: &Incoming, body: bytes::Bytes) -> Self {
-        let headers = prepare::header_text(&request.headers);
-        let size = ROW + headers.len() + body.len() + request.target.len() + rejection.detail.len();
+    fn of(source: Option<String>, rejection: Rejection, request: &Incoming, stored: Stored) -> Self {
+        let size = ROW + stored.headers.len() + stored.body.len() + request.target.len() + rejection.detail.len();
         Self {
             source,
             rejection,
             received: request.received,
             method: request.method.clone(),
-            target: request.target.clone(),
+            stored,
             peer: request.peer,
             length: request.body.len(),
-            headers,
-            body,
             size,
         }
     }
@@ -88,7 +85,7 @@ impl Shelf {
         ids.rejection += 1;
         conn.prepare_cached(
             "INSERT INTO rejections (id, source, reason, detail, received, method, target, peer, length, size, headers, \
-             body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             body, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             ids.rejection,
@@ -97,12 +94,13 @@ impl Shelf {
             kept.rejection.detail,
             kept.received.as_microsecond(),
             kept.method,
-            kept.target,
+            kept.stored.target,
             kept.peer.map(|peer| peer.to_string()),
             kept.length as i64,
             kept.size as i64,
-            kept.headers,
-            &kept.body[..],
+            kept.stored.headers,
+            &kept.stored.body[..],
+            kept.stored.seal,
         ])?;
         self.count += 1;
         self.bytes += kept.size as u64;
@@ -117,7 +115,10 @@ impl Shelf {
     }
 }
 
-const COLUMNS: &str = "id, source, reason, detail, received, peer, method, target, length";
+const COLUMNS: &str = "id, source, reason, detail, received, peer, method, \
+    CASE WHEN seal IS NULL THEN target ELSE CAST(opened(seal, target) AS TEXT) END, length";
+const CONTENT: &str = "CASE WHEN seal IS NULL THEN headers ELSE opened(seal, headers) END, \
+    CASE WHEN seal IS NULL THEN body ELSE opened(seal, body) END";
 
 /// Newest first.
 pub(super) fn list(conn: &Connection, filter: &RejectionFilter) -> rusqlite::Result<Vec<Rejected>> {
@@ -132,7 +133,7 @@ pub(super) fn list(conn: &Connection, filter: &RejectionFilter) -> rusqlite::Res
 
 /// One with its request; its body may be cut off.
 pub(super) fn show(conn: &Connection, id: u64) -> rusqlite::Result<Option<(Rejected, Option<Incoming>)>> {
-    let sql = format!("SELECT {COLUMNS}, headers, body FROM rejections WHERE id = ?");
+    let sql = format!("SELECT {COLUMNS}, {CONTENT} FROM rejections WHERE id = ?");
     let read = |row: &Row<'_>| {
         let request = Incoming {
             method: row.get(6)?,

@@ -29,6 +29,7 @@ pub(super) fn state_code(state: EventState) -> i64 {
         EventState::Routed => 0,
         EventState::Unrouted => 1,
         EventState::Undecoded => 2,
+        EventState::Erased => ERASED,
     }
 }
 
@@ -36,9 +37,13 @@ fn state(code: i64) -> EventState {
     match code {
         0 => EventState::Routed,
         1 => EventState::Unrouted,
+        ERASED => EventState::Erased,
         _ => EventState::Undecoded,
     }
 }
+
+/// Of an event.
+pub(super) const ERASED: i64 = 3;
 
 pub(super) const PENDING: i64 = 0;
 pub(super) const RETRYING: i64 = 1;
@@ -58,8 +63,12 @@ pub(super) fn delivery_state(code: i64) -> DeliveryState {
 
 /// The columns that [`event`] and [`request`] read, in this order.
 pub(super) const EVENT: &str = "e.uuid, o.source, o.provider, o.version, e.kind, e.subject, e.time, e.received, \
-    e.provider_id, e.form, e.content, e.head, e.tail, e.data, e.state, e.warnings, \
-    r.body, r.method, r.target, r.headers, r.peer, r.received";
+    e.provider_id, e.form, e.content, e.head, e.tail, \
+    CASE WHEN coalesce(e.seal, r.seal) IS NULL THEN e.data ELSE opened(coalesce(e.seal, r.seal), e.data) END, \
+    e.state, e.warnings, \
+    CASE WHEN r.seal IS NULL THEN r.body ELSE opened(r.seal, r.body) END, r.method, \
+    CASE WHEN r.seal IS NULL THEN r.target ELSE CAST(opened(r.seal, r.target) AS TEXT) END, \
+    CASE WHEN r.seal IS NULL THEN r.headers ELSE opened(r.seal, r.headers) END, r.peer, r.received";
 
 /// Where they come from.
 pub(super) const EVENT_FROM: &str =

@@ -9,7 +9,7 @@ use super::open::OpenError;
 
 const TABLES: &str = include_str!("schema.sql");
 /// What each layout adds to the one before it, from the second on.
-const ADDED: [&str; 2] = [include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const ADDED: [&str; 3] = [include_str!("schema_2.sql"), include_str!("schema_3.sql"), include_str!("schema_4.sql")];
 /// `user_version` of this layout.
 const VERSION: i64 = 1 + ADDED.len() as i64;
 /// "HkPt": says whose file it is (`application_id`).

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::answer::Sender;
 use super::rows::{DELIVERED, EXHAUSTED, RETRYING};
+use super::seal::Vault;
 use super::{Shared, due};
 use crate::journal::{Attempt, JournalError, Outcome, Pending, Settled};
 
@@ -14,6 +16,8 @@ pub(super) struct Settling {
     delivery: i64,
     open: due::Open,
     attempt: Attempt,
+    /// The start of the destination's answer, as the file keeps it.
+    text: Value,
     outcome: Outcome,
     answer: Arc<Answer>,
 }
@@ -51,13 +55,23 @@ pub(super) fn submit(shared: &Shared, settled: Vec<Settled>) -> Pending<()> {
             released.push(delivery);
             continue;
         }
-        queued.push(Settling { delivery, open, attempt, outcome, answer: answer.clone() });
+        let text = kept(&attempt, shared.vault.as_ref());
+        queued.push(Settling { delivery, open, attempt, text, outcome, answer: answer.clone() });
     }
     shared.due.put_back(released);
     if let Err(error) = shared.queue.push_settled(queued) {
         answer.give(Err(error));
     }
     pending
+}
+
+/// What a destination answers may repeat what it got.
+fn kept(attempt: &Attempt, vault: Option<&Vault>) -> Value {
+    match (&attempt.answer, vault) {
+        (None, _) => Value::Null,
+        (Some(text), None) => text.clone().into(),
+        (Some(text), Some(vault)) => vault.wrap(text.as_bytes()).into(),
+    }
 }
 
 impl Settling {
@@ -81,7 +95,7 @@ impl Settling {
             i64::try_from(attempt.took_ms).unwrap_or(i64::MAX),
             attempt.status,
             attempt.error,
-            attempt.answer
+            self.text
         ])?;
         conn.prepare_cached("UPDATE deliveries SET state = ?, attempts = ?, next = ?, reason = ? WHERE id = ?")?
             .execute(params![state, attempts, next, reason, self.delivery])?;

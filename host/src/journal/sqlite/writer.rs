@@ -10,6 +10,7 @@ use super::answer::Sender;
 use super::capture::{self, Capturing};
 use super::checkpoint::Checkpointer;
 use super::dedup::Keys;
+use super::erase::Erase;
 use super::group::{self, Outcome};
 use super::ids::Ids;
 use super::insert::Ingest;
@@ -193,6 +194,7 @@ impl Writer<'_> {
             }
             Chore::Retry(retry) => self.retry(retry),
             Chore::Retain(retain) => self.retain(retain),
+            Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
         }
         true
@@ -235,11 +237,31 @@ impl Writer<'_> {
         }
     }
 
+    fn erase(&mut self, mut erase: Erase) {
+        // It waits for the disk: what is said to be gone must not come back.
+        let step = self.transaction(true, |writer| erase.step(writer.conn, writer.shared.vault.as_ref()));
+        match step {
+            Ok(step) => {
+                erase.committed(&step);
+                if step.more {
+                    return self.chores.push_back(Chore::Erase(erase));
+                }
+                if !erase.is_dry() && !self.checkpointer.restart(self.conn).unwrap_or(false) {
+                    tracing::info!("what was erased is gone from the journal, and from its log when that starts again");
+                }
+                let _ = erase.answer.send(Ok(erase.done));
+            }
+            Err(error) => {
+                let _ = erase.answer.send(Err(self.shared.failed(&error)));
+            }
+        }
+    }
+
     /// A handshake's answer waits for it, so it waits for the disk.
     fn capture(&mut self, capturing: Capturing) {
-        let now = self.shared.clock.now();
+        let (now, vault) = (self.shared.clock.now(), self.shared.vault.as_ref());
         match capturing {
-            Capturing::Keep(new, answer) => self.answer(answer, |conn| capture::keep(conn, &new)),
+            Capturing::Keep(new, answer) => self.answer(answer, |conn| capture::keep(conn, &new, vault)),
             Capturing::Confirm(which, answer) => self.answer(answer, |conn| capture::confirm(conn, &which, now)),
             Capturing::Discard(which, answer) => self.answer(answer, |conn| capture::discard(conn, &which)),
         }

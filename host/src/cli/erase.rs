@@ -1,0 +1,56 @@
+//! `hookport events erase`: counts first, and erases only when told so.
+
+use uuid::Uuid;
+
+use super::client::Client;
+use super::events::read;
+use super::{Failure, output};
+use crate::journal::{Erased, EventFilter};
+
+/// Events of one request to the gateway, so that there is progress to show.
+const PAGE: usize = 5_000;
+
+/// Erases the content of these events, or of all that the filter finds.
+pub(super) fn run(client: &Client, ids: &[Uuid], filter: &EventFilter, yes: bool, json: bool) -> Result<(), Failure> {
+    let filters = match ids {
+        [] => vec![filter.clone()],
+        ids => ids.iter().map(|id| EventFilter { id: Some(*id), ..filter.clone() }).collect(),
+    };
+    let mut total = Erased::default();
+    for filter in filters {
+        let mut after = None;
+        loop {
+            let page = EventFilter { after, limit: PAGE, ..filter.clone() };
+            let asked = serde_json::json!({ "filter": page, "dry_run": !yes });
+            let answer: Erased = read(&client.post("/v1/events/erase", &asked)?)?;
+            total.erased += answer.erased;
+            total.open += answer.open;
+            after = answer.after;
+            if after.is_none() {
+                break;
+            }
+            output::say(format_args!("{} so far", total.erased));
+        }
+    }
+    report(total, yes, json)
+}
+
+fn report(total: Erased, yes: bool, json: bool) -> Result<(), Failure> {
+    let Erased { erased, open, after: _ } = total;
+    if json {
+        output::line(serde_json::json!({ "erased": erased, "open": open, "dry_run": !yes }))?;
+    } else if yes {
+        output::line(format_args!("{erased} erased; copies in backups are not"))?;
+    } else {
+        output::line(format_args!("{erased} would be erased for good: add --yes"))?;
+    }
+    if open > 0 {
+        output::say(format_args!(
+            "{open} keep their content, because a delivery is open: wait for it, or `hookport deliveries cancel`"
+        ));
+    }
+    if erased + open == 0 {
+        return Err(Failure::refused("no such event, or all are erased already"));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Contract: content that is erased is gone, and nothing else is.
+
+use hookport::event::{Data, EventState};
+use hookport::journal::{Attempt, Erased, EventFilter, Outcome, Recorded, Settled};
+use uuid::Uuid;
+
+use super::{Bounds, Desk, Places, attempt, event, request};
+
+fn one(id: Uuid) -> EventFilter {
+    EventFilter { id: Some(id), ..EventFilter::default() }
+}
+
+async fn erase(desk: &Desk, filter: EventFilter) -> (u64, u64) {
+    let Erased { erased, open, after: _ } = desk.journal.erase(filter, false).await.unwrap();
+    (erased, open)
+}
+
+/// Delivers what is due at the destination, which answers with these words.
+async fn deliver(desk: &Desk, destination: &str, answer: &str) {
+    for claimed in desk.claim(destination).await {
+        let attempt = Attempt { answer: Some(answer.into()), ..attempt(&desk.clock) };
+        let settled = Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Delivered };
+        desk.journal.settle(vec![settled]).await.unwrap();
+    }
+}
+
+pub(crate) async fn erased_content_is_gone_and_the_event_is_known(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    let (id, other) = (desk.event("a", "crm").await, desk.event("b", "crm").await);
+    deliver(&desk, "crm", "got a or b").await;
+    let before = desk.journal.event(id).await.unwrap().unwrap();
+    assert!(!before.request.body.is_empty() && before.deliveries[0].tries[0].answer.is_some());
+
+    assert_eq!(erase(&desk, one(id)).await, (1, 0));
+    assert_eq!(erase(&desk, one(id)).await, (0, 0), "once is enough");
+    desk.restart().await;
+    let erased = desk.journal.event(id).await.unwrap().unwrap();
+    assert_eq!(
+        (erased.event.state, &erased.event.data, &erased.event.subject),
+        (EventState::Erased, &Data::None, &None)
+    );
+    assert!(erased.request.body.is_empty() && erased.request.headers.is_empty() && erased.request.target.is_empty());
+    assert_eq!(erased.deliveries[0].tries[0].answer, None);
+    assert_eq!((erased.event.kind, erased.event.provider_id), (before.event.kind, before.event.provider_id));
+    assert_eq!(desk.record(request([event("a", "to.crm")])).await, Recorded::Duplicate, "its key holds");
+
+    let kept = desk.journal.event(other).await.unwrap().unwrap();
+    assert!(!kept.request.body.is_empty() && kept.deliveries[0].tries[0].answer.as_deref() == Some("got a or b"));
+}
+
+pub(crate) async fn what_is_open_keeps_its_content(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    let id = desk.event("a", "crm+log").await;
+    deliver(&desk, "log", "").await;
+    assert_eq!(erase(&desk, one(id)).await, (0, 1));
+    let claimed = desk.claim("crm").await;
+    assert_eq!(erase(&desk, one(id)).await, (0, 1), "in flight is open");
+    assert_eq!(claimed[0].event.id, id);
+    desk.settle(&claimed[0], Outcome::Exhausted("gone".into())).await;
+    assert_eq!(erase(&desk, one(id)).await, (1, 0));
+}
+
+pub(crate) async fn of_a_batch_one_goes_and_the_others_keep_their_data(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    let Recorded::Accepted(ids) = desk.record(request([event("a", "x"), event("b", "x"), event("c", "x")])).await
+    else {
+        panic!("new events are accepted")
+    };
+    let before = desk.journal.event(ids[1]).await.unwrap().unwrap();
+    assert_eq!(erase(&desk, one(ids[0])).await, (1, 0));
+    desk.restart().await;
+    for (id, state) in [(ids[0], EventState::Erased), (ids[1], EventState::Unrouted), (ids[2], EventState::Unrouted)] {
+        let found = desk.journal.event(id).await.unwrap().unwrap();
+        assert_eq!(found.event.state, state);
+        assert_eq!(found.event.data == Data::None, state == EventState::Erased);
+        assert!(found.request.body.is_empty(), "the request's bytes hold what was erased");
+    }
+    assert_eq!(desk.journal.event(ids[1]).await.unwrap().unwrap().event.data, before.event.data);
+    assert_eq!(erase(&desk, one(ids[1])).await, (1, 0));
+}
+
+pub(crate) async fn a_dry_run_and_a_limit_only_go_so_far(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    for key in ["a", "b", "c", "d", "e"] {
+        desk.event(key, "crm").await;
+    }
+    deliver(&desk, "crm", "").await;
+    desk.event("f", "crm").await;
+    let all = EventFilter { source: Some("esim".into()), ..EventFilter::default() };
+    let dry = desk.journal.erase(all.clone(), true).await.unwrap();
+    assert_eq!((dry.erased, dry.open, dry.after), (5, 1, None));
+    let first = desk.journal.erase(EventFilter { limit: 2, ..all.clone() }, false).await.unwrap();
+    assert_eq!((first.erased, first.open, first.after.is_some()), (2, 0, true));
+    let rest = desk.journal.erase(EventFilter { after: first.after, ..all }, false).await.unwrap();
+    assert_eq!((rest.erased, rest.open, rest.after), (3, 1, None));
+}

@@ -1,0 +1,173 @@
+//! An encrypted journal: the whole contract once more, and what its files show to somebody without the key.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hookport::clock::Clock;
+use hookport::journal::sqlite::{Options, Vault, open};
+use hookport::journal::{
+    Attempt, EventFilter, Journal, NewCapture, NewRejected, NewRequest, Outcome, RejectionFilter, Settled,
+};
+use hookport::reason::{Reason, Rejection};
+use secrecy::SecretString;
+use tempfile::TempDir;
+
+use super::{copy, limits, options};
+use crate::journal_contract::{Bounds, ByType, Engine, attempt, event, noon, request};
+
+crate::journal_contract::contract!(crate::journal::sealed::place);
+
+struct Place {
+    folder: TempDir,
+}
+
+fn place() -> Box<dyn Engine> {
+    Box::new(Place { folder: TempDir::new().unwrap() })
+}
+
+fn vault(keys: &[&str]) -> Option<Vault> {
+    let keys: Vec<SecretString> = keys.iter().map(|key| SecretString::from(key.repeat(64))).collect();
+    Vault::new(&keys).unwrap()
+}
+
+impl Engine for Place {
+    fn open(&self, clock: &Clock, bounds: Bounds) -> Arc<dyn Journal> {
+        let limits = limits(bounds);
+        let options = Options::new(self.folder.path(), clock.clone(), Arc::new(ByType));
+        open(Options { limits, vault: vault(&["a"]), ..options }).unwrap()
+    }
+
+    fn crash(&self) -> Box<dyn Engine> {
+        let folder = TempDir::new().unwrap();
+        copy(self.folder.path(), folder.path());
+        Box::new(Place { folder })
+    }
+}
+
+fn with(folder: &Path, keys: &[&str]) -> Options {
+    Options { vault: vault(keys), ..options(folder) }
+}
+
+/// Which of these texts lie in the journal's files.
+fn found(folder: &Path, texts: &[&str]) -> Vec<String> {
+    let files = ["journal.db", "journal.db-wal"].map(|name| std::fs::read(folder.join(name)).unwrap_or_default());
+    let holds = |text: &str| files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()));
+    texts.iter().filter(|text| holds(text)).map(|text| (*text).to_owned()).collect()
+}
+
+/// A request whose target, header and body hold marks.
+fn marked(key: &str) -> NewRequest {
+    let mut new = request([event(key, "to.crm")]);
+    let incoming = Arc::make_mut(&mut new.request);
+    incoming.target = "/hooks?token=mark-target".into();
+    incoming.headers.insert("x-mark", "mark-header".parse().unwrap());
+    incoming.body = format!(r#"{{"mark":"mark-body","key":"{key}"}}"#).into();
+    new.events[0].data = hookport::event::Data::Json(r#"{"other":"mark-data"}"#.into());
+    new
+}
+
+const MARKS: [&str; 5] = ["mark-target", "mark-header", "mark-body", "mark-data", "mark-answer"];
+
+/// Records, delivers, rejects and captures.
+async fn fill(journal: &dyn Journal, key: &str) {
+    journal.record(marked(key)).await.unwrap();
+    for claimed in journal.claim("crm", 9, noon()).await.unwrap() {
+        let attempt = Attempt { answer: Some("mark-answer".into()), ..attempt(&Clock::default()) };
+        let settled = Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Delivered };
+        journal.settle(vec![settled]).await.unwrap();
+    }
+    let rejection = Rejection::new(Reason::SignatureMismatch, "wrong");
+    journal.reject(NewRejected { source: None, rejection, request: (*marked(key).request).clone() });
+    let captured = NewCapture {
+        source: "esim".into(),
+        secret: "main".into(),
+        value: SecretString::from("mark-captured".to_owned()),
+        received: noon(),
+        peer: None,
+    };
+    journal.capture(captured).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_of_the_content_can_be_read() {
+    let all = [&MARKS[..], &["mark-captured"]].concat();
+    for (keys, expected) in [(&[][..], all.len()), (&["a"][..], 0)] {
+        let folder = TempDir::new().unwrap();
+        let journal = open(with(folder.path(), keys)).unwrap();
+        fill(&*journal, "one").await;
+        assert_eq!(found(folder.path(), &all).len(), expected, "while it is open, keys {keys:?}");
+        journal.close().await.unwrap();
+        assert_eq!(found(folder.path(), &all).len(), expected, "closed, keys {keys:?}");
+        let journal = open(with(folder.path(), keys)).unwrap();
+        let rejected = journal.rejections(RejectionFilter::default()).await.unwrap();
+        let (_, shown) = journal.rejection(rejected[0].id).await.unwrap().unwrap();
+        assert_eq!(shown.unwrap().headers["x-mark"], "mark-header");
+        assert_eq!(rejected[0].line, "POST /hooks?token=mark-target");
+    }
+}
+
+#[tokio::test]
+async fn what_was_erased_is_in_no_file_any_more() {
+    for keys in [&[][..], &["a"][..]] {
+        let folder = TempDir::new().unwrap();
+        let journal = open(with(folder.path(), keys)).unwrap();
+        journal.record(marked("one")).await.unwrap();
+        for claimed in journal.claim("crm", 9, noon()).await.unwrap() {
+            let attempt = Attempt { answer: Some("mark-answer".into()), ..attempt(&Clock::default()) };
+            let settled = Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Delivered };
+            journal.settle(vec![settled]).await.unwrap();
+        }
+        let seal = || -> Option<Vec<u8>> {
+            let conn = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+            conn.query_row("SELECT seal FROM requests", [], |row| row.get(0)).unwrap()
+        };
+        let wrapped = seal();
+        let filter = EventFilter { source: Some("esim".into()), ..EventFilter::default() };
+        assert_eq!(journal.erase(filter, false).await.unwrap().erased, 1);
+        assert_eq!(found(folder.path(), &MARKS), [""; 0], "keys {keys:?}");
+        assert_eq!(seal(), None);
+        let Some(wrapped) = wrapped else { continue };
+        for name in ["journal.db", "journal.db-wal"] {
+            let file = std::fs::read(folder.path().join(name)).unwrap_or_default();
+            assert!(!file.windows(wrapped.len()).any(|window| window == wrapped), "its key is still in {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_or_missing_key_is_refused_and_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    open(with(folder.path(), &["a"])).unwrap().close().await.unwrap();
+    let refusal = |keys: &[&str]| open(with(folder.path(), keys)).map(|_| ()).unwrap_err().to_string();
+    assert!(refusal(&[]).contains("is encrypted and journal.key is not set"), "{}", refusal(&[]));
+    assert!(refusal(&["b"]).contains("a key that journal.key does not name"), "{}", refusal(&["b"]));
+    open(with(folder.path(), &["a"])).unwrap();
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_while_the_old_one_still_opens() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &["a"])).unwrap();
+    journal.record(marked("one")).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = open(with(folder.path(), &["b", "a"])).unwrap();
+    journal.record(marked("two")).await.unwrap();
+    let claimed = journal.claim("crm", 9, noon()).await.unwrap();
+    assert_eq!(claimed.len(), 2, "what the old key sealed is delivered");
+    journal.close().await.unwrap();
+    let refused = open(with(folder.path(), &["b"])).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.contains("still holds content under an older key"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_key_may_be_added_later_and_what_was_plain_stays_readable() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &[])).unwrap();
+    journal.record(marked("one")).await.unwrap();
+    journal.close().await.unwrap();
+    let journal = open(with(folder.path(), &["a"])).unwrap();
+    journal.record(marked("two")).await.unwrap();
+    let claimed = journal.claim("crm", 9, noon()).await.unwrap();
+    let bodies: Vec<_> = claimed.iter().map(|claimed| claimed.request.body.clone()).collect();
+    assert_eq!(bodies, [marked("one").request.body.clone(), marked("two").request.body.clone()]);
+}
