@@ -53,7 +53,7 @@ pub(super) struct Unopened;
 impl Vault {
     /// Takes the keys as configured; none is no vault.
     pub fn new(keys: &[SecretString]) -> Result<Option<Self>, NoKey> {
-        let keys: Arc<[_]> = keys.iter().map(|key| master(key)).collect::<Result<_, _>>()?;
+        let keys: Arc<[_]> = keys.iter().map(master).collect::<Result<_, _>>()?;
         Ok((!keys.is_empty()).then_some(Self(keys)))
     }
 
