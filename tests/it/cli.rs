@@ -1,6 +1,7 @@
 //! The program as an operator meets it: exit codes, what goes to which output, and a gateway asked while it runs.
 
 mod catalog;
+mod erase;
 mod plugin_check;
 pub(crate) mod program;
 mod sign;

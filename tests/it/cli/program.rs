@@ -103,7 +103,13 @@ impl Folder {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn serve(&self) -> Serving {
-        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+        self.serve_with(&[])
+    }
+
+    /// The same, with these in its environment.
+    pub(crate) fn serve_with(&self, environment: &[(&str, &str)]) -> Serving {
+        let mut command = self.command(&["serve"]);
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("it runs");
         let log = lines(child.stderr.take().expect("its log"));
         let mut seen = Vec::new();
         let ready = loop {

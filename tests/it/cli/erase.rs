@@ -1,0 +1,56 @@
+//! `hookport events erase`, and a gateway whose journal is encrypted.
+
+use serde_json::Value;
+
+use super::program::Folder;
+use super::{GATEWAY, gateway};
+
+const KEYED: &str = "[journal]\nkey = { env = \"KEY\" }\n";
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn erasing_counts_first_and_erases_only_when_told() {
+    let folder = Folder::new();
+    let gateway = gateway(&folder);
+    assert_eq!(gateway.post("/unsigned", r#"{"type":"paid","id":"1","secret":"mark"}"#), 200);
+    let admin = gateway.admin();
+    let run = |arguments: &[&str]| folder.run(&[&["events"], arguments, &["--admin", &admin]].concat());
+    // The CRM is not there: after one attempt its delivery is exhausted, and then nothing is open.
+    folder.until(|| {
+        document(&folder.run(&["deliveries", "list", "--json", "--state", "exhausted", "--admin", &admin]).out)
+        ["deliveries"].as_array().is_some_and(|found| found.len() == 1)
+    });
+    assert_eq!(run(&["erase"]).code, 2, "nothing is named");
+    assert_eq!(run(&["erase", "--yes"]).code, 2, "nothing is named");
+    assert!(run(&["erase", "--source", "door"]).out.contains("1 would be erased"));
+    let listed = document(&run(&["list", "--json"]).out);
+    let id = listed["events"][0]["event"]["id"].as_str().expect("an id").to_owned();
+    assert!(run(&["show", &id]).out.contains("mark"), "it is still there");
+
+    let erased = run(&["erase", &id, "--yes", "--json"]);
+    assert_eq!(document(&erased.out)["erased"], 1, "{}", erased.err);
+    let shown = run(&["show", &id]).out;
+    assert!(!shown.contains("mark") && shown.contains("state: erased"), "{shown}");
+    let again = run(&["erase", &id, "--yes"]);
+    assert!(again.code == 1 && again.err.contains("erased already"), "{}", again.err);
+}
+
+#[test]
+fn a_gateway_with_a_key_wants_it_again() {
+    let folder = Folder::new();
+    let key = "a1".repeat(32);
+    folder.write("hookport.toml", &[KEYED, &GATEWAY.replace("ADMIN", "127.0.0.1:0")].concat());
+    let serving = folder.serve_with(&[("KEY", &key)]);
+    assert_eq!(serving.post("/unsigned", r#"{"type":"paid","id":"1","secret":"mark"}"#), 200);
+    serving.stop();
+    let held = std::fs::read(folder.path().join("data/journal.db")).expect("the journal");
+    assert!(!held.windows(4).any(|window| window == b"mark"));
+    let other = "b2".repeat(32);
+    let refused = folder.run_with(&["serve"], &[("KEY", &other)]);
+    assert!(refused.code == 1 && refused.err.contains("a key that journal.key does not name"), "{}", refused.err);
+    assert!(!refused.err.contains(&other) && !refused.err.contains("b2b2"), "{}", refused.err);
+    folder.serve_with(&[("KEY", &key)]);
+}
