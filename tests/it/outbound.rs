@@ -3,10 +3,13 @@
 mod dispatch;
 mod formats;
 mod guard;
+mod headers;
+mod identity;
 mod judgement;
 mod ledger;
 mod receiver;
 mod restart;
+mod timeouts;
 mod tls;
 
 use std::sync::Arc;

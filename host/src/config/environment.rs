@@ -46,6 +46,7 @@ impl Environment {
         self.overrides().filter_map(|(_, mut path, _)| {
             let length = match path.first().map(String::as_str) {
                 Some("sources") => 4,
+                Some("destinations") if path.get(2).is_some_and(|key| key == "headers") => 4,
                 Some("destinations") => 3,
                 _ => 2,
             };
@@ -80,11 +81,13 @@ impl Provider for Environment {
         for (_, path, text) in self.overrides() {
             let parsed: Value = text.parse().unwrap_or_else(|never| match never {});
             let is_form = path.last().is_some_and(|form| FORMS.contains(&form.as_str()));
+            let is_header = path.len() == 4 && path[2] == "headers";
             // A secret that looks like a number is still text, and a setting is nothing but text, bool or whole number.
-            let value = match (is_secret(&path) && is_form) || (is_setting(&path) && !fits_a_setting(&parsed)) {
-                true => Value::from(text),
-                false => parsed,
-            };
+            let value =
+                match (is_secret(&path) && (is_form || is_header)) || (is_setting(&path) && !fits_a_setting(&parsed)) {
+                    true => Value::from(text),
+                    false => parsed,
+                };
             figment = figment.merge(Serialized::default(&path.join("."), value));
         }
         figment.data()
@@ -104,7 +107,7 @@ fn fits_a_setting(value: &Value) -> bool {
 pub(super) fn is_secret(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
         Some("sources") => path.get(2).is_some_and(|key| key == "secrets"),
-        Some("destinations") => path.get(2).is_some_and(|key| key == "signing_secret"),
+        Some("destinations") => path.get(2).is_some_and(|key| key == "signing_secret" || key == "headers"),
         Some("admin") => path.get(1).is_some_and(|key| key == "token"),
         _ => false,
     }

@@ -26,18 +26,22 @@ pub(super) fn explain(mut key: Vec<String>, kind: Kind) -> (Vec<String>, String)
     let leaf = key.last().map_or("", String::as_str);
     let message = match kind {
         Kind::Message(message) => message,
-        Kind::MissingField(_) => format!("is missing: {}", expected(leaf, "this key is required")),
+        Kind::MissingField(_) => format!("is missing: {}", expected(&key, "this key is required")),
         Kind::UnknownField(name, known) => unknown(&key[..key.len() - 1], "key", &name, known),
         _ if leaf == "secrets" && key.len() == 3 => "must be a table with a secret for each name".to_owned(),
+        _ if key.iter().any(|step| step == "headers") => match key.len() {
+            3 => "must be a table with a value for each name".to_owned(),
+            _ => format!("a header's value is a text in quotes, {SECRET_FORMS}"),
+        },
         _ if is_secret(&key) => format!("a secret is {SECRET_FORMS}"),
         Kind::UnknownVariant(name, known) => unknown(&key[..key.len() - 1], "value", &name, known),
         Kind::InvalidType(actual, wanted) | Kind::InvalidValue(actual, wanted) => {
-            format!("{} is not {}", found(&actual), expected(leaf, in_words(&wanted)))
+            format!("{} is not {}", found(&actual), expected(&key, in_words(&wanted)))
         }
         other => other.to_string(),
     };
     let message = match message.as_str() {
-        "invalid socket address syntax" => format!("must be {}", expected("listen", "")),
+        "invalid socket address syntax" => format!("must be {}", expected(&key, "an address with its port")),
         text if text.starts_with("data did not match any variant of untagged enum SettingValue") => {
             "a setting is a text, a whole number, true or false".to_owned()
         }
@@ -91,8 +95,9 @@ fn is_later(section: &str, name: &str) -> bool {
 }
 
 /// What a key holds, in words.
-fn expected(leaf: &str, otherwise: &str) -> String {
-    let words = match leaf {
+fn expected(key: &[String], otherwise: &str) -> String {
+    let section = key.first().map_or("", String::as_str);
+    let words = match key.last().map_or("", String::as_str) {
         "listen" => "an address with its port, such as \"127.0.0.1:8080\"",
         "kind" => "one of \"http\", \"file\", \"stdout\"",
         "provider" => {
@@ -102,6 +107,8 @@ fn expected(leaf: &str, otherwise: &str) -> String {
         "to" => "a list of destinations' names, such as [\"crm\"]",
         "types" => "a list of globs over event types, such as [\"acme.*\"]",
         "every" => "a duration with its unit, such as \"1h\"",
+        "cert" => "a PEM file, such as \"cert.pem\"",
+        "key" if section != "polls" => "a PEM file, such as \"key.pem\"",
         "key" => "the name of the field that tells items apart",
         _ => otherwise,
     };

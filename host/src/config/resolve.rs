@@ -1,6 +1,7 @@
 //! From written to resolved: every name is looked up, every secret loaded, every rule compiled, and all that fails is said.
 
 mod destinations;
+pub(super) mod headers;
 mod routes;
 mod secrets;
 mod server;

@@ -50,7 +50,11 @@ pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Compla
     for (name, destination) in &config.destinations {
         match Destination::build(name, destination) {
             Ok(destination) => destinations.push(destination),
-            Err(error) => wrong.push(complain(format!("destinations.{name}"), error.to_string())),
+            Err(error) => {
+                let error = error.to_string();
+                let (key, message) = error.split_once(": ").unwrap_or(("", &error));
+                wrong.push(complain(format!("destinations.{name}.{key}"), message.to_owned()));
+            }
         }
     }
     let routes = Routes::compile(&config.routes).map_err(|errors| {

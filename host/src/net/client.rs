@@ -1,8 +1,7 @@
-//! The HTTP client: pooled, HTTP/1.1 and HTTP/2 over TLS, one time limit for the whole exchange, bounded answers,
-//! no redirects. What an answer means is left to those who call.
+//! The HTTP client: pooled, HTTP/1.1 and HTTP/2 over TLS, time limits, bounded answers, no redirects and no proxies.
+//! What an answer means is left to those who call.
 
-use std::error::Error as _;
-use std::sync::LazyLock;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,14 +9,17 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Request, Response, StatusCode};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
+use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, WantsVersions};
-use tokio::time::{Instant, timeout_at};
+use rustls::RootCertStore;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::guard::{self, Guard};
+use super::connect::Timed;
+use super::failure::SendError;
+use super::guard::Guard;
+use super::tls::Tls;
 
 /// Kept no longer than most servers keep it, so that a request seldom meets a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(30);
@@ -33,7 +35,22 @@ const DISCARDED: usize = 64 * 1024;
 /// A pooled client; clones share the pool.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<HttpsConnector<Guard>, Full<Bytes>>,
+    inner: legacy::Client<Timed<HttpsConnector<Guard>>, Full<Bytes>>,
+}
+
+/// How long an exchange may take; the time for a connection belongs to the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the connection to the head of the answer.
+    pub first_byte: Option<Duration>,
+    /// All of it.
+    pub whole: Duration,
+}
+
+impl From<Duration> for Limits {
+    fn from(whole: Duration) -> Self {
+        Self { first_byte: None, whole }
+    }
 }
 
 /// An answer with at most so much of its body as was wanted.
@@ -49,39 +66,23 @@ pub struct Answer {
     pub whole: bool,
 }
 
-/// Why there is no answer.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SendError {
-    /// It took too long.
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    /// An address that may not be connected to.
-    #[error("{0}")]
-    Refused(String),
-    /// Name, address, connection, TLS or protocol.
-    #[error("{0}")]
-    Connection(String),
-}
-
 impl Client {
     /// A client that trusts the roots of browsers; without `allow_private` it connects to public addresses only.
     pub fn new(allow_private: bool) -> Self {
-        static TLS: LazyLock<ClientConfig> = LazyLock::new(|| {
-            let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
-            versions(builder).with_webpki_roots().with_no_client_auth()
-        });
-        Self::with_tls(TLS.clone(), allow_private)
+        Self::build(&Tls::default(), allow_private, None)
     }
 
     /// A client that trusts these roots alone.
     pub fn trusting(roots: RootCertStore, allow_private: bool) -> Self {
-        let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
-        Self::with_tls(versions(builder).with_root_certificates(roots).with_no_client_auth(), allow_private)
+        Self::build(&Tls { roots: Some(roots.into()), identity: None }, allow_private, None)
     }
 
-    fn with_tls(tls: ClientConfig, allow_private: bool) -> Self {
+    /// A client with its own TLS and its own time for a connection.
+    ///
+    /// Variables such as `HTTPS_PROXY` are not looked at: a proxy would resolve the name again, behind the guard.
+    pub fn build(tls: &Tls, allow_private: bool, connect: Option<Duration>) -> Self {
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(tls.config())
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(Guard::new(allow_private));
@@ -92,22 +93,47 @@ impl Client {
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PONG)
             .http2_keep_alive_while_idle(true)
-            .build(connector);
+            .build(Timed::new(connector, connect));
         Self { inner }
     }
 
-    /// Sends a request and reads up to `keep` bytes of the answer, all within `limit`.
+    /// Sends a request and reads up to `keep` bytes of the answer, all within the limits.
     ///
     /// An answer whose head came in time is an answer, however its body goes on.
-    pub async fn send(&self, request: Request<Full<Bytes>>, keep: usize, limit: Duration) -> Result<Answer, SendError> {
-        let end = Instant::now() + limit;
-        let response = match timeout_at(end, self.inner.request(request)).await {
-            Err(_) => return Err(SendError::Timeout(limit)),
-            Ok(Err(error)) if guard::refused(&error) => return Err(SendError::Refused(words(&error))),
-            Ok(Err(error)) => return Err(SendError::Connection(words(&error))),
-            Ok(Ok(response)) => response,
-        };
-        Ok(read(response, keep, end).await)
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        keep: usize,
+        limits: impl Into<Limits>,
+    ) -> Result<Answer, SendError> {
+        let limits = limits.into();
+        let end = Instant::now() + limits.whole;
+        let connection = capture_connection(&mut request);
+        let answering = begun(self.inner.request(request), connection, limits.first_byte);
+        match timeout_at(end, answering).await {
+            Err(_) => Err(SendError::Timeout(limits.whole)),
+            Ok(response) => Ok(read(response?, keep, end).await),
+        }
+    }
+}
+
+/// The head of the answer, not later than so long after the connection was there, new or kept.
+async fn begun(
+    answering: ResponseFuture,
+    mut connection: CaptureConnection,
+    limit: Option<Duration>,
+) -> Result<Response<Incoming>, SendError> {
+    let Some(limit) = limit else { return Ok(answering.await?) };
+    let mut answering = pin!(answering);
+    let connected = async { drop(connection.wait_for_connection_metadata().await) };
+    tokio::select! {
+        biased;
+        answered = &mut answering => return Ok(answered?),
+        () = connected => {}
+    }
+    match timeout(limit, answering).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(SendError::FirstByte(limit)),
     }
 }
 
@@ -132,23 +158,4 @@ async fn read(response: Response<Incoming>, keep: usize, end: Instant) -> Answer
         }
     };
     Answer { status: head.status, headers: head.headers, body: kept.freeze(), whole }
-}
-
-/// TLS 1.2 and 1.3.
-fn versions(builder: ConfigBuilder<ClientConfig, WantsVersions>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    builder.with_safe_default_protocol_versions().expect("the provider supports the default TLS versions")
-}
-
-/// The whole chain below the client's own error, which says little; a cause that repeats the one before is left out.
-fn words(error: &legacy::Error) -> String {
-    let mut cause = error.source();
-    let mut words = cause.map_or_else(|| error.to_string(), ToString::to_string);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.ends_with(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }

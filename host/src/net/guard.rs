@@ -98,20 +98,6 @@ impl Service<Name> for GuardedResolver {
     }
 }
 
-/// Whether an error comes from the guard and not from the network.
-pub(super) fn refused(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        // An I/O error does not count what it was made of among its causes.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<Refused>() || inner.is_some_and(|inner| inner.is::<Refused>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 fn literal(uri: &Uri) -> Option<IpAddr> {
     let host = uri.host()?;
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()

@@ -4,8 +4,12 @@
 
 pub mod address;
 pub mod client;
+mod connect;
+mod failure;
 mod guard;
 mod retry_after;
+pub mod tls;
 
-pub use client::{Answer, Client, SendError};
+pub use client::{Answer, Client, Limits};
+pub use failure::SendError;
 pub use retry_after::retry_after;

@@ -14,6 +14,7 @@ use super::sign::SecretError;
 use crate::config::resolved::{self, Format, Retry};
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
+use crate::net::tls::TlsError;
 
 /// Lines that share one sync.
 const LINES_AT_ONCE: usize = 64;
@@ -49,6 +50,12 @@ pub enum DestinationError {
     /// Nothing would ever arrive.
     #[error("timeout: it must be longer than 0s")]
     Timeout,
+    /// Not a file of authorities.
+    #[error("ca: {0}")]
+    Ca(TlsError),
+    /// Not a certificate and its key.
+    #[error("client_cert: {0}")]
+    ClientCert(#[from] TlsError),
     /// A policy that cannot be followed.
     #[error("retry.{0}")]
     Retry(&'static str),

@@ -1,7 +1,5 @@
 //! HTTP destinations: a delivery becomes a signed POST, its answer a reply. What the reply means is left to `judge`.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,7 +16,8 @@ use super::payload;
 use super::sign::Signer;
 use crate::config::resolved::{Format, Http};
 use crate::event::Event;
-use crate::net::{Answer, Client, retry_after};
+use crate::net::tls::{Identity, Tls, roots};
+use crate::net::{Answer, Client, Limits, retry_after};
 use crate::request::Incoming;
 
 /// The start of an answer that an attempt keeps.
@@ -30,7 +29,8 @@ pub(super) struct Endpoint {
     authorization: Option<HeaderValue>,
     format: Format,
     signer: Signer,
-    timeout: Duration,
+    headers: HeaderMap,
+    limits: Limits,
     client: Client,
 }
 
@@ -40,7 +40,8 @@ impl Endpoint {
         if written.concurrency == 0 {
             return Err(DestinationError::Concurrency);
         }
-        if written.timeout.is_zero() {
+        let shortest = written.connect_timeout.min(written.first_byte_timeout.unwrap_or(written.timeout));
+        if shortest.min(written.timeout).is_zero() {
             return Err(DestinationError::Timeout);
         }
         Ok(Self {
@@ -48,8 +49,9 @@ impl Endpoint {
             authorization,
             format: written.format,
             signer: Signer::new(&written.signing_secrets)?,
-            timeout: written.timeout,
-            client: Client::new(written.allow_private),
+            headers: written.headers.clone(),
+            limits: Limits { first_byte: written.first_byte_timeout, whole: written.timeout },
+            client: Client::build(&tls(written)?, written.allow_private, Some(written.connect_timeout)),
         })
     }
 
@@ -63,7 +65,7 @@ impl Endpoint {
             Ok(request) => request,
             Err(error) => return Reply::Failed(format!("the event cannot be written as JSON: {error}")),
         };
-        match self.client.send(request, KEPT, self.timeout).await {
+        match self.client.send(request, KEPT, self.limits).await {
             Ok(answer) => answered(&answer, now),
             Err(error) => Reply::Failed(error.to_string()),
         }
@@ -79,6 +81,10 @@ impl Endpoint {
         self.sign(&mut payload.headers, &payload.body, &event.id.to_string(), now);
         if let Some(authorization) = &self.authorization {
             payload.headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        // What the operator says goes before what the provider said.
+        for (name, value) in &self.headers {
+            payload.headers.insert(name, value.clone());
         }
         let mut request = Request::new(Full::new(payload.body));
         *request.method_mut() = Method::POST;
@@ -128,6 +134,13 @@ fn target(mut url: Url) -> Result<(Uri, Option<HeaderValue>), DestinationError> 
     let _ = url.set_password(None);
     let uri = Uri::try_from(url.as_str()).map_err(|error| DestinationError::Url(error.to_string()))?;
     Ok((uri, authorization))
+}
+
+/// The files are read here, so that a reload of the configuration renews them.
+fn tls(written: &Http) -> Result<Tls, DestinationError> {
+    let roots = written.ca.as_deref().map(roots).transpose().map_err(DestinationError::Ca)?;
+    let identity = written.client_cert.as_ref().map(|files| Identity::read(&files.cert, &files.key)).transpose()?;
+    Ok(Tls { roots, identity })
 }
 
 fn answered(answer: &Answer, now: Timestamp) -> Reply {

@@ -1,6 +1,7 @@
 //! `[destinations.NAME]`.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 
 use url::{Host, Url};
 
@@ -17,7 +18,7 @@ impl Check<'_> {
                 self.complain(&["destinations", name], NAME_RULE);
             }
             let destination = match written {
-                written::Destination::Http(http) => self.http(name, http).map(Destination::Http),
+                written::Destination::Http(http) => self.http(name, http).map(Box::new).map(Destination::Http),
                 written::Destination::File(file) => {
                     if file.path.as_os_str().is_empty() || file.path.is_dir() {
                         self.complain(&["destinations", name, "path"], "must be a file, such as \"data/events.jsonl\"");
@@ -35,9 +36,9 @@ impl Check<'_> {
     fn http(&mut self, name: &str, written: &written::HttpDestination) -> Option<Http> {
         let url = self.destination_url(name, written);
         let signing_secrets = self.secrets(&["destinations", name, "signing_secret"], &written.signing_secret);
-        if written.timeout.0.is_zero() {
-            self.complain(&["destinations", name, "timeout"], "must be more than nothing, such as \"10s\"");
-        }
+        let headers = self.headers(name, &written.headers, url.as_ref());
+        self.timeouts(name, written);
+        self.tls(name, written, url.as_ref());
         if written.concurrency == 0 {
             self.complain(&["destinations", name, "concurrency"], "must be at least 1");
         }
@@ -47,10 +48,49 @@ impl Check<'_> {
             allow_private: written.allow_private,
             format: written.format,
             signing_secrets,
+            ca: written.ca.clone(),
+            client_cert: written.client_cert.clone(),
+            headers,
+            connect_timeout: Http::connect_timeout(written),
+            first_byte_timeout: written.first_byte_timeout.map(|span| span.0),
             timeout: written.timeout.0,
             concurrency: written.concurrency,
             retry: written.retry,
         })
+    }
+
+    fn timeouts(&mut self, name: &str, written: &written::HttpDestination) {
+        for (key, span) in [
+            ("connect_timeout", written.connect_timeout),
+            ("first_byte_timeout", written.first_byte_timeout),
+            ("timeout", Some(written.timeout)),
+        ] {
+            let Some(span) = span else { continue };
+            if span.0.is_zero() {
+                self.complain(&["destinations", name, key], "must be more than nothing, such as \"10s\"");
+            } else if span > written.timeout {
+                self.complain(
+                    &["destinations", name, key],
+                    "must not be longer than `timeout`, which counts for the whole",
+                );
+            }
+        }
+    }
+
+    /// What the files hold is looked at when the destination is made ready.
+    fn tls(&mut self, name: &str, written: &written::HttpDestination, url: Option<&Url>) {
+        let in_the_clear = url.is_some_and(|url| url.scheme() == "http");
+        for (key, is_there) in [("ca", written.ca.is_some()), ("client_cert", written.client_cert.is_some())] {
+            if is_there && in_the_clear {
+                self.complain(&["destinations", name, key], "has no meaning with http://: write https:// in `url`");
+            }
+        }
+        let Some(cert) = &written.client_cert else { return };
+        let mode = std::fs::metadata(&cert.key).map_or(0, |found| found.permissions().mode() & 0o777);
+        if mode & 0o027 != 0 {
+            let message = format!("is open to others (mode {mode:04o}): chmod 600 {}", cert.key.display());
+            self.warn(&["destinations", name, "client_cert", "key"], message);
+        }
     }
 
     /// What was written is not repeated: a URL may hold a key.

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Check;
 use crate::config::Environment;
-use crate::config::written::Secret;
+use crate::config::written::{HeaderText, Secret};
 
 impl Check<'_> {
     /// The secrets under a key; those that cannot be had are complained about.
@@ -34,6 +34,16 @@ impl Secret {
             },
         };
         if text.is_empty() { Err(format!("the secret is empty ({self:?})")) } else { Ok(SecretString::from(text)) }
+    }
+}
+
+impl HeaderText {
+    /// The value; what was written in the open is treated as a secret, too.
+    pub fn load(&self, environment: &Environment) -> Result<SecretString, String> {
+        match self {
+            Self::Plain(text) => Ok(SecretString::from(text.as_str())),
+            Self::Secret(secret) => secret.load(environment),
+        }
     }
 }
 

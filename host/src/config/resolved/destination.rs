@@ -1,18 +1,22 @@
 //! `[destinations.NAME]`, resolved.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hyper::header::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::config::written::{self, Format, Retry};
+use crate::config::environment::Environment;
+use crate::config::resolve::headers;
+use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, Retry};
 
 /// Where events go.
 #[derive(Debug, Clone)]
 pub enum Destination {
     /// An HTTP endpoint.
-    Http(Http),
+    Http(Box<Http>),
     /// A file of JSON lines.
     File {
         /// Appended to; created if missing.
@@ -30,18 +34,24 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Takes what was written, with the values of `signing_secret`; only the URL can be wrong.
+    /// Takes what was written, with the values of `signing_secret`; only the URL can be wrong. Headers that cannot be sent
+    /// are left out: whoever reads a whole configuration hears of them.
     pub fn of(written: &written::Destination, signing_secrets: Vec<SecretString>) -> Result<Self, url::ParseError> {
         Ok(match written {
-            written::Destination::Http(http) => Self::Http(Http {
+            written::Destination::Http(http) => Self::Http(Box::new(Http {
                 url: Url::parse(&http.url)?,
                 allow_private: http.allow_private,
                 format: http.format,
                 signing_secrets,
+                ca: http.ca.clone(),
+                client_cert: http.client_cert.clone(),
+                headers: headers(&http.headers),
+                connect_timeout: Http::connect_timeout(http),
+                first_byte_timeout: http.first_byte_timeout.map(|span| span.0),
                 timeout: http.timeout.0,
                 concurrency: http.concurrency,
                 retry: http.retry,
-            }),
+            })),
             written::Destination::File(file) => {
                 Self::File { path: file.path.clone(), format: file.format, retry: file.retry }
             }
@@ -52,9 +62,18 @@ impl Destination {
     /// What it gets.
     pub fn format(&self) -> Format {
         match self {
-            Self::Http(Http { format, .. }) | Self::File { format, .. } | Self::Stdout { format } => *format,
+            Self::Http(http) => http.format,
+            Self::File { format, .. } | Self::Stdout { format } => *format,
         }
     }
+}
+
+fn headers(written: &BTreeMap<String, HeaderText>) -> HeaderMap {
+    let header = |(name, text): (&String, &HeaderText)| {
+        let secret = text.load(&Environment::default()).ok()?;
+        Some((name.parse().ok()?, headers::value(&secret)?))
+    };
+    written.iter().filter_map(header).collect()
 }
 
 /// `kind = "http"`.
@@ -68,10 +87,30 @@ pub struct Http {
     pub format: Format,
     /// Standard Webhooks secrets; several give several signatures.
     pub signing_secrets: Vec<SecretString>,
+    /// PEM, authorities that are trusted instead of those of browsers.
+    pub ca: Option<PathBuf>,
+    /// How the gateway shows itself.
+    pub client_cert: Option<ClientCert>,
+    /// Sent with every delivery.
+    pub headers: HeaderMap,
+    /// For the name, TCP and TLS.
+    pub connect_timeout: Duration,
+    /// From the connection to the head of the answer.
+    pub first_byte_timeout: Option<Duration>,
     /// For a whole attempt.
     pub timeout: Duration,
     /// Attempts at once.
     pub concurrency: usize,
     /// When to try again.
     pub retry: Retry,
+}
+
+/// For a connection where nothing is said; nobody's network needs longer, and a retry finds another address.
+const CONNECT: Duration = Duration::from_secs(5);
+
+impl Http {
+    /// What was written, or five seconds; without a word never longer than the whole.
+    pub(in crate::config) fn connect_timeout(written: &HttpDestination) -> Duration {
+        written.connect_timeout.map_or(CONNECT.min(written.timeout.0), |span| span.0)
+    }
 }

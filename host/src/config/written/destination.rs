@@ -1,11 +1,12 @@
 //! `[destinations.NAME]`, as written.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
-use super::Secret;
+use super::{HeaderText, Secret};
 use crate::config::units::Span;
 
 /// `[destinations.NAME]`; `load` reads its `kind` first, so that an error keeps its key.
@@ -35,6 +36,17 @@ pub struct HttpDestination {
     /// Standard Webhooks secrets; several give several signatures.
     #[serde(default)]
     pub signing_secret: Many<Secret>,
+    /// PEM, authorities that are trusted instead of those of browsers.
+    pub ca: Option<PathBuf>,
+    /// How the gateway shows itself.
+    pub client_cert: Option<ClientCert>,
+    /// Sent with every delivery.
+    #[serde(default)]
+    pub headers: BTreeMap<String, HeaderText>,
+    /// For the name, TCP and TLS; absent: five seconds, or `timeout` where that is shorter.
+    pub connect_timeout: Option<Span>,
+    /// From the connection to the head of the answer; absent: only `timeout` counts.
+    pub first_byte_timeout: Option<Span>,
     /// For a whole attempt.
     #[serde(default = "Span::ten_seconds")]
     pub timeout: Span,
@@ -48,6 +60,16 @@ pub struct HttpDestination {
 
 fn sixteen() -> usize {
     16
+}
+
+/// `client_cert = { cert = "c.pem", key = "k.pem" }`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCert {
+    /// PEM, the certificate with its chain behind it.
+    pub cert: PathBuf,
+    /// PEM, its key.
+    pub key: PathBuf,
 }
 
 /// `kind = "file"`.

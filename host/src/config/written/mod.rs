@@ -1,6 +1,7 @@
 //! The configuration as written in `hookport.toml`: shapes and defaults, nothing resolved. `resolve` makes it usable.
 
 mod destination;
+mod headers;
 mod secret;
 mod source;
 
@@ -11,7 +12,10 @@ use std::path::PathBuf;
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
-pub use self::destination::{Destination, FileDestination, Format, HttpDestination, Retry, StdoutDestination};
+pub use self::destination::{
+    ClientCert, Destination, FileDestination, Format, HttpDestination, Retry, StdoutDestination,
+};
+pub use self::headers::HeaderText;
 pub(super) use self::secret::SECRET_FORMS;
 pub use self::secret::Secret;
 pub use self::source::Source;
