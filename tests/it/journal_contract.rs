@@ -201,7 +201,8 @@ macro_rules! contract {
             keeping {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,
                 retention_keeps_what_is_open, retention_forgets_keys_but_not_those_with_their_own_time,
-                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_are_found_and_shown,
+                a_size_is_kept_by_what_is_oldest_and_finished, what_is_open_is_more_than_a_size,
+                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_go_with_age, rejections_are_found_and_shown,
                 poll_state_changes_with_its_events, numbers_are_right, closed_is_closed,
             }
             capture {

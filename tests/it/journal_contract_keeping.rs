@@ -148,6 +148,79 @@ pub(crate) async fn retention_forgets_keys_but_not_those_with_their_own_time(pla
     }
 }
 
+/// One event in a request of 20 kB.
+fn large(name: &str, to: &str) -> NewRequest {
+    let mut request = request([event(name, to)]);
+    Arc::make_mut(&mut request.request).body = vec![b'x'; 20_000].into();
+    request
+}
+
+pub(crate) async fn a_size_is_kept_by_what_is_oldest_and_finished(places: Places<'_>) {
+    for memory in [40, 10_000] {
+        let mut desk = Desk::new(places(), Bounds { memory, ..Bounds::default() });
+        let mut ids = Vec::new();
+        for n in 0..400 {
+            let to = if n % 50 == 0 { "to.crm" } else { "nobody" };
+            ids.extend(accepted(desk.record(large(&n.to_string(), to)).await));
+        }
+        assert_eq!(desk.journal.shrink(1 << 30).await.unwrap().events, 0, "there is room");
+        let shrunk = desk.journal.shrink(6_000_000).await.unwrap();
+        assert!(shrunk.events > 100 && !shrunk.over && shrunk.bytes < 6_000_000, "{shrunk:?}");
+        let mut kept = Vec::new();
+        for (n, id) in ids.iter().enumerate() {
+            if desk.journal.event(*id).await.unwrap().is_some() {
+                kept.push(n);
+            }
+        }
+        let first = kept.iter().copied().find(|n| n % 50 != 0).unwrap();
+        assert!(first > 100 && first < 300, "the oldest go, and not more than must: {first}");
+        let expected: Vec<usize> = (0..400).filter(|n| n % 50 == 0 || *n >= first).collect();
+        assert_eq!(kept, expected, "what is open stays");
+        for _ in 0..2 {
+            assert_eq!(desk.record(large("1", "nobody")).await, Recorded::Duplicate, "{memory} keys in memory");
+            assert_eq!(desk.record(large("399", "nobody")).await, Recorded::Duplicate);
+            assert_eq!(desk.claim("crm").await.len(), 8);
+            desk.crash();
+        }
+        // Once its age has come, it is forgotten.
+        desk.journal.retain(noon() + seconds(1)).await.unwrap();
+        let mut again = large("1", "nobody");
+        Arc::make_mut(&mut again.request).received = noon() + seconds(2);
+        accepted(desk.record(again).await);
+        assert_eq!(desk.record(large("50", "to.crm")).await, Recorded::Duplicate, "it is still open");
+    }
+}
+
+pub(crate) async fn what_is_open_is_more_than_a_size(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    for n in 0..200 {
+        accepted(desk.record(large(&n.to_string(), "to.crm")).await);
+    }
+    let shrunk = desk.journal.shrink(1_000_000).await.unwrap();
+    assert!(shrunk.over && shrunk.events == 0 && shrunk.bytes > 2_000_000, "{shrunk:?}");
+    for claimed in desk.claim("crm").await {
+        desk.settle(&claimed, Outcome::Delivered).await;
+    }
+    let shrunk = desk.journal.shrink(1_000_000).await.unwrap();
+    assert_eq!((shrunk.events, shrunk.over), (100, true), "a hundred were claimed");
+}
+
+pub(crate) async fn rejections_go_with_age(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    for n in 0..300 {
+        desk.journal.reject(rejected(n, Reason::SignatureMismatch));
+        if n % 40 == 0 {
+            settle_down(&desk, &format!("s{n}-")).await;
+        }
+    }
+    settle_down(&desk, "last").await;
+    desk.journal.retain(noon() + seconds(250)).await.unwrap();
+    let all = RejectionFilter { limit: 1_000, ..Default::default() };
+    let kept: Vec<_> = desk.journal.rejections(all).await.unwrap().into_iter().map(|kept| kept.detail).collect();
+    assert_eq!(kept, (250..300).rev().map(|n| format!("no {n}")).collect::<Vec<_>>());
+    assert_eq!(desk.journal.stats().await.unwrap().rejections, 50);
+}
+
 fn rejected(n: usize, reason: Reason) -> NewRejected {
     let mut request = Arc::unwrap_or_clone(request([event(&n.to_string(), "x")]).request);
     request.received = noon() + seconds(n as i64);

@@ -14,6 +14,7 @@ mod edge;
 mod handshakes;
 mod journal;
 mod journal_contract;
+mod keep;
 mod keys;
 mod kill;
 mod operations;

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
-use crate::journal::{DeliveryFilter, Journal};
+use crate::journal::Journal;
 
 /// A journal that takes longer is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -95,10 +95,9 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     }
 }
 
-/// Asks the writer for a change that changes nothing: retrying a delivery that cannot be there.
+/// Asks the writer whether it could keep an event.
 async fn unwritable(journal: &dyn Journal) -> Option<&'static str> {
-    let nothing = DeliveryFilter { id: Some(i64::MAX as u64), ..DeliveryFilter::default() };
-    match timeout(PATIENCE, journal.retry(nothing)).await {
+    match timeout(PATIENCE, journal.ready()).await {
         Ok(Ok(_)) => None,
         Ok(Err(error)) => {
             // Everybody may ask, so the words that name files go to the log alone.

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::captures::Captures;
 use super::door::{Bound, Door};
+use super::retention::{self, Keep};
 use super::seen::Seen;
-use super::{Plugins, parts, retention};
+use super::{Plugins, parts};
 use crate::admin::{self, Readiness};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -34,7 +35,7 @@ pub(super) struct Core {
     pub(super) inbound: Arc<ArcSwap<Inbound>>,
     /// What the admin API shows.
     pub(super) state: Arc<ArcSwap<admin::State>>,
-    pub(super) retention: watch::Sender<Duration>,
+    pub(super) retention: watch::Sender<Keep>,
     /// Ends what has no end of its own.
     pub(super) stop: watch::Sender<bool>,
     /// One change at a time; nothing after the end.
@@ -78,7 +79,7 @@ impl Core {
         let inbound = Arc::new(ArcSwap::from_pointee(inbound));
         let seen = Arc::new(Seen { inbound: inbound.clone() });
         let (stop, stopped) = watch::channel(false);
-        let (retention, keep) = watch::channel(config.journal.retention);
+        let (retention, keep) = watch::channel(Keep::of(&config.journal));
         tokio::spawn(retention::retain(journal.clone(), clock.clone(), keep, stopped));
         let operations = Arc::new(parts::operations(&inbound.load().sources, &plugins, &clock));
         let polls = Polls::begin(&config, &operations, &journal, &clock);

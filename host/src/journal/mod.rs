@@ -6,6 +6,7 @@ mod capture;
 mod pending;
 pub mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -84,6 +85,16 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Deletes what is older than `before` in small batches and gives the space back; says how many events went.
     fn retain(&self, before: Timestamp) -> Pending<u64>;
+
+    /// Deletes the oldest finished events in small batches until the store is smaller than `max` bytes, and a bit more.
+    /// Keys hold as long as they would have: a repeat of what went early is still one.
+    fn shrink(&self, max: u64) -> Pending<Shrunk>;
+
+    /// Gives some of the free space back; says how many bytes are free still.
+    fn vacuum(&self) -> Pending<u64>;
+
+    /// Whether an event could be kept now; asks the disk where nothing was kept lately.
+    fn ready(&self) -> Pending<()>;
 
     /// Finishes what is queued (a retention or a retry that is under way ends with its step), syncs and closes; later calls fail with [`JournalError::Closed`].
     fn close(&self) -> Pending<()>;
@@ -360,6 +371,17 @@ pub struct RejectionFilter {
     pub limit: usize,
 }
 
+/// What a reduction to a size did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shrunk {
+    /// Events that went.
+    pub events: u64,
+    /// Bytes in use now.
+    pub bytes: u64,
+    /// What is left is too much, and none of it is finished.
+    pub over: bool,
+}
+
 /// The journal in numbers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Stats {
@@ -377,6 +399,18 @@ pub struct Stats {
     pub oldest_open: Option<Timestamp>,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Bytes of it that nothing is in; retention gives them back.
+    #[serde(default)]
+    pub free_bytes: u64,
+    /// Bytes of it that are in the write-ahead log.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// When the oldest event arrived.
+    #[serde(default)]
+    pub oldest: Option<Timestamp>,
+    /// Open deliveries by destination, where there are any.
+    #[serde(default)]
+    pub open_by_destination: BTreeMap<String, u64>,
 }
 
 /// Why the journal could not.

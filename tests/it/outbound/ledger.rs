@@ -9,7 +9,7 @@ use hookport::event::Event;
 use hookport::journal::{
     Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
     JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled,
-    Stats,
+    Shrunk, Stats,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -160,6 +160,15 @@ impl Journal for Ledger {
         not_kept()
     }
     fn retain(&self, _: Timestamp) -> Pending<u64> {
+        not_kept()
+    }
+    fn shrink(&self, _: u64) -> Pending<Shrunk> {
+        not_kept()
+    }
+    fn vacuum(&self) -> Pending<u64> {
+        not_kept()
+    }
+    fn ready(&self) -> Pending<()> {
         not_kept()
     }
     fn close(&self) -> Pending<()> {

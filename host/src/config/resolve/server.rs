@@ -11,6 +11,9 @@ use crate::config::written::JournalEngine;
 use crate::journal::sqlite::Vault;
 use crate::provider::complaint::did_you_mean;
 
+/// The journal's log alone takes some MiB under load.
+const LEAST: usize = 64 << 20;
+
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Check<'_> {
@@ -97,9 +100,13 @@ impl Check<'_> {
         if written.retention.0.is_zero() {
             self.complain(&["journal", "retention"], "must be more than nothing, such as \"30d\"");
         }
+        if written.max_size.is_some_and(|size| size.0 < LEAST) {
+            self.complain(&["journal", "max_size"], "is too little to work in: give it \"64MiB\" or more");
+        }
+        let max_size = written.max_size.map(|size| size.0 as u64);
         let key = ["journal", "key"];
         let vault = Vault::new(&self.secrets(&key, &written.key));
         let vault = vault.map_err(|error| self.complain(&key, error.to_string())).ok().flatten();
-        Journal { path: written.path.clone(), retention: written.retention.0, vault }
+        Journal { path: written.path.clone(), retention: written.retention.0, max_size, vault }
     }
 }

@@ -92,6 +92,8 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long events are kept.
     pub retention: Duration,
+    /// The oldest finished events go where the journal is larger.
+    pub max_size: Option<u64>,
     /// Encrypts content.
     pub vault: Option<Vault>,
 }

@@ -102,6 +102,8 @@ pub struct Journal {
     pub path: PathBuf,
     /// How long events are kept.
     pub retention: Span,
+    /// The oldest finished events go where the journal is larger.
+    pub max_size: Option<Size>,
     /// Encrypts content; the first of several seals, all open.
     #[serde(default)]
     pub key: Many<Secret>,

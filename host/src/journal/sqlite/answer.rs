@@ -2,6 +2,7 @@
 
 use rusqlite::ErrorCode;
 
+use super::sum;
 pub(super) use crate::journal::Answer as Sender;
 use crate::journal::JournalError;
 
@@ -12,6 +13,9 @@ pub(super) fn failed(place: &str, error: &rusqlite::Error) -> JournalError {
 
 /// What went wrong and what to do about it.
 pub(super) fn words(error: &rusqlite::Error) -> String {
+    if let Some(words) = sum::words(error).filter(|_| error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt)) {
+        return words;
+    }
     let mend = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
             "free some space, or shorten journal.retention; the journal goes on by itself then"
@@ -23,7 +27,7 @@ pub(super) fn words(error: &rusqlite::Error) -> String {
             "the file and its folder must belong to the user that runs hookport and be writable"
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the file is damaged: keep a copy, then restore it from a backup or recover it with `sqlite3 FILE .recover`"
+            "the file is damaged: keep a copy; `hookport journal check` says what can be read, and a backup can be put in its place"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program holds the file: close it (a reader such as sqlite3 may look, but not write)"

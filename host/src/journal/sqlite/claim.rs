@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::due::Taken;
-use super::{Shared, queue, rows};
+use super::{Shared, queue, rows, settle, sum};
 use crate::event::Event;
-use crate::journal::{Claimed, Pending};
+use crate::journal::{Attempt, Claimed, Outcome, Pending, Settled};
 use crate::request::Incoming;
 
 /// Takes deliveries into flight. Those whose caller is gone before the answer are put back.
@@ -30,12 +30,15 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
     let ids: Vec<i64> = taken.iter().map(|taken| taken.delivery).collect();
     let from_file = {
         let (shared, ids) = (shared.clone(), ids.clone());
-        move |conn: &Connection| {
-            let claimed = read(conn, &taken);
-            if claimed.is_err() {
-                shared.due.put_back(ids);
+        move |conn: &Connection| match read(conn, &taken) {
+            Ok((claimed, lost)) => {
+                give_up(&shared, lost, now);
+                Ok(claimed)
             }
-            claimed.map_err(|error| shared.failed(&error))
+            Err(error) => {
+                shared.due.put_back(ids);
+                Err(shared.failed(&error))
+            }
         }
     };
     let put_back = {
@@ -56,12 +59,15 @@ fn claimed(taken: &Taken, event: &Arc<Event>, request: &Arc<Incoming>) -> Claime
     Claimed { delivery: taken.delivery as u64, attempt, event: event.clone(), request: request.clone() }
 }
 
-fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Vec<Claimed>> {
+/// What is claimed, and the deliveries whose event cannot be read any more, with the reason.
+type Read = (Vec<Claimed>, Vec<(i64, String)>);
+
+fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Read> {
     let sql = format!("SELECT {} FROM {} WHERE e.id = ?", rows::EVENT, rows::EVENT_FROM);
     let mut select = conn.prepare_cached(&sql)?;
     let both = |row: &Row<'_>| Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?)));
     let mut seen: HashMap<i64, (Arc<Event>, Arc<Incoming>)> = HashMap::new();
-    let mut all = Vec::with_capacity(taken.len());
+    let (mut all, mut lost) = (Vec::with_capacity(taken.len()), Vec::new());
     for taken in taken {
         if let Some(claimed) = from_memory(taken) {
             all.push(claimed);
@@ -70,14 +76,34 @@ fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Vec<Claimed>> {
         let known = seen.get(&taken.open.event).cloned();
         let found = match known {
             Some(known) => Some(known),
-            None => select.query_row([taken.open.event], both).optional()?,
+            None => match select.query_row([taken.open.event], both).optional() {
+                Ok(Some(found)) => Some(found),
+                Ok(None) => {
+                    lost.push((taken.delivery, "its event is not in the journal: the file is damaged".to_owned()));
+                    None
+                }
+                // One damaged row must not hold up the destination's others.
+                Err(error) if sum::is_damage(&error) => {
+                    lost.push((taken.delivery, sum::words(&error).unwrap_or_default()));
+                    None
+                }
+                Err(error) => return Err(error),
+            },
         };
-        let Some((event, request)) = found else {
-            tracing::error!(delivery = taken.delivery, "an open delivery has no event in the journal; it stays open");
-            continue;
-        };
+        let Some((event, request)) = found else { continue };
         all.push(claimed(taken, &event, &request));
         seen.insert(taken.open.event, (event, request));
     }
-    Ok(all)
+    Ok((all, lost))
+}
+
+/// Deliveries without a readable event end as exhausted: they are listed, and can be tried again after a restore.
+fn give_up(shared: &Shared, lost: Vec<(i64, String)>, now: Timestamp) {
+    let settled = lost.into_iter().map(|(delivery, reason)| {
+        tracing::error!(delivery, reason, "a delivery is given up: its event cannot be read from {}", shared.place);
+        let attempt = Attempt { at: now, took_ms: 0, status: None, error: Some(reason.clone()), answer: None };
+        Settled { delivery: delivery as u64, attempt, outcome: Outcome::Exhausted(reason) }
+    });
+    // Nobody waits for it; what cannot be written stays in flight, and is found again after a restart.
+    drop(settle::submit(shared, settled.collect()));
 }

@@ -134,8 +134,12 @@ fn has_open(conn: &Connection, (first, end): (i64, i64)) -> rusqlite::Result<boo
 impl Found {
     fn erase(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<()> {
         self.free_the_others(conn, vault)?;
-        let request = "UPDATE requests SET seal = NULL, target = '', headers = x'', body = x'' WHERE id = ?";
+        let request =
+            "UPDATE requests SET seal = NULL, sum = NULL, target = '', headers = x'', body = x'' WHERE id = ?";
         conn.prepare_cached(request)?.execute([self.request])?;
+        // The sums of its events are over its own, too.
+        let sums = "UPDATE events SET sum = NULL WHERE id >= ? AND id < ?";
+        conn.prepare_cached(sums)?.execute([self.events.0, self.events.1])?;
         let event = "UPDATE events SET state = ?, seal = NULL, subject = NULL, warnings = NULL, form = 0, content = NULL, \
             head = 0, tail = 0, data = NULL WHERE id = ?";
         conn.prepare_cached(event)?.execute([ERASED, self.id])?;

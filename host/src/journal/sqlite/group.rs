@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::Shared;
 use super::answer::Sender;
 use super::insert::{Ingest, Planned};
+use super::mark::Mark;
 use super::queue::{Group, Record};
 use super::reject::Shelf;
 use super::settle::Settling;
@@ -23,13 +24,13 @@ pub(super) enum Outcome {
 pub(super) fn commit(
     shared: &Shared,
     conn: &Connection,
-    ingest: &mut Ingest<'_>,
-    shelf: &mut Shelf,
+    (ingest, shelf, mark): (&mut Ingest<'_>, &mut Shelf, &mut Mark),
     ready: rusqlite::Result<()>,
     earlier: Undelivered<Recorded>,
     group: Group,
 ) -> Outcome {
     let Group { records, settled, rejected, .. } = group;
+    let durable = !records.is_empty();
     let mut records = records.into_iter();
     let (ids, shelved, dropped) = (ingest.ids, *shelf, rejected.len() as u64);
     let now = shared.clock.now();
@@ -55,6 +56,9 @@ pub(super) fn commit(
         Ok(())
     };
     let written = write();
+    if written.is_ok() && durable {
+        mark.reach(&ingest.ids);
+    }
     earlier.deliver();
     match written {
         Ok(()) => {

@@ -9,10 +9,9 @@ use uuid::Uuid;
 use super::dedup::{self, Keys};
 use super::due::{AT_ONCE, Due, Open, Place};
 use super::ids::Ids;
-use super::prepare::{Prepared, PreparedEvent};
+use super::prepare::{self, Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
 use super::rows;
-use crate::event::Data;
 use crate::journal::Recorded;
 use crate::reason::{Reason, Rejection};
 
@@ -37,12 +36,12 @@ impl<'c> Ingest<'c> {
             conn,
             request: conn.prepare(
                 "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
-                 nonce_until, headers, body, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 nonce_until, headers, body, seal, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             event: conn.prepare(
                 "INSERT INTO events (id, uuid, request, origin, received, state, key, key_until, first_delivery, \
-                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data, seal) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data, seal, sum) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             delivery: conn.prepare(
                 "INSERT INTO deliveries (id, event, destination, state, attempts, base, next) VALUES (?, ?, ?, 0, 0, 0, ?)",
@@ -123,6 +122,7 @@ impl<'c> Ingest<'c> {
             prepared.stored.headers,
             &prepared.stored.body[..],
             prepared.stored.seal,
+            prepared.sum,
         ])?;
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
@@ -166,12 +166,7 @@ impl<'c> Ingest<'c> {
         origin: i64,
         first_delivery: i64,
     ) -> rusqlite::Result<usize> {
-        let PreparedEvent { event, key, data, seal, warnings, to } = prepared;
-        let (form, content) = match &event.data {
-            Data::None => (0, None),
-            Data::Json(_) => (1, None),
-            Data::Bytes(_, content) => (2, Some(content)),
-        };
+        let PreparedEvent { event, key, data, seal, warnings, to, sum } = prepared;
         let own = (!data.own.is_empty()).then_some(&data.own[..]);
         self.event.execute(params![
             number,
@@ -189,12 +184,13 @@ impl<'c> Ingest<'c> {
             event.provider_id,
             event.time.map(jiff::Timestamp::as_microsecond),
             warnings,
-            form,
-            content,
+            prepare::form(&event.data),
+            prepare::content(&event.data),
             data.head as i64,
             data.tail as i64,
             own,
             seal,
+            sum,
         ])
     }
 

@@ -8,6 +8,7 @@ mod capture;
 mod checkpoint;
 mod claim;
 mod dedup;
+mod delete;
 mod due;
 mod erase;
 mod filter;
@@ -16,6 +17,7 @@ mod group;
 mod ids;
 mod insert;
 mod limits;
+mod mark;
 mod open;
 mod prepare;
 mod query;
@@ -29,7 +31,9 @@ mod runs;
 mod schema;
 mod seal;
 mod settle;
+mod space;
 mod splice;
+mod sum;
 mod writer;
 
 use std::path::PathBuf;
@@ -45,10 +49,11 @@ use uuid::Uuid;
 use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
+use self::retain::Aim;
 pub use self::seal::{NoKey, Vault};
 use super::{
     Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal, JournalError,
-    NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Stats,
+    NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Shrunk, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -160,7 +165,11 @@ impl Journal for Sqlite {
 
     fn stats(&self) -> Pending<Stats> {
         let shared = self.shared.clone();
-        self.shared.read(move |conn| query::stats(conn, &shared))
+        self.shared.read(move |conn| {
+            let rejections = shared.rejections.load(Ordering::Relaxed);
+            let rejections_dropped = shared.dropped.load(Ordering::Relaxed);
+            Ok(Stats { rejections, rejections_dropped, ..query::stats(conn, &shared.file)? })
+        })
     }
 
     fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>> {
@@ -189,7 +198,19 @@ impl Journal for Sqlite {
     }
 
     fn retain(&self, before: Timestamp) -> Pending<u64> {
-        self.chore(|answer| queue::Chore::Retain(retain::Retain::new(before, answer)))
+        self.chore(|answer| queue::Chore::Retain(retain::Retain::new(Aim::Age(before.as_microsecond(), answer))))
+    }
+
+    fn shrink(&self, max: u64) -> Pending<Shrunk> {
+        self.chore(|answer| queue::Chore::Retain(retain::Retain::new(Aim::Size(max, answer))))
+    }
+
+    fn vacuum(&self) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Retain(retain::Retain::new(Aim::Space(answer))))
+    }
+
+    fn ready(&self) -> Pending<()> {
+        self.chore(queue::Chore::Ready)
     }
 
     fn close(&self) -> Pending<()> {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::checkpoint::Checkpointer;
 use super::dedup::Keys;
 use super::due::Due;
+use super::mark::{self, Mark};
 use super::queue::Queue;
 use super::readers::Readers;
 use super::reject::Shelf;
@@ -96,6 +97,33 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// Acknowledged events are gone.
+    #[error(
+        "the journal {file} lacks the events {first} to {last}, which were acknowledged: its log journal.db-wal is missing \
+         or damaged, or the file is an older copy. Put the right files back. If there are none, remove {mark} to go on \
+         without those events: providers have to be asked for them"
+    )]
+    Shortened {
+        /// The file.
+        file: PathBuf,
+        /// The first event that is not there, by its number.
+        first: i64,
+        /// The last one that was acknowledged.
+        last: i64,
+        /// What knows it.
+        mark: PathBuf,
+    },
+    /// A table or an index is gone.
+    #[error(
+        "the journal {file} has no {what}: it is damaged. Keep a copy; `hookport journal check` says what can be read, \
+         and a backup can be put in its place"
+    )]
+    Incomplete {
+        /// The file.
+        file: PathBuf,
+        /// What it should have.
+        what: String,
+    },
     /// SQLite's error.
     #[error("the journal {file} cannot be opened: {message}")]
     File {
@@ -135,12 +163,17 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     folder::sync(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
 
-    let load = || -> rusqlite::Result<Loaded> {
+    let load = || -> rusqlite::Result<_> {
         let forgotten = schema::meta(&conn, "forgotten")?;
         let keys = Keys::load(&conn, forgotten, limits.filter_bytes)?;
-        Ok(Loaded { ids: schema::ids(&conn)?, keys, shelf: Shelf::load(&conn, &limits)? })
+        Ok((schema::ids(&conn)?, keys, Shelf::load(&conn, &limits)?))
     };
-    let loaded = load().map_err(failed)?;
+    let (ids, keys, shelf) = load().map_err(failed)?;
+    if let Some((first, last)) = mark::read(&path).unwrap_or_default().beyond(&ids) {
+        return Err(OpenError::Shortened { file, first, last, mark: mark::path(&path) });
+    }
+    let mark = Mark::open(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
+    let loaded = Loaded { ids, keys, shelf, mark };
     let due = Due::new(limits.due, limits.cache_bytes);
     retry::load_open(&conn, &due, limits.due).map_err(failed)?;
     let checkpointer = Checkpointer::start(&file, &limits)?;

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 
 use super::seal::{DataKey, Vault};
 use super::splice::{Splice, splice};
+use super::sum;
 use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
 use crate::journal::{NewRequest, Plan};
 use crate::reason::Rejection;
@@ -24,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) version: Arc<str>,
     pub(super) request: Arc<Incoming>,
     pub(super) stored: Stored,
+    /// Of what is stored; what is sealed needs none.
+    pub(super) sum: Option<i64>,
     pub(super) events: Vec<PreparedEvent>,
     pub(super) nonce: Option<DedupKey>,
     pub(super) stale: Option<Rejection>,
@@ -52,6 +55,7 @@ pub(super) struct PreparedEvent {
     pub(super) seal: Option<Vec<u8>>,
     pub(super) warnings: Option<String>,
     pub(super) to: Vec<Arc<str>>,
+    pub(super) sum: Option<i64>,
 }
 
 pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -> Prepared {
@@ -72,11 +76,15 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -
     if let Some(key) = &key {
         events.iter_mut().for_each(|event| event.seal(key, apart));
     }
+    let sum = key.is_none().then(|| stored.sum(&request));
+    if let Some(sum) = sum {
+        events.iter_mut().for_each(|event| event.sum = Some(event.sum(sum)));
+    }
     let shared = events.iter().skip(1).flat_map(|event| &event.to);
     let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + stored.headers.len() + request.body.len() + own;
-    Prepared { source, provider, version, request, stored, events, nonce, stale, poll_state, once, bytes }
+    Prepared { source, provider, version, request, stored, sum, events, nonce, stale, poll_state, once, bytes }
 }
 
 /// As the file will give it back; whoever made it to the microsecond is spared the copy.
@@ -100,10 +108,37 @@ fn planned(mut event: Event, key: DedupKey, body: &[u8], plan: &dyn Plan) -> Pre
         Data::None => Splice { head: 0, tail: 0, own: Bytes::new() },
     };
     let warnings = (!event.warnings.is_empty()).then(|| serde_json::Value::from(event.warnings.clone()).to_string());
-    PreparedEvent { event, key, data, seal: None, warnings, to }
+    PreparedEvent { event, key, data, seal: None, warnings, to, sum: None }
+}
+
+/// How data is told apart in its row.
+pub(super) fn form(data: &Data) -> i64 {
+    match data {
+        Data::None => 0,
+        Data::Json(_) => 1,
+        Data::Bytes(..) => 2,
+    }
+}
+
+pub(super) fn content(data: &Data) -> Option<&str> {
+    match data {
+        Data::Bytes(_, content) => Some(content),
+        Data::None | Data::Json(_) => None,
+    }
 }
 
 impl Stored {
+    fn sum(&self, request: &Incoming) -> i64 {
+        sum::Request {
+            received: request.received.as_microsecond(),
+            method: &request.method,
+            target: &request.target,
+            headers: &self.headers,
+            body: &self.body,
+        }
+        .sum()
+    }
+
     /// The body is the request's, or as much of it as is kept.
     pub(super) fn new(request: &Incoming, body: Bytes, key: Option<&DataKey>) -> Self {
         let headers = header_text(&request.headers);
@@ -120,6 +155,23 @@ impl Stored {
 }
 
 impl PreparedEvent {
+    fn sum(&self, request: i64) -> i64 {
+        let Self { event, data, .. } = self;
+        sum::Event {
+            request,
+            kind: &event.kind,
+            subject: event.subject.as_deref(),
+            provider_id: event.provider_id.as_deref(),
+            time: event.time.map(Timestamp::as_microsecond),
+            form: form(&event.data),
+            content: content(&event.data),
+            head: data.head as i64,
+            tail: data.tail as i64,
+            data: &data.own,
+        }
+        .sum()
+    }
+
     /// Seals what is its own: by the request's key, or by one of its own.
     fn seal(&mut self, request: &DataKey, apart: Option<&Vault>) {
         if self.data.own.is_empty() {

@@ -1,6 +1,7 @@
 //! The queries: events, deliveries, numbers. Newest first, always limited; they run on a reader.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 use rusqlite::types::Value;
@@ -9,7 +10,8 @@ use uuid::Uuid;
 
 use super::due::{AT_ONCE, Due};
 use super::filter::Where;
-use super::{Shared, ids, rows, schema};
+use super::space::Space;
+use super::{ids, rows, schema};
 use crate::event::Event;
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
 
@@ -17,7 +19,7 @@ pub(super) fn events(conn: &Connection, filter: &EventFilter) -> rusqlite::Resul
     let order = if filter.after.is_some() { "" } else { "DESC" };
     let (text, values) = wanted(filter).limited(filter.limit);
     let sql = format!("SELECT {} FROM {} {text} ORDER BY e.id {order} LIMIT ?", rows::EVENT, rows::EVENT_FROM);
-    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::event)?.collect()
+    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::listed)?.collect()
 }
 
 /// The filter's conditions.
@@ -139,7 +141,7 @@ pub(super) fn poll_state(conn: &Connection, poll: &str) -> rusqlite::Result<Opti
     Ok(state.map(Bytes::from))
 }
 
-pub(super) fn stats(conn: &Connection, shared: &Shared) -> rusqlite::Result<Stats> {
+pub(super) fn stats(conn: &Connection, file: &Path) -> rusqlite::Result<Stats> {
     // One snapshot for all the numbers.
     let snapshot = conn.unchecked_transaction()?;
     let number = |sql: &str| {
@@ -154,18 +156,27 @@ pub(super) fn stats(conn: &Connection, shared: &Shared) -> rusqlite::Result<Stat
         "SELECT e.received FROM events e WHERE e.id = (SELECT d.event FROM deliveries d WHERE d.id = \
          (SELECT min(id) FROM deliveries INDEXED BY deliveries_open WHERE state < 2))",
     )?;
-    let size = |suffix: &str| {
-        let mut path = shared.file.clone().into_os_string();
-        path.push(suffix);
-        std::fs::metadata(path).map_or(0, |file| file.len())
-    };
+    let rejections = number("SELECT count(*) FROM rejections")?;
+    let space = Space::of(&snapshot, file)?;
     Ok(Stats {
         events: (last - schema::meta(&snapshot, "deleted_events")?).max(0) as u64,
         open: open.unwrap_or(0) as u64,
         exhausted: exhausted.unwrap_or(0) as u64,
-        rejections: shared.rejections.load(Ordering::Relaxed),
-        rejections_dropped: shared.dropped.load(Ordering::Relaxed),
+        rejections: rejections.unwrap_or(0) as u64,
+        rejections_dropped: 0,
         oldest_open: oldest.map(rows::time),
-        bytes: size("") + size("-wal"),
+        bytes: space.all(),
+        free_bytes: space.free,
+        log_bytes: space.log,
+        oldest: number("SELECT received FROM events ORDER BY id LIMIT 1")?.map(rows::time),
+        open_by_destination: open_by_destination(&snapshot)?,
     })
+}
+
+fn open_by_destination(conn: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut select = conn.prepare_cached(
+        "SELECT n.name, count(*) FROM deliveries d INDEXED BY deliveries_open JOIN destinations n ON n.id = d.destination \
+         WHERE d.state < 2 GROUP BY d.destination",
+    )?;
+    select.query_map([], |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?.collect()
 }

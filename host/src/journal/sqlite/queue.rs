@@ -40,6 +40,8 @@ pub(super) enum Chore {
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
+    /// Says whether an event could be kept now.
+    Ready(Sender<()>),
     /// More due deliveries of a destination, from the file.
     Refill(std::sync::Arc<str>),
 }

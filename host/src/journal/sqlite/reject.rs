@@ -18,6 +18,8 @@ use crate::request::Incoming;
 
 /// What a row weighs beside its texts.
 const ROW: usize = 128;
+/// Those that go for their age in one step.
+const FORGOTTEN: i64 = 128;
 
 /// A rejection on its way to the file.
 pub(super) struct Kept {
@@ -112,6 +114,18 @@ impl Shelf {
             self.bytes -= size.min(self.bytes);
         }
         Ok(())
+    }
+
+    /// Lets the oldest go that came before; true if there may be more. The newest stays: ids go on from it.
+    pub(super) fn forget(&mut self, conn: &Connection, before: i64) -> rusqlite::Result<bool> {
+        let forget = "DELETE FROM rejections WHERE received < ?1 AND id < (SELECT max(id) FROM rejections) \
+             AND id IN (SELECT id FROM rejections ORDER BY id LIMIT ?2) RETURNING size";
+        let mut forget = conn.prepare_cached(forget)?;
+        let gone: Vec<u64> =
+            forget.query_map(params![before, FORGOTTEN], |row| rows::unsigned(row, 0))?.collect::<Result<_, _>>()?;
+        self.count -= (gone.len() as u64).min(self.count);
+        self.bytes -= gone.iter().sum::<u64>().min(self.bytes);
+        Ok(gone.len() as i64 == FORGOTTEN)
     }
 }
 

@@ -1,82 +1,125 @@
 //! Retention: from the oldest end, in steps so small that acks do not wait for them; then the space goes back.
+//!
+//! What may be deleted and what must outlive it is `delete`'s, how much room there is `space`'s.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::path::Path;
+
+use rusqlite::{Connection, params};
 
 use super::answer::Sender;
 use super::dedup::Keys;
+use super::delete::{self, Covered};
 use super::ids::Ids;
+use super::reject::Shelf;
 use super::schema;
+use super::space::{self, Space};
+use crate::journal::{JournalError, Shrunk};
 
-/// Events looked at, keys deleted, pages given back in one step.
+/// Events looked at, keys deleted in one step.
 const EVENTS: usize = 128;
+/// Events looked at in one step for the size: it is measured before each.
+const FEW: usize = 32;
 /// So many younger events in a row are the end of the old ones: they lie in the order of their arrival, but for a clock
 /// that was once ahead.
 const YOUNGER: usize = 10_000;
 const KEYS: i64 = 2_000;
-const PAGES: i64 = 64;
+/// Pages that one vacuum gives back before it answers.
+const VACUUM: u64 = 4_096;
+
+/// What a run is for, and who waits for it.
+pub(super) enum Aim {
+    /// What was received before goes.
+    Age(i64, Sender<u64>),
+    /// The oldest go until the journal is smaller.
+    Size(u64, Sender<Shrunk>),
+    /// Some free pages go back.
+    Space(Sender<u64>),
+}
 
 /// A retention run.
 pub(super) struct Retain {
-    before: i64,
-    pub(super) answer: Sender<u64>,
+    aim: Aim,
+    at: At,
+}
+
+/// How far it is.
+#[derive(Clone, Copy)]
+struct At {
+    phase: Phase,
     /// The last event looked at: those that must stay are not looked at again.
     after: i64,
     younger: usize,
-    phase: Phase,
-    pub(super) deleted: u64,
+    deleted: u64,
+    pages: u64,
+    /// What is left is more than the bound.
+    over: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    Begin,
     Events,
     Keys,
+    Rejections,
     Pages,
     Done,
 }
 
 /// What a step did, for memory once it is committed.
 pub(super) struct Step {
-    after: i64,
-    younger: usize,
-    phase: Phase,
-    deleted: u64,
+    at: At,
     gone_run: Option<i64>,
     outliving: bool,
     forgotten: i64,
+    shelf: Shelf,
+}
+
+/// What a step looks at beside the file.
+pub(super) struct Beside<'a> {
+    pub(super) file: &'a Path,
+    pub(super) ids: &'a Ids,
+    pub(super) keys: &'a Keys,
+    pub(super) shelf: Shelf,
+    pub(super) now: i64,
 }
 
 impl Retain {
-    pub(super) fn new(before: jiff::Timestamp, answer: Sender<u64>) -> Self {
-        Self { before: before.as_microsecond(), answer, after: 0, younger: 0, phase: Phase::Events, deleted: 0 }
+    pub(super) fn new(aim: Aim) -> Self {
+        let phase = match aim {
+            Aim::Age(..) => Phase::Events,
+            Aim::Size(..) => Phase::Begin,
+            Aim::Space(_) => Phase::Pages,
+        };
+        Self { aim, at: At { phase, after: 0, younger: 0, deleted: 0, pages: 0, over: false } }
     }
 
     pub(super) fn done(&self) -> bool {
-        self.phase == Phase::Done
+        self.at.phase == Phase::Done
     }
 
     /// The next step, inside a transaction.
-    pub(super) fn step(&self, conn: &Connection, ids: &Ids, keys: &Keys, now: i64) -> rusqlite::Result<Step> {
-        let mut step = Step {
-            after: self.after,
-            younger: self.younger,
-            phase: self.phase,
-            deleted: 0,
-            gone_run: None,
-            outliving: keys.outliving,
-            forgotten: keys.forgotten,
-        };
-        match self.phase {
-            Phase::Events => self.events(conn, ids, keys, now, &mut step)?,
-            Phase::Keys => self.keys(conn, keys, now, &mut step)?,
-            Phase::Pages => pages(conn, &mut step)?,
+    pub(super) fn step(&self, conn: &Connection, beside: &Beside<'_>) -> rusqlite::Result<Step> {
+        let Beside { keys, shelf, .. } = *beside;
+        let mut step =
+            Step { at: self.at, gone_run: None, outliving: keys.outliving, forgotten: keys.forgotten, shelf };
+        match self.at.phase {
+            Phase::Begin => self.begin(conn, beside, &mut step)?,
+            Phase::Events => self.events(conn, beside, &mut step)?,
+            Phase::Keys => self.keys(conn, beside, &mut step)?,
+            Phase::Rejections => {
+                if !step.shelf.forget(conn, self.before())? {
+                    step.at.phase = Phase::Pages;
+                }
+            }
+            Phase::Pages => self.pages(conn, &mut step)?,
             Phase::Done => {}
         }
         Ok(step)
     }
 
-    pub(super) fn committed(&mut self, step: &Step, keys: &mut Keys) {
-        (self.after, self.younger, self.phase) = (step.after, step.younger, step.phase);
-        self.deleted += step.deleted;
+    pub(super) fn committed(&mut self, step: &Step, keys: &mut Keys, shelf: &mut Shelf) {
+        self.at = step.at;
+        *shelf = step.shelf;
         keys.outliving = step.outliving;
         keys.forgotten = step.forgotten;
         if let Some(gone) = step.gone_run {
@@ -84,65 +127,102 @@ impl Retain {
         }
     }
 
-    fn events(&self, conn: &Connection, ids: &Ids, keys: &Keys, now: i64, step: &mut Step) -> rusqlite::Result<()> {
-        schema::remember_ids(conn, ids)?;
-        let mut select = conn.prepare_cached(
-            "SELECT id, received, request, first_delivery, first_delivery + deliveries FROM events WHERE id > ? \
-             ORDER BY id LIMIT ?",
-        )?;
-        let columns = |row: &rusqlite::Row<'_>| {
-            Ok((
-                row.get(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, i64>(2)?,
-                (row.get::<_, i64>(3)?, row.get::<_, i64>(4)?),
-            ))
+    /// Tells who waits.
+    pub(super) fn answer(self, space: Result<Space, JournalError>) {
+        let At { deleted, over, .. } = self.at;
+        // Nobody may wait any more.
+        let _ = match self.aim {
+            Aim::Age(_, answer) => answer.send(space.map(|_| deleted)).map_err(drop),
+            Aim::Size(_, answer) => {
+                answer.send(space.map(|space| Shrunk { events: deleted, bytes: space.used, over })).map_err(drop)
+            }
+            Aim::Space(answer) => answer.send(space.map(|space| space.free)).map_err(drop),
         };
-        let found: Vec<_> = select.query_map(params![self.after, EVENTS as i64], columns)?.collect::<Result<_, _>>()?;
-        let covered = keys.runs.last().map_or((0, 0), |run| (run.last_event, run.last_request));
-        for (event, received, request, deliveries) in &found {
-            step.after = *event;
-            if *received >= self.before {
-                step.younger += 1;
+    }
+
+    /// What was received before this goes for its age.
+    fn before(&self) -> i64 {
+        match self.aim {
+            Aim::Age(before, _) => before,
+            Aim::Size(..) | Aim::Space(_) => i64::MIN,
+        }
+    }
+
+    fn begin(&self, conn: &Connection, beside: &Beside<'_>, step: &mut Step) -> rusqlite::Result<()> {
+        let Aim::Size(max, _) = self.aim else { return Ok(()) };
+        let space = Space::of(conn, beside.file)?;
+        step.at.phase = match space.all() > max {
+            true => Phase::Events,
+            false => Phase::Done,
+        };
+        Ok(())
+    }
+
+    fn events(&self, conn: &Connection, beside: &Beside<'_>, step: &mut Step) -> rusqlite::Result<()> {
+        if let Aim::Size(max, _) = self.aim {
+            let space = Space::of(conn, beside.file)?;
+            step.at.over = space.used > space.room(max);
+            if !step.at.over {
+                step.at.phase = Phase::Pages;
+                return Ok(());
+            }
+        }
+        schema::remember_ids(conn, beside.ids)?;
+        let (early, mut deleted) = (matches!(self.aim, Aim::Size(..)), 0);
+        let limit = if early { FEW } else { EVENTS };
+        let found = delete::after(conn, self.at.after, limit)?;
+        let newest = beside.keys.runs.last();
+        let covered = newest.map_or(Covered { event: 0, request: 0 }, |run| Covered {
+            event: run.last_event,
+            request: run.last_request,
+        });
+        for old in &found {
+            step.at.after = old.event;
+            if !early && old.received >= self.before() {
+                step.at.younger += 1;
                 continue;
             }
-            step.younger = 0;
-            if is_open(conn, *deliveries)? {
-                step.outliving |= hold_keys(conn, *event, *request)?;
+            step.at.younger = 0;
+            if old.is_open(conn)? {
+                // An event that is too old for its key holds it on its own.
+                step.outliving |= !early && old.hold_keys(conn)?;
                 continue;
             }
             if step.outliving {
-                release_keys(conn, *event, *request)?;
+                old.release_keys(conn)?;
             }
-            step.outliving |= keep_keys(conn, *event, *request, covered, now)?;
-            delete(conn, *event, *request, *deliveries)?;
-            step.deleted += 1;
+            step.outliving |= old.keep_keys(conn, covered, beside.now, early)?;
+            old.delete(conn)?;
+            deleted += 1;
         }
-        let deleted = schema::meta(conn, "deleted_events")? + step.deleted as i64;
-        schema::set_meta(conn, "deleted_events", deleted)?;
-        if found.len() < EVENTS || step.younger >= YOUNGER {
-            step.phase = Phase::Keys;
+        step.at.deleted += deleted;
+        schema::set_meta(conn, "deleted_events", schema::meta(conn, "deleted_events")? + deleted as i64)?;
+        let all = found.len() < limit;
+        if all || step.at.younger >= YOUNGER {
+            step.at.phase = if early { Phase::Pages } else { Phase::Keys };
         }
         // Only when every event was looked at: one that was not may be old, and is still there. Then a key holds until
         // its run goes, which is later than it need.
-        if found.len() < EVENTS {
-            step.forgotten = step.forgotten.max(self.before);
+        if all && !early {
+            step.forgotten = step.forgotten.max(self.before());
         }
         schema::set_meta(conn, "forgotten", step.forgotten)
     }
 
     /// Deletes the oldest run whose keys have all expired, and keys that outlived their events and expired since.
-    fn keys(&self, conn: &Connection, keys: &Keys, now: i64, step: &mut Step) -> rusqlite::Result<()> {
+    fn keys(&self, conn: &Connection, beside: &Beside<'_>, step: &mut Step) -> rusqlite::Result<()> {
+        let keys = beside.keys;
         // The last run stays: it says up to where the keys of the events are written.
         let newest = keys.runs.last().map(|run| run.id);
         let expired = |run: &&super::runs::Run| {
-            let looked_at = run.last_event <= self.after;
-            looked_at && run.received < self.before && run.until <= now && Some(run.id) != newest
+            let looked_at = run.last_event <= self.at.after;
+            looked_at && run.received < self.before() && run.until <= beside.now && Some(run.id) != newest
         };
         let run = keys.runs.iter().find(expired).map_or(0, |run| run.id);
-        let delete = "DELETE FROM keys WHERE (run, hash) IN \
-             (SELECT run, hash FROM keys WHERE run = ?1 AND (?1 > 0 OR until <= ?2) LIMIT ?3)";
-        if conn.prepare_cached(delete)?.execute(params![run, now, KEYS])? as i64 == KEYS {
+        let delete = "DELETE FROM keys WHERE (run, hash) IN (SELECT run, hash FROM keys WHERE run = ?1 \
+             AND (?1 > 0 OR until <= ?2 OR (until IS NULL AND received < ?4)) LIMIT ?3)";
+        let expired = params![run, beside.now, KEYS, step.forgotten];
+        if conn.prepare_cached(delete)?.execute(expired)? as i64 == KEYS {
             return Ok(());
         }
         if run > 0 {
@@ -151,74 +231,16 @@ impl Retain {
             return Ok(());
         }
         step.outliving = conn.query_row("SELECT EXISTS (SELECT 1 FROM keys WHERE run = 0)", [], |row| row.get(0))?;
-        step.phase = Phase::Pages;
+        step.at.phase = Phase::Rejections;
         Ok(())
     }
-}
 
-fn is_open(conn: &Connection, (first, end): (i64, i64)) -> rusqlite::Result<bool> {
-    let open = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE id >= ? AND id < ? AND state < 2)";
-    conn.prepare_cached(open)?.query_row([first, end], |row| row.get(0))
-}
-
-/// An event that stays although it is old keeps its keys: the same event must not be taken again beside it.
-fn hold_keys(conn: &Connection, event: i64, request: i64) -> rusqlite::Result<bool> {
-    let hold_event = "INSERT INTO keys (run, hash, received, until) SELECT 0, key, received, ?2 FROM events \
-         WHERE id = ?1 AND key_until IS NULL ON CONFLICT DO UPDATE SET until = ?2 WHERE until < ?2";
-    let hold_nonce = "INSERT INTO keys (run, hash, received, until) SELECT 0, nonce, received, ?2 FROM requests \
-         WHERE id = ?1 AND nonce IS NOT NULL AND nonce_until IS NULL \
-         ON CONFLICT DO UPDATE SET until = ?2 WHERE until < ?2";
-    let held = conn.prepare_cached(hold_event)?.execute([event, i64::MAX])?
-        + conn.prepare_cached(hold_nonce)?.execute([request, i64::MAX])?;
-    Ok(held > 0)
-}
-
-/// The reverse of [`hold_keys`], when the event goes.
-fn release_keys(conn: &Connection, event: i64, request: i64) -> rusqlite::Result<()> {
-    let release = "DELETE FROM keys WHERE run = 0 AND until = ?3 AND hash IN \
-         (SELECT key FROM events WHERE id = ?1 UNION ALL SELECT nonce FROM requests WHERE id = ?2)";
-    conn.prepare_cached(release)?.execute([event, request, i64::MAX])?;
-    Ok(())
-}
-
-/// A key whose own time is longer than its event's, and that is in no run yet, moves to run 0.
-fn keep_keys(conn: &Connection, event: i64, request: i64, covered: (i64, i64), now: i64) -> rusqlite::Result<bool> {
-    let mut kept = 0;
-    if event > covered.0 {
-        let keep = "INSERT OR REPLACE INTO keys (run, hash, received, until) \
-             SELECT 0, key, received, key_until FROM events WHERE id = ? AND key_until > ?";
-        kept += conn.prepare_cached(keep)?.execute([event, now])?;
+    fn pages(&self, conn: &Connection, step: &mut Step) -> rusqlite::Result<()> {
+        let (pages, all) = space::give_back(conn)?;
+        step.at.pages += pages;
+        if all || (matches!(self.aim, Aim::Space(_)) && step.at.pages >= VACUUM) {
+            step.at.phase = Phase::Done;
+        }
+        Ok(())
     }
-    if request > covered.1 {
-        let keep = "INSERT OR REPLACE INTO keys (run, hash, received, until) \
-             SELECT 0, nonce, received, nonce_until FROM requests WHERE id = ? AND nonce IS NOT NULL AND nonce_until > ?";
-        kept += conn.prepare_cached(keep)?.execute([request, now])?;
-    }
-    Ok(kept > 0)
-}
-
-/// An event with its deliveries and their attempts, and its request when it was the last of it.
-fn delete(conn: &Connection, event: i64, request: i64, (first, end): (i64, i64)) -> rusqlite::Result<()> {
-    if first < end {
-        conn.prepare_cached("DELETE FROM attempts WHERE delivery >= ? AND delivery < ?")?.execute([first, end])?;
-        conn.prepare_cached("DELETE FROM deliveries WHERE id >= ? AND id < ?")?.execute([first, end])?;
-    }
-    conn.prepare_cached("DELETE FROM events WHERE id = ?")?.execute([event])?;
-    let unused = "DELETE FROM requests WHERE id = ?1 AND NOT EXISTS \
-         (SELECT 1 FROM events e WHERE e.id >= first_event AND e.id < first_event + events)";
-    conn.prepare_cached(unused)?.execute([request])?;
-    Ok(())
-}
-
-/// Moves pages from the file's end into free ones; the next checkpoint cuts the file.
-fn pages(conn: &Connection, step: &mut Step) -> rusqlite::Result<()> {
-    let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    let vacuum = format!("PRAGMA incremental_vacuum({PAGES})");
-    let mut vacuum = conn.prepare_cached(&vacuum)?;
-    let mut rows = vacuum.query([])?;
-    while rows.next().optional()?.flatten().is_some() {}
-    if free <= PAGES {
-        step.phase = Phase::Done;
-    }
-    Ok(())
 }

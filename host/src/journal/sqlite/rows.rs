@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 use uuid::Uuid;
 
-use super::{prepare, splice};
+use super::{prepare, splice, sum};
 use crate::event::{Data, Event, EventState};
 use crate::journal::{Attempt, DeliveryState};
 use crate::request::Incoming;
@@ -68,13 +68,15 @@ pub(super) const EVENT: &str = "e.uuid, o.source, o.provider, o.version, e.kind,
     e.state, e.warnings, \
     CASE WHEN r.seal IS NULL THEN r.body ELSE opened(r.seal, r.body) END, r.method, \
     CASE WHEN r.seal IS NULL THEN r.target ELSE CAST(opened(r.seal, r.target) AS TEXT) END, \
-    CASE WHEN r.seal IS NULL THEN r.headers ELSE opened(r.seal, r.headers) END, r.peer, r.received";
+    CASE WHEN r.seal IS NULL THEN r.headers ELSE opened(r.seal, r.headers) END, r.peer, r.received, r.sum, e.sum";
 
 /// Where they come from.
 pub(super) const EVENT_FROM: &str =
     "events e CROSS JOIN requests r ON r.id = e.request CROSS JOIN origins o ON o.id = e.origin";
 
+/// An event whose bytes are those that were recorded.
 pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    check(row)?;
     let body: Bytes = row.get::<_, Vec<u8>>(16)?.into();
     Ok(Event {
         id: Uuid::from_bytes(row.get(0)?),
@@ -89,6 +91,61 @@ pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         data: data(row, &body)?,
         state: state(row.get(14)?),
         warnings: warnings(row.get(15)?),
+    })
+}
+
+/// As [`event`]; where it is damaged, what can be said of it, without its data.
+pub(super) fn listed(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let damaged = match event(row) {
+        Err(error) if sum::is_damage(&error) => sum::words(&error),
+        whole => return whole,
+    };
+    Ok(Event {
+        id: Uuid::from_bytes(row.get(0)?),
+        source: row.get::<_, Arc<str>>(1)?,
+        provider: row.get::<_, Arc<str>>(2)?,
+        provider_version: row.get::<_, Arc<str>>(3)?,
+        kind: row.get(4).unwrap_or_default(),
+        subject: row.get(5).unwrap_or_default(),
+        time: row.get::<_, Option<i64>>(6).unwrap_or_default().map(time),
+        received: time(row.get(7)?),
+        provider_id: row.get(8).unwrap_or_default(),
+        data: Data::None,
+        state: state(row.get(14)?),
+        warnings: damaged.into_iter().collect(),
+    })
+}
+
+/// Compares what is read with its sums.
+pub(super) fn check(row: &Row<'_>) -> rusqlite::Result<()> {
+    let request: Option<i64> = row.get(22)?;
+    sum::check(request, || {
+        let found = || -> rusqlite::Result<i64> {
+            let part = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_blob()?);
+            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+            let (method, target, headers, body) = (text(17)?, text(18)?, part(19)?, part(16)?);
+            Ok(sum::Request { received: row.get(21)?, method, target, headers, body }.sum())
+        };
+        found().unwrap_or(-1)
+    })?;
+    sum::check(row.get(23)?, || {
+        let found = || -> rusqlite::Result<i64> {
+            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
+            Ok(sum::Event {
+                request: request.unwrap_or_default(),
+                kind: row.get_ref(4)?.as_str()?,
+                subject: text(5)?,
+                provider_id: text(8)?,
+                time: row.get(6)?,
+                form: row.get(9)?,
+                content: text(10)?,
+                head: row.get(11)?,
+                tail: row.get(12)?,
+                data: row.get_ref(13)?.as_blob_or_null()?.unwrap_or_default(),
+            }
+            .sum())
+        };
+        found().unwrap_or(-1)
     })
 }
 

@@ -1,5 +1,6 @@
 //! The file's layout and version. A file of a newer version is refused, never changed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -11,9 +12,9 @@ const TABLES: &str = include_str!("schema.sql");
 /// What each layout adds to the one before it, from the second on.
 const ADDED: [&str; 3] = [include_str!("schema_2.sql"), include_str!("schema_3.sql"), include_str!("schema_4.sql")];
 /// `user_version` of this layout.
-const VERSION: i64 = 1 + ADDED.len() as i64;
+pub(super) const VERSION: i64 = 1 + ADDED.len() as i64;
 /// "HkPt": says whose file it is (`application_id`).
-const APPLICATION: i64 = 0x486b_5074;
+pub(super) const APPLICATION: i64 = 0x486b_5074;
 
 /// Makes the tables in a new file, or checks that they are ours and adds what a newer layout has.
 pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
@@ -35,7 +36,26 @@ pub(super) fn prepare(conn: &Connection, file: &Path) -> Result<(), OpenError> {
         add(conn, version).map_err(failed)?;
         tracing::info!("the journal {} has layout {VERSION} now; it had {version}", file.display());
     }
-    Ok(())
+    match lacking(conn).map_err(failed)?.into_iter().next() {
+        Some(what) => Err(OpenError::Incomplete { file: file.into(), what }),
+        None => Ok(()),
+    }
+}
+
+/// Tables, indexes and views of this layout that a file does not have.
+pub(super) fn lacking(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let names = |conn: &Connection| -> rusqlite::Result<BTreeSet<String>> {
+        conn.prepare("SELECT type || ' ' || name FROM sqlite_schema")?.query_map([], |row| row.get(0))?.collect()
+    };
+    let whole = Connection::open_in_memory()?;
+    tables(&whole)?;
+    let found = names(conn)?;
+    Ok(names(&whole)?.into_iter().filter(|name| !found.contains(name)).collect())
+}
+
+fn tables(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(TABLES)?;
+    ADDED.iter().try_for_each(|added| conn.execute_batch(added))
 }
 
 /// All of it or nothing: a crash in between leaves the older layout.
@@ -53,8 +73,7 @@ fn create(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = conn.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    ADDED.iter().try_for_each(|added| transaction.execute_batch(added))?;
+    tables(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

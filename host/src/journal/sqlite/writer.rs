@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -14,9 +15,12 @@ use super::erase::Erase;
 use super::group::{self, Outcome};
 use super::ids::Ids;
 use super::insert::Ingest;
+use super::mark::Mark;
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
-use super::{Shared, retry};
+use super::retain::{Beside, Retain};
+use super::space::Space;
+use super::{Shared, retry, schema};
 use crate::journal::{JournalError, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
@@ -25,6 +29,8 @@ const REST: u32 = 4;
 const PIECE: usize = 1_024;
 /// How long keys that could not be written wait for the disk.
 const AGAIN: Duration = Duration::from_millis(500);
+/// An event that was kept so long ago says nothing about the disk of now.
+const LATELY: Duration = Duration::from_secs(5);
 /// How often the writer looks whether keys are sorted where nothing else wakes it.
 const SORTED: Duration = Duration::from_millis(20);
 /// How long readers have to pass on each other's answers where no next group comes.
@@ -35,6 +41,7 @@ pub(super) struct Loaded {
     pub(super) ids: Ids,
     pub(super) keys: Keys,
     pub(super) shelf: Shelf,
+    pub(super) mark: Mark,
 }
 
 struct Writer<'c> {
@@ -42,6 +49,9 @@ struct Writer<'c> {
     conn: &'c Connection,
     ingest: Ingest<'c>,
     shelf: Shelf,
+    mark: Mark,
+    /// When an event was kept last.
+    kept: Instant,
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
     undelivered: Undelivered<Recorded>,
@@ -55,13 +65,15 @@ struct Writer<'c> {
 /// Runs until the queue is closed and empty; then closes the file and lets the lock go.
 pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpointer: Checkpointer, lock: File) {
     let _guard = Ended(shared);
-    let Loaded { ids, keys, shelf } = loaded;
+    let Loaded { ids, keys, shelf, mark } = loaded;
     match Ingest::new(&conn, ids, keys) {
         Ok(ingest) => Writer {
             shared,
             conn: &conn,
             ingest,
             shelf,
+            mark,
+            kept: Instant::now(),
             checkpointer: &mut checkpointer,
             chores: VecDeque::new(),
             undelivered: Undelivered::none(),
@@ -117,6 +129,7 @@ impl Writer<'_> {
                 self.chores.clear();
                 // Gives out what readers did not pass on.
                 self.commit(Group::default());
+                self.mark.close();
                 return;
             }
         }
@@ -148,12 +161,13 @@ impl Writer<'_> {
         }
         // Outcomes and rejections alone are not worth a sync.
         let ready = self.sync(!group.records.is_empty());
-        let keys = group.records.len() * 4;
-        let outcome = group::commit(self.shared, self.conn, &mut self.ingest, &mut self.shelf, ready, earlier, group);
+        let (keys, durable) = (group.records.len() * 4, !group.records.is_empty());
+        let Self { shared, conn, ingest, shelf, mark, .. } = self;
+        let outcome = group::commit(shared, conn, (ingest, shelf, mark), ready, earlier, group);
         match outcome {
             Outcome::Committed(undelivered) => {
                 self.undelivered = undelivered;
-                self.healthy();
+                self.healthy(durable);
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
                 if self.writes_keys() {
@@ -196,6 +210,7 @@ impl Writer<'_> {
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
+            Chore::Ready(answer) => self.ready(answer),
         }
         true
     }
@@ -218,22 +233,27 @@ impl Writer<'_> {
         }
     }
 
-    fn retain(&mut self, mut retain: super::retain::Retain) {
+    fn retain(&mut self, mut retain: Retain) {
         let now = self.shared.clock.now().as_microsecond();
         self.ingest.keys.mind_the_clock(now);
-        match self.unsynced(|writer| retain.step(writer.conn, &writer.ingest.ids, &writer.ingest.keys, now)) {
+        let done = self.unsynced(|writer| {
+            let Ingest { ids, keys, .. } = &writer.ingest;
+            let beside = Beside { file: &writer.shared.file, ids, keys, shelf: writer.shelf, now };
+            retain.step(writer.conn, &beside)
+        });
+        match done {
             Ok(step) => {
-                retain.committed(&step, &mut self.ingest.keys);
+                retain.committed(&step, &mut self.ingest.keys, &mut self.shelf);
+                self.shared.rejections.store(self.shelf.count, Ordering::Relaxed);
                 if retain.done() {
                     self.checkpointer.wake();
-                    let _ = retain.answer.send(Ok(retain.deleted));
+                    let space = Space::of(self.conn, &self.shared.file);
+                    retain.answer(space.map_err(|error| self.shared.failed(&error)));
                 } else {
                     self.chores.push_back(Chore::Retain(retain));
                 }
             }
-            Err(error) => {
-                let _ = retain.answer.send(Err(self.shared.failed(&error)));
-            }
+            Err(error) => retain.answer(Err(self.shared.failed(&error))),
         }
     }
 
@@ -255,6 +275,22 @@ impl Writer<'_> {
                 let _ = erase.answer.send(Err(self.shared.failed(&error)));
             }
         }
+    }
+
+    /// Whoever asks whether events can be kept is told by the last that was, or by the disk.
+    fn ready(&mut self, answer: Sender<()>) {
+        if !self.failing && self.kept.elapsed() < LATELY {
+            let _ = answer.send(Ok(()));
+            return;
+        }
+        let tried = self.shared.clock.now().as_microsecond();
+        let written = self.transaction(true, |writer| schema::set_meta(writer.conn, "tried", tried));
+        let written = written.map_err(|error| self.shared.failed(&error));
+        match &written {
+            Ok(()) => self.healthy(true),
+            Err(error) => self.unhealthy(error),
+        }
+        let _ = answer.send(written);
     }
 
     /// A handshake's answer waits for it, so it waits for the disk.
@@ -313,7 +349,11 @@ impl Writer<'_> {
         done
     }
 
-    fn healthy(&mut self) {
+    /// `durable`: it was synced, too.
+    fn healthy(&mut self, durable: bool) {
+        if durable {
+            self.kept = Instant::now();
+        }
         if std::mem::take(&mut self.failing) {
             tracing::info!("the journal {} can be written again", self.shared.place);
         }
