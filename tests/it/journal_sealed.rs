@@ -9,7 +9,7 @@ use hookport::journal::{
     Attempt, EventFilter, Journal, NewCapture, NewRejected, NewRequest, Outcome, RejectionFilter, Settled,
 };
 use hookport::reason::{Reason, Rejection};
-use secrecy::SecretString;
+use secrecy::{SecretBox, SecretString};
 use tempfile::TempDir;
 
 use super::{copy, limits, options};
@@ -25,16 +25,16 @@ fn place() -> Box<dyn Engine> {
     Box::new(Place { folder: TempDir::new().unwrap() })
 }
 
-fn vault(keys: &[&str]) -> Option<Vault> {
-    let keys: Vec<SecretString> = keys.iter().map(|key| SecretString::from(key.repeat(64))).collect();
-    Vault::new(&keys).unwrap()
+fn vault(keys: &[u8]) -> Option<Vault> {
+    let keys: Vec<_> = keys.iter().map(|key| SecretBox::new(Box::new([*key; 32]))).collect();
+    Vault::new(&keys)
 }
 
 impl Engine for Place {
     fn open(&self, clock: &Clock, bounds: Bounds) -> Arc<dyn Journal> {
         let limits = limits(bounds);
         let options = Options::new(self.folder.path(), clock.clone(), Arc::new(ByType));
-        open(Options { limits, vault: vault(&["a"]), ..options }).unwrap()
+        open(Options { limits, vault: vault(&[1]), ..options }).unwrap()
     }
 
     fn crash(&self) -> Box<dyn Engine> {
@@ -44,7 +44,7 @@ impl Engine for Place {
     }
 }
 
-fn with(folder: &Path, keys: &[&str]) -> Options {
+fn with(folder: &Path, keys: &[u8]) -> Options {
     Options { vault: vault(keys), ..options(folder) }
 }
 
@@ -91,7 +91,7 @@ async fn fill(journal: &dyn Journal, key: &str) {
 #[tokio::test]
 async fn without_the_key_nothing_of_the_content_can_be_read() {
     let all = [&MARKS[..], &["mark-captured"]].concat();
-    for (keys, expected) in [(&[][..], all.len()), (&["a"][..], 0)] {
+    for (keys, expected) in [(&[][..], all.len()), (&[1][..], 0)] {
         let folder = TempDir::new().unwrap();
         let journal = open(with(folder.path(), keys)).unwrap();
         fill(&*journal, "one").await;
@@ -108,7 +108,7 @@ async fn without_the_key_nothing_of_the_content_can_be_read() {
 
 #[tokio::test]
 async fn what_was_erased_is_in_no_file_any_more() {
-    for keys in [&[][..], &["a"][..]] {
+    for keys in [&[][..], &[1][..]] {
         let folder = TempDir::new().unwrap();
         let journal = open(with(folder.path(), keys)).unwrap();
         journal.record(marked("one")).await.unwrap();
@@ -137,25 +137,25 @@ async fn what_was_erased_is_in_no_file_any_more() {
 #[tokio::test]
 async fn a_wrong_or_missing_key_is_refused_and_changes_nothing() {
     let folder = TempDir::new().unwrap();
-    open(with(folder.path(), &["a"])).unwrap().close().await.unwrap();
-    let refusal = |keys: &[&str]| open(with(folder.path(), keys)).map(|_| ()).unwrap_err().to_string();
+    open(with(folder.path(), &[1])).unwrap().close().await.unwrap();
+    let refusal = |keys: &[u8]| open(with(folder.path(), keys)).map(|_| ()).unwrap_err().to_string();
     assert!(refusal(&[]).contains("is encrypted and journal.key is not set"), "{}", refusal(&[]));
-    assert!(refusal(&["b"]).contains("a key that journal.key does not name"), "{}", refusal(&["b"]));
-    open(with(folder.path(), &["a"])).unwrap();
+    assert!(refusal(&[2]).contains("a key that journal.key does not name"), "{}", refusal(&[2]));
+    open(with(folder.path(), &[1])).unwrap();
 }
 
 #[tokio::test]
 async fn a_key_is_replaced_while_the_old_one_still_opens() {
     let folder = TempDir::new().unwrap();
-    let journal = open(with(folder.path(), &["a"])).unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
     journal.record(marked("one")).await.unwrap();
     journal.close().await.unwrap();
-    let journal = open(with(folder.path(), &["b", "a"])).unwrap();
+    let journal = open(with(folder.path(), &[2, 1])).unwrap();
     journal.record(marked("two")).await.unwrap();
     let claimed = journal.claim("crm", 9, noon()).await.unwrap();
     assert_eq!(claimed.len(), 2, "what the old key sealed is delivered");
     journal.close().await.unwrap();
-    let refused = open(with(folder.path(), &["b"])).map(|_| ()).unwrap_err().to_string();
+    let refused = open(with(folder.path(), &[2])).map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains("still holds content under an older key"), "{refused}");
 }
 
@@ -165,7 +165,7 @@ async fn a_key_may_be_added_later_and_what_was_plain_stays_readable() {
     let journal = open(with(folder.path(), &[])).unwrap();
     journal.record(marked("one")).await.unwrap();
     journal.close().await.unwrap();
-    let journal = open(with(folder.path(), &["a"])).unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
     journal.record(marked("two")).await.unwrap();
     let claimed = journal.claim("crm", 9, noon()).await.unwrap();
     let bodies: Vec<_> = claimed.iter().map(|claimed| claimed.request.body.clone()).collect();

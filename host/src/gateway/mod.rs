@@ -79,7 +79,7 @@ impl Gateway {
         sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
-        let options = sqlite::Options { vault: config.journal.vault.clone(), ..options };
+        let options = sqlite::Options { vault: sqlite::Vault::new(&config.journal.keys), ..options };
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
         let sources = captures::sources(&config, plugins, &journal.captures().await?);
         let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));

@@ -1,11 +1,16 @@
 //! Secrets are loaded here and nowhere else. A complaint names the key and the place, never the value.
 
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hookport_plugin_api::description::Many;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::Check;
 use crate::config::Environment;
+use crate::config::resolved::Key;
 use crate::config::written::{HeaderText, Secret};
 
 impl Check<'_> {
@@ -18,6 +23,27 @@ impl Check<'_> {
         let secret = written.load(self.draft.origin.environment());
         secret.map_err(|message| self.complain(key, message)).ok()
     }
+
+    /// The same, where each is a key of 256 bits.
+    pub(super) fn keys(&mut self, key: &[&str], written: &Many<Secret>) -> Arc<[Key]> {
+        let secrets = self.secrets(key, written);
+        let wrong = "must be 32 bytes in base64 or 64 hex digits: make one with `openssl rand -base64 32`";
+        let read = |secret: &SecretString| {
+            let found = bytes_of(secret);
+            if found.is_none() {
+                self.complain(key, wrong);
+            }
+            found
+        };
+        secrets.iter().filter_map(read).collect()
+    }
+}
+
+fn bytes_of(text: &SecretString) -> Option<Key> {
+    let text = text.expose_secret().trim();
+    let bytes = Zeroizing::new(if text.len() == 64 { hex::decode(text).ok()? } else { STANDARD.decode(text).ok()? });
+    let bytes: &[u8; 32] = bytes.as_slice().try_into().ok()?;
+    Some(Key::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(bytes)))
 }
 
 impl Secret {
@@ -51,4 +77,19 @@ impl HeaderText {
 fn without_newline(text: Zeroizing<String>) -> String {
     let text = text.strip_suffix('\n').unwrap_or(&text);
     text.strip_suffix('\r').unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_32_bytes_in_base64_or_hex() {
+        let key = |text: &str| bytes_of(&text.to_owned().into()).map(|key| *key.expose_secret());
+        assert_eq!(key(&"a7".repeat(32)), Some([0xa7; 32]));
+        assert_eq!(key(&STANDARD.encode([7; 32])), Some([7; 32]));
+        for wrong in ["", "correct horse battery staple", &STANDARD.encode([7; 31]), &"zz".repeat(32)] {
+            assert_eq!(key(wrong), None, "{wrong}");
+        }
+    }
 }

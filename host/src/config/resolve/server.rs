@@ -8,7 +8,6 @@ use crate::provider::view::PublicUrl;
 use super::Check;
 use crate::config::resolved::{Admin, Journal, Log, Server};
 use crate::config::written::JournalEngine;
-use crate::journal::sqlite::Vault;
 use crate::provider::complaint::did_you_mean;
 
 /// The journal's log alone takes some MiB under load.
@@ -105,8 +104,7 @@ impl Check<'_> {
         }
         let max_size = written.max_size.map(|size| size.0 as u64);
         let key = ["journal", "key"];
-        let vault = Vault::new(&self.secrets(&key, &written.key));
-        let vault = vault.map_err(|error| self.complain(&key, error.to_string())).ok().flatten();
-        Journal { path: written.path.clone(), retention: written.retention.0, max_size, vault }
+        let keys = self.keys(&key, &written.key);
+        Journal { path: written.path.clone(), retention: written.retention.0, max_size, keys }
     }
 }

@@ -5,15 +5,15 @@ mod destination;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{SecretBox, SecretString};
 
 pub use self::destination::{Destination, Http};
 use super::origin::Origin;
 pub use super::written::{Format, LogFormat, Retry, Route};
-use crate::journal::sqlite::Vault;
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;
@@ -85,6 +85,9 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// A key of 256 bits.
+pub type Key = SecretBox<[u8; 32]>;
+
 /// `[journal]` of the embedded engine.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -94,8 +97,8 @@ pub struct Journal {
     pub retention: Duration,
     /// The oldest finished events go where the journal is larger.
     pub max_size: Option<u64>,
-    /// Encrypts content.
-    pub vault: Option<Vault>,
+    /// Encrypt content: the first seals, all open.
+    pub keys: Arc<[Key]>,
 }
 
 /// One instance of a provider.

@@ -50,7 +50,7 @@ use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 use self::retain::Aim;
-pub use self::seal::{NoKey, Vault};
+pub use self::seal::Vault;
 use super::{
     Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal, JournalError,
     NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Shrunk, Stats,
