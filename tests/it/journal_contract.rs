@@ -14,13 +14,17 @@ pub(crate) mod erase;
 pub(crate) mod keeping;
 #[path = "journal_contract_model.rs"]
 pub(crate) mod model;
+#[path = "journal_contract_order.rs"]
+pub(crate) mod order;
+#[path = "journal_contract_order_model.rs"]
+pub(crate) mod order_model;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
-use hookport::journal::{Attempt, Claimed, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::journal::{Attempt, Claimed, Journal, NewRequest, OrderKey, Outcome, Plan, Recorded, Settled};
 use hookport::request::Incoming;
 use hyper::header::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +54,8 @@ impl Default for Bounds {
     }
 }
 
-/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere.
+/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere. What goes to `bank`
+/// is in order by its subject.
 pub(crate) struct ByType;
 
 impl Plan for ByType {
@@ -59,6 +64,10 @@ impl Plan for ByType {
             warnings.push("a rule failed".into());
         }
         event.kind.strip_prefix("to.").map(|to| to.split('+').map(Arc::from).collect()).unwrap_or_default()
+    }
+
+    fn order_key(&self, event: &Event, destination: &str, _: &mut Vec<String>) -> Option<OrderKey> {
+        event.subject.as_deref().filter(|_| destination == "bank").map(|subject| key(subject).hash)
     }
 }
 
@@ -214,7 +223,16 @@ macro_rules! contract {
                 erased_content_is_gone_and_the_event_is_known, what_is_open_keeps_its_content,
                 of_a_batch_one_goes_and_the_others_keep_their_data, a_dry_run_and_a_limit_only_go_so_far,
             }
+            order {
+                one_of_a_key_goes_after_the_other, those_of_one_request_are_in_order_too, a_key_waits_for_nobody_else,
+                exhausted_releases_its_key, held_keeps_its_key_until_an_operator_decides, order_outlives_restart_and_crash,
+                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand,
+                cancelled_is_given_up_and_releases_its_key, cancelled_in_flight_ends_with_its_try,
+                what_is_cancelled_in_flight_and_given_back_is_gone, a_destination_that_is_gone_can_be_cleared,
+                cancelling_in_bulk_leaves_others_alone, what_waits_is_shown_and_kept, without_a_key_nothing_waits_or_holds,
+            }
             model { dedup_is_the_model_s, }
+            order_model { order_is_the_model_s, }
         );
     };
     (@cases $place:path, $($area:ident { $($case:ident,)* })*) => {

@@ -62,7 +62,7 @@ struct Wanted {
     /// To this destination
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// pending, in_flight, delivered, retrying, exhausted or cancelled
+    /// pending, waiting, in_flight, delivered, retrying, exhausted or cancelled
     #[arg(long, value_parser = filter::word::<DeliveryState>)]
     state: Option<DeliveryState>,
     /// Of events of this source
@@ -71,6 +71,12 @@ struct Wanted {
     /// Of events whose type matches: * any characters, ? one
     #[arg(long = "type", value_name = "GLOB")]
     kind: Option<String>,
+    /// Of events with this subject
+    #[arg(long, value_name = "TEXT")]
+    subject: Option<String>,
+    /// Of events with this id of the provider's own
+    #[arg(long, value_name = "ID")]
+    provider_id: Option<String>,
     /// Of events received since: RFC 3339, or a while ago (1h)
     #[arg(long, value_name = "TIME", value_parser = filter::time)]
     since: Option<Timestamp>,
@@ -88,6 +94,8 @@ impl Wanted {
             state: self.state,
             source: self.source.clone(),
             kind: self.kind.clone(),
+            subject: self.subject.clone(),
+            provider_id: self.provider_id.clone(),
             since: self.since,
             until: self.until,
             limit,
@@ -95,9 +103,13 @@ impl Wanted {
     }
 
     fn restricts(&self) -> bool {
-        let Self { event, destination, state, source, kind, since, until } = self;
-        let named = destination.is_some() || source.is_some() || kind.is_some();
-        named || event.is_some() || state.is_some() || since.is_some() || until.is_some()
+        let Self { event, destination, state, source, kind, subject, provider_id, since, until } = self;
+        let texts = [destination, source, kind, subject, provider_id];
+        texts.iter().any(|text| text.is_some())
+            || event.is_some()
+            || state.is_some()
+            || since.is_some()
+            || until.is_some()
     }
 }
 
@@ -184,6 +196,7 @@ pub(super) fn print(deliveries: &[Delivery]) -> Result<(), Failure> {
 fn word_of(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Pending => "pending",
+        DeliveryState::Waiting => "waiting",
         DeliveryState::InFlight => "in_flight",
         DeliveryState::Delivered => "delivered",
         DeliveryState::Retrying => "retrying",

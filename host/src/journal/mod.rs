@@ -46,6 +46,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Makes exhausted or cancelled deliveries due again at once, regardless of dedup; says how many.
     fn retry(&self, filter: DeliveryFilter) -> Pending<u64>;
 
+    /// Gives up deliveries that have not ended, and those that hold their key; says how many. One that is in flight ends
+    /// with this try: delivered, or else cancelled.
+    fn cancel(&self, filter: DeliveryFilter) -> Pending<u64>;
+
     /// Newest first.
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>>;
 
@@ -110,7 +114,16 @@ pub trait Plan: Send + Sync + 'static {
     fn once_per_request(&self, _destination: &str) -> bool {
         false
     }
+
+    /// What a destination's deliveries of this event are in order by: those of one key go one after the other, as they
+    /// were recorded. `None` waits for nobody; why a key could not be told joins the event's warnings.
+    fn order_key(&self, _event: &Event, _destination: &str, _warnings: &mut Vec<String>) -> Option<OrderKey> {
+        None
+    }
 }
+
+/// 128 bits of a hash over what deliveries are in order by.
+pub type OrderKey = [u8; 16];
 
 /// A verified, decoded request on its way into the journal.
 #[derive(Debug, Clone)]
@@ -203,6 +216,9 @@ pub enum Outcome {
     Retry(Timestamp),
     /// No more tries; why.
     Exhausted(String),
+    /// No more tries, and those behind it of its key wait until it is retried or cancelled; why. Without a key it is as
+    /// exhausted as any other.
+    Held(String),
     /// Not tried, or broken off by shutdown: due again at once, and not counted as an attempt.
     Released,
 }
@@ -213,6 +229,8 @@ pub enum Outcome {
 pub enum DeliveryState {
     /// Not tried yet.
     Pending,
+    /// Behind an earlier one of its key.
+    Waiting,
     /// Being tried.
     InFlight,
     /// Done.
@@ -221,7 +239,7 @@ pub enum DeliveryState {
     Retrying,
     /// Failed for good.
     Exhausted,
-    /// Its destination is gone from the configuration.
+    /// Given up by an operator.
     Cancelled,
 }
 
@@ -347,11 +365,15 @@ pub struct DeliveryFilter {
     /// A glob over the event's type.
     #[serde(rename = "type")]
     pub kind: Option<String>,
+    /// The event's subject.
+    pub subject: Option<String>,
+    /// The provider's own id of the event.
+    pub provider_id: Option<String>,
     /// The event was received at or after.
     pub since: Option<Timestamp>,
     /// The event was received before.
     pub until: Option<Timestamp>,
-    /// At most so many; 0 is 100, and for `retry` all.
+    /// At most so many; 0 is 100, and for `retry` and `cancel` all.
     pub limit: usize,
 }
 
@@ -389,6 +411,8 @@ pub struct Stats {
     pub events: u64,
     /// Deliveries that are not finished.
     pub open: u64,
+    /// Those of them that wait behind an earlier one of their key.
+    pub waiting: u64,
     /// Deliveries that failed for good.
     pub exhausted: u64,
     /// Rejections kept.

@@ -95,7 +95,7 @@ impl Journal for Ledger {
             assert!(row.in_flight, "only what was claimed is settled, and once");
             row.in_flight = false;
             row.due = match outcome {
-                Outcome::Delivered | Outcome::Exhausted(_) => None,
+                Outcome::Delivered | Outcome::Exhausted(_) | Outcome::Held(_) => None,
                 Outcome::Retry(at) => Some(at),
                 Outcome::Released => row.due,
             };
@@ -124,6 +124,9 @@ impl Journal for Ledger {
         not_kept()
     }
     fn erase(&self, _: EventFilter, _: bool) -> Pending<Erased> {
+        not_kept()
+    }
+    fn cancel(&self, _: DeliveryFilter) -> Pending<u64> {
         not_kept()
     }
     fn events(&self, _: EventFilter) -> Pending<Vec<Event>> {

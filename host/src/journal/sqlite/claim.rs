@@ -20,7 +20,7 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
     }
     let unread = {
         let shared = shared.clone();
-        move |claimed: Vec<Claimed>| shared.due.put_back(claimed.iter().map(|claimed| claimed.delivery as i64))
+        move |claimed: Vec<Claimed>| shared.put_back(claimed.iter().map(|claimed| claimed.delivery as i64))
     };
     if taken.iter().all(|taken| taken.open.cached.is_some()) {
         let claimed = taken.iter().filter_map(from_memory).collect();
@@ -36,14 +36,14 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
                 Ok(claimed)
             }
             Err(error) => {
-                shared.due.put_back(ids);
+                shared.put_back(ids);
                 Err(shared.failed(&error))
             }
         }
     };
     let put_back = {
         let shared = shared.clone();
-        move || shared.due.put_back(ids)
+        move || shared.put_back(ids)
     };
     shared.readers.submit_or(answer, from_file, put_back);
     pending.if_unread(unread)

@@ -3,6 +3,8 @@
 //! `ready` holds every open delivery before `horizon` that is not in flight; those at or after it wait in the file until a
 //! refill. Only the writer adds and moves the horizon, in the order of its commits, so that nothing falls between.
 
+mod withdrawal;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+pub(super) use self::withdrawal::Withdrawal;
 use super::rows;
 use crate::event::Event;
+use crate::journal::OrderKey;
 use crate::request::Incoming;
 
 /// Due time and delivery: oldest due first, then in the order of arrival.
@@ -28,6 +32,8 @@ pub(super) struct Open {
     pub(super) event: i64,
     pub(super) attempts: u32,
     pub(super) base: u32,
+    /// Where it is the first of a key: the others wait in the file.
+    pub(super) order: Option<OrderKey>,
     pub(super) cached: Option<Arc<Cached>>,
 }
 
@@ -51,6 +57,8 @@ struct Flight {
     place: Place,
     open: Open,
     settling: bool,
+    /// Cancelled meanwhile: it is not put back.
+    recalled: bool,
 }
 
 /// What a claim took.
@@ -129,7 +137,8 @@ impl Due {
             let Some(open) = slot.ready.remove(&place) else { break };
             let mut settled_copy = open.clone();
             settled_copy.cached = None;
-            let flight = Flight { destination: name.clone(), place, open: settled_copy, settling: false };
+            let flight =
+                Flight { destination: name.clone(), place, open: settled_copy, settling: false, recalled: false };
             in_flight.insert(place.1, flight);
             taken.push(Taken { delivery: place.1, open });
         }
@@ -139,11 +148,11 @@ impl Due {
     }
 
     /// Marks a delivery as being settled; `None` if it is not in flight, or is settled already.
-    pub(super) fn settling(&self, delivery: i64) -> Option<Open> {
+    pub(super) fn settling(&self, delivery: i64) -> Option<(Arc<str>, Open)> {
         let mut state = self.state();
         let flight = state.in_flight.get_mut(&delivery).filter(|flight| !flight.settling)?;
         flight.settling = true;
-        Some(flight.open.clone())
+        Some((flight.destination.clone(), flight.open.clone()))
     }
 
     /// Their outcomes could not be written: they are in flight as before, and may be settled again.
@@ -156,16 +165,23 @@ impl Due {
         }
     }
 
-    /// Puts untried deliveries back where they were.
-    pub(super) fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) {
+    /// Puts untried deliveries back where they were. Says which were the first of a key and were cancelled in flight.
+    #[must_use]
+    pub(super) fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) -> Vec<(Arc<str>, OrderKey, i64)> {
         let mut state = self.state();
+        let mut left = Vec::new();
         for delivery in deliveries {
             let Some(flight) = state.in_flight.remove(&delivery) else { continue };
+            if flight.recalled {
+                left.extend(flight.open.order.map(|key| (flight.destination, key, delivery)));
+                continue;
+            }
             let slot = state.slot(&flight.destination);
             // Its place is before the horizon whatever the bound says: the file's refill starts at the horizon.
             slot.ready.insert(flight.place, flight.open);
             slot.notify.notify_one();
         }
+        left
     }
 
     /// Ends flights whose outcome is committed; those with a time are due again then.
@@ -266,63 +282,4 @@ impl Slot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(event: i64) -> Open {
-        Open { event, attempts: 0, base: 0, cached: None }
-    }
-
-    fn add(due: &Due, places: impl IntoIterator<Item = Place>) {
-        let crm: Arc<str> = "crm".into();
-        due.add(places.into_iter().map(|place| (crm.clone(), place, open(place.1))).collect());
-    }
-
-    fn take(due: &Due, limit: usize, now: i64) -> Vec<i64> {
-        due.take("crm", limit, now).0.into_iter().map(|taken| taken.delivery).collect()
-    }
-
-    #[test]
-    fn the_oldest_due_come_first_and_the_future_not_at_all() {
-        let due = Due::new(100, 0);
-        add(&due, [(5, 1), (3, 2), (9, 3), (3, 4)]);
-        assert_eq!(take(&due, 2, 5), [2, 4]);
-        assert_eq!(take(&due, 9, 5), [1]);
-        assert_eq!(take(&due, 9, 5), [0; 0]);
-        assert_eq!(due.next("crm").map(|time| time.as_microsecond()), Some(9));
-    }
-
-    #[test]
-    fn beyond_the_bound_the_file_is_asked_from_the_horizon() {
-        let due = Due::new(4, 0);
-        add(&due, (1..=6).map(|n| (1, n)));
-        assert_eq!(due.horizon("crm"), Some((1, 5)));
-        add(&due, [(2, 7)]);
-        let (taken, refill) = due.take("crm", 9, 9);
-        assert_eq!((taken.len(), refill), (4, true));
-        assert!(!due.take("crm", 9, 9).1, "asked once");
-        due.refill(&"crm".into(), (5..=7).map(|n| ((1, n), open(n))).collect(), true);
-        assert_eq!((take(&due, 9, 9), due.horizon("crm")), (vec![5, 6, 7], None));
-    }
-
-    #[test]
-    fn what_is_put_back_is_found_although_the_horizon_came_nearer() {
-        let due = Due::new(4, 0);
-        add(&due, (1..=8).map(|n| (n, n)));
-        assert_eq!(take(&due, 4, 99), [1, 2, 3, 4]);
-        due.put_back([2, 4]);
-        assert_eq!(take(&due, 9, 99), [2, 4]);
-    }
-
-    #[test]
-    fn a_landed_delivery_is_due_again_only_at_its_time_and_once() {
-        let due = Due::new(4, 0);
-        add(&due, [(1, 1)]);
-        assert_eq!(take(&due, 1, 1), [1]);
-        assert!(due.settling(1).is_some() && due.settling(1).is_none());
-        due.landed(vec![(1, Some(50))]);
-        assert_eq!(take(&due, 1, 49), [0; 0]);
-        let (taken, _) = due.take("crm", 1, 50);
-        assert_eq!(taken[0].open.attempts, 1);
-    }
-}
+mod tests;

@@ -37,6 +37,7 @@ pub(super) fn commit(
     let mut answers: Vec<(Sender<Recorded>, Result<Recorded, JournalError>)> = Vec::with_capacity(records.len());
     let mut waiting: Vec<Sender<Recorded>> = Vec::new();
     let mut planned = Planned::new();
+    let mut landed = Vec::with_capacity(settled.len());
 
     let write = || -> rusqlite::Result<()> {
         ready?;
@@ -50,7 +51,9 @@ pub(super) fn commit(
                 }
             }
         }
-        settled.iter().try_for_each(|settling| settling.write(conn))?;
+        for settling in &settled {
+            landed.push((settling.delivery(), settling.write(conn, &mut planned)?));
+        }
         rejected.into_iter().try_for_each(|kept| shelf.put(conn, &mut ingest.ids, kept))?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
@@ -64,7 +67,7 @@ pub(super) fn commit(
         Ok(()) => {
             ingest.keys.commit();
             shared.due.add(planned);
-            shared.due.landed(settled.iter().map(Settling::landing).collect());
+            shared.due.landed(landed);
             shared.rejections.store(shelf.count, Ordering::Relaxed);
             Outcome::Committed(Sender::send_all(answers))
         }

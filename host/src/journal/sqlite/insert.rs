@@ -11,7 +11,7 @@ use super::due::{AT_ONCE, Due, Open, Place};
 use super::ids::Ids;
 use super::prepare::{self, Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
-use super::rows;
+use super::{order, rows};
 use crate::journal::Recorded;
 use crate::reason::{Reason, Rejection};
 
@@ -44,7 +44,8 @@ impl<'c> Ingest<'c> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             delivery: conn.prepare(
-                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next) VALUES (?, ?, ?, 0, 0, 0, ?)",
+                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, order_key) \
+                 VALUES (?, ?, ?, ?, 0, 0, ?, ?)",
             )?,
             ids,
             keys,
@@ -132,7 +133,7 @@ impl<'c> Ingest<'c> {
         let mut accepted = Vec::with_capacity(new.len());
         let mut went = HashSet::new();
         for (mut event, _) in prepared.events.into_iter().zip(new).filter(|(_, new)| **new) {
-            event.to.retain(|destination| !prepared.once.contains(destination) || went.insert(destination.clone()));
+            event.to.retain(|(to, _)| !prepared.once.contains(to) || went.insert(to.clone()));
             self.keys.add(event.key.hash, dedup::hold(&event.key, received));
             let (number, id) = self.ids.next_event(now);
             accepted.push(id);
@@ -143,16 +144,20 @@ impl<'c> Ingest<'c> {
                 continue;
             }
             let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
-            for destination in to {
+            for (destination, order) in to {
                 self.ids.delivery += 1;
                 let place = (AT_ONCE, self.ids.delivery);
                 let name = self.destination(&destination)?;
-                self.delivery.execute(params![place.1, number, name, place.0])?;
-                planned.push((
-                    destination,
-                    place,
-                    Open { event: number, attempts: 0, base: 0, cached: cached.clone() },
-                ));
+                let waits = match &order {
+                    Some(key) => order::waits(self.conn, name, key)?,
+                    None => false,
+                };
+                let state = if waits { rows::WAITING } else { rows::PENDING };
+                self.delivery.execute(params![place.1, number, name, state, place.0, order])?;
+                if !waits {
+                    let open = Open { event: number, attempts: 0, base: 0, order, cached: cached.clone() };
+                    planned.push((destination, place, open));
+                }
             }
         }
         Ok(accepted)

@@ -4,6 +4,7 @@
 //! What is due lives in memory and is reloaded from the file; which event goes where is the [`Plan`]'s.
 
 mod answer;
+mod cancel;
 mod capture;
 mod checkpoint;
 mod claim;
@@ -19,6 +20,7 @@ mod insert;
 mod limits;
 mod mark;
 mod open;
+mod order;
 mod prepare;
 mod query;
 mod queue;
@@ -141,6 +143,10 @@ impl Journal for Sqlite {
         self.chore(|answer| queue::Chore::Retry(retry::Retry::new(filter, answer)))
     }
 
+    fn cancel(&self, filter: DeliveryFilter) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Cancel(cancel::Cancel::new(filter, answer)))
+    }
+
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>> {
         self.shared.read(move |conn| query::events(conn, &filter))
     }
@@ -243,6 +249,14 @@ impl Drop for Sqlite {
 impl Shared {
     fn failed(&self, error: &rusqlite::Error) -> JournalError {
         answer::failed(&self.place, error)
+    }
+
+    /// Gives back what was claimed and not tried.
+    fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) {
+        for gone in self.due.put_back(deliveries) {
+            // A closed journal finds the first of every key when it is opened.
+            let _ = self.queue.push_chore(queue::Chore::Leave(gone));
+        }
     }
 
     fn read<T: Send + 'static>(

@@ -16,7 +16,7 @@ use super::queue::Queue;
 use super::readers::Readers;
 use super::reject::Shelf;
 use super::writer::{self, Loaded};
-use super::{Options, Shared, Sqlite, answer, folder, retry, schema, seal};
+use super::{Options, Shared, Sqlite, answer, folder, order, retry, schema, seal};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +175,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     let mark = Mark::open(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
     let loaded = Loaded { ids, keys, shelf, mark };
     let due = Due::new(limits.due, limits.cache_bytes);
+    order::mend(&conn).map_err(failed)?;
     retry::load_open(&conn, &due, limits.due).map_err(failed)?;
     let checkpointer = Checkpointer::start(&file, &limits)?;
     let shared = Arc::new(Shared {

@@ -11,7 +11,7 @@ use super::seal::{DataKey, Vault};
 use super::splice::{Splice, splice};
 use super::sum;
 use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
-use crate::journal::{NewRequest, Plan};
+use crate::journal::{NewRequest, OrderKey, Plan};
 use crate::reason::Rejection;
 use crate::request::Incoming;
 
@@ -54,7 +54,8 @@ pub(super) struct PreparedEvent {
     /// Of its data, where it does not share its request's.
     pub(super) seal: Option<Vec<u8>>,
     pub(super) warnings: Option<String>,
-    pub(super) to: Vec<Arc<str>>,
+    /// Where it goes, and what it is in order by there.
+    pub(super) to: Vec<(Arc<str>, Option<OrderKey>)>,
     pub(super) sum: Option<i64>,
 }
 
@@ -80,7 +81,7 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -
     if let Some(sum) = sum {
         events.iter_mut().for_each(|event| event.sum = Some(event.sum(sum)));
     }
-    let shared = events.iter().skip(1).flat_map(|event| &event.to);
+    let shared = events.iter().skip(1).flat_map(|event| &event.to).map(|(to, _)| to);
     let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + stored.headers.len() + request.body.len() + own;
@@ -97,7 +98,11 @@ fn planned(mut event: Event, key: DedupKey, body: &[u8], plan: &dyn Plan) -> Pre
     let mut to = Vec::new();
     if event.state != EventState::Undecoded {
         let mut warnings = Vec::new();
-        to = plan.plan(&event, &mut warnings);
+        let planned = plan.plan(&event, &mut warnings);
+        to.extend(planned.into_iter().map(|to| {
+            let key = plan.order_key(&event, &to, &mut warnings);
+            (to, key)
+        }));
         event.warnings.append(&mut warnings);
         if to.is_empty() {
             event.state = EventState::Unrouted;

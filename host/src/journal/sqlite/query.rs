@@ -52,11 +52,8 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
     // The list before the file: what lands in between is shown as the file says.
     let in_flight = due.in_flight();
     let mut wanted = which(filter);
-    let flying = || in_flight.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-    match filter.state {
-        None => {}
-        Some(DeliveryState::InFlight) => wanted.always(format!("d.state < 2 AND d.id IN ({})", flying())),
-        Some(state) => wanted.always(format!("d.state = {} AND d.id NOT IN ({})", code(state), flying())),
+    if let Some(state) = filter.state {
+        wanted.always(in_state(state, &in_flight));
     }
     let (text, values) = wanted.limited(filter.limit);
     let sql = format!(
@@ -108,6 +105,8 @@ pub(super) fn which(filter: &DeliveryFilter) -> Where {
     wanted.condition(destination, filter.destination.clone());
     of_source(&mut wanted, filter.source.as_deref());
     wanted.glob("e.kind", filter.kind.as_deref());
+    wanted.equals("e.subject", filter.subject.clone());
+    wanted.equals("e.provider_id", filter.provider_id.clone());
     wanted.between("e.received", filter.since, filter.until);
     wanted
 }
@@ -116,13 +115,17 @@ fn of_source(wanted: &mut Where, source: Option<&str>) {
     wanted.condition("e.origin IN (SELECT id FROM origins WHERE source = ?)", source.map(str::to_owned));
 }
 
-pub(super) fn code(state: DeliveryState) -> i64 {
+/// The condition for a state; what is in flight is in memory only.
+pub(super) fn in_state(state: DeliveryState, in_flight: &[i64]) -> String {
+    let flying = || in_flight.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     match state {
-        DeliveryState::Pending | DeliveryState::InFlight => rows::PENDING,
-        DeliveryState::Retrying => rows::RETRYING,
-        DeliveryState::Delivered => rows::DELIVERED,
-        DeliveryState::Exhausted => rows::EXHAUSTED,
-        DeliveryState::Cancelled => rows::CANCELLED,
+        DeliveryState::Pending => format!("d.state = 0 AND d.id NOT IN ({})", flying()),
+        DeliveryState::Retrying => format!("d.state = 1 AND d.id NOT IN ({})", flying()),
+        DeliveryState::InFlight => format!("d.state < 2 AND d.id IN ({})", flying()),
+        DeliveryState::Waiting => "d.state = 5".into(),
+        DeliveryState::Delivered => "d.state = 2".into(),
+        DeliveryState::Exhausted => "d.state IN (3, 6)".into(),
+        DeliveryState::Cancelled => "d.state IN (4, 7)".into(),
     }
 }
 
@@ -150,17 +153,22 @@ pub(super) fn stats(conn: &Connection, file: &Path) -> rusqlite::Result<Stats> {
     };
     let last = number("SELECT max(id) FROM events")?.unwrap_or(0).max(schema::meta(&snapshot, "last_event")?);
     let open = number("SELECT count(*) FROM deliveries INDEXED BY deliveries_open WHERE state < 2")?;
-    let exhausted =
-        number("SELECT count(*) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = 3")?;
+    let ended = |states: &str| {
+        format!("SELECT count(*) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state {states}")
+    };
+    let waiting = number(&ended("= 5"))?.unwrap_or(0);
+    let exhausted = number(&ended("IN (3, 6)"))?;
     let oldest = number(
-        "SELECT e.received FROM events e WHERE e.id = (SELECT d.event FROM deliveries d WHERE d.id = \
-         (SELECT min(id) FROM deliveries INDEXED BY deliveries_open WHERE state < 2))",
+        "SELECT e.received FROM events e WHERE e.id = (SELECT d.event FROM deliveries d WHERE d.id = (SELECT min(id) FROM \
+         (SELECT min(id) AS id FROM deliveries INDEXED BY deliveries_open WHERE state < 2 UNION ALL \
+         SELECT min(id) FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = 5)))",
     )?;
     let rejections = number("SELECT count(*) FROM rejections")?;
     let space = Space::of(&snapshot, file)?;
     Ok(Stats {
         events: (last - schema::meta(&snapshot, "deleted_events")?).max(0) as u64,
-        open: open.unwrap_or(0) as u64,
+        open: (open.unwrap_or(0) + waiting) as u64,
+        waiting: waiting as u64,
         exhausted: exhausted.unwrap_or(0) as u64,
         rejections: rejections.unwrap_or(0) as u64,
         rejections_dropped: 0,

@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::Sender;
+use super::cancel::Cancel;
 use super::capture::Capturing;
 use super::erase::Erase;
 use super::limits::Limits;
@@ -15,7 +16,7 @@ use super::reject::Kept;
 use super::retain::Retain;
 use super::retry::Retry;
 use super::settle::Settling;
-use crate::journal::{JournalError, Recorded};
+use crate::journal::{JournalError, OrderKey, Recorded};
 
 /// A group's bounds: one sync pays for many, but nobody waits for all.
 const GROUP: usize = 4_096;
@@ -37,6 +38,7 @@ pub(super) struct Record {
 /// Work that is done in small steps between groups.
 pub(super) enum Chore {
     Retry(Retry),
+    Cancel(Cancel),
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
@@ -44,6 +46,8 @@ pub(super) enum Chore {
     Ready(Sender<()>),
     /// More due deliveries of a destination, from the file.
     Refill(std::sync::Arc<str>),
+    /// The first of a key was cancelled in flight, and was given back untried.
+    Leave((std::sync::Arc<str>, OrderKey, i64)),
 }
 
 /// The next group.
@@ -134,8 +138,8 @@ impl Queue {
 
     pub(super) fn push_chore(&self, chore: Chore) -> Result<(), JournalError> {
         let mut state = self.open_state()?;
-        // A refill is asked for once per destination and carries no caller.
-        if state.chores.len() >= CHORES && !matches!(chore, Chore::Refill(_)) {
+        // A refill is asked for once per destination; it and what leaves carry no caller.
+        if state.chores.len() >= CHORES && !matches!(chore, Chore::Refill(_) | Chore::Leave(_)) {
             return Err(JournalError::Busy);
         }
         state.chores.push(chore);

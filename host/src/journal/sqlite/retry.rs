@@ -6,9 +6,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::answer::Sender;
-use super::due::{AT_ONCE, Due, Open, Place};
+use super::due::{AT_ONCE, Due, Open, Place, Withdrawal};
 use super::insert::Planned;
-use super::query;
+use super::rows::{PENDING, WAITING};
+use super::{order, query};
 use crate::journal::{DeliveryFilter, DeliveryState};
 
 /// Deliveries changed in one step.
@@ -31,13 +32,12 @@ impl Retry {
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
-    pub(super) fn step(&self, conn: &Connection) -> rusqlite::Result<Step> {
+    pub(super) fn step(&self, conn: &Connection, withdrawal: &mut Withdrawal<'_>) -> rusqlite::Result<Step> {
         let mut wanted = query::which(&self.filter);
         match self.filter.state {
-            None => wanted.always("d.state > 2"),
-            Some(state @ (DeliveryState::Exhausted | DeliveryState::Cancelled)) => {
-                wanted.always(format!("d.state > 2 AND d.state = {}", query::code(state)));
-            }
+            None => wanted.always("d.state > 2 AND d.state <> 5"),
+            Some(DeliveryState::Exhausted) => wanted.always("d.state > 2 AND d.state IN (3, 6)"),
+            Some(DeliveryState::Cancelled) => wanted.always("d.state > 2 AND d.state IN (4, 7)"),
             Some(_) => return Ok(Step::default()),
         }
         let (state, id) = self.after;
@@ -55,28 +55,51 @@ impl Retry {
         let index = if one { "deliveries d" } else { "deliveries d INDEXED BY deliveries_failed" };
         let from = query::DELIVERIES.replacen("deliveries d", index, 1);
         let sql = format!(
-            "SELECT d.id, d.event, d.attempts, n.name, d.state FROM {from} {text} ORDER BY d.state, d.id LIMIT ?"
+            "SELECT d.id, d.event, d.attempts, n.name, d.state, d.order_key FROM {from} {text} ORDER BY d.state, d.id LIMIT ?"
         );
         let found = |row: &Row<'_>| {
-            let attempts = row.get(2)?;
-            let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
+            let (attempts, order) = (row.get(2)?, row.get(5)?);
+            let open = Open { event: row.get(1)?, attempts, base: attempts, order, cached: None };
             Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (AT_ONCE, row.get(0)?), open)))
         };
         let found: Vec<_> =
             conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
         let after = found.last().map_or(self.after, |(state, (_, place, _))| (*state, place.1));
-        let rows: Planned = found.into_iter().map(|(_, planned)| planned).collect();
-        let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, reason = NULL WHERE id = ?";
-        for (_, place, _) in &rows {
-            conn.prepare_cached(again)?.execute(params![place.0, place.1])?;
+        let (count, mut rows) = (found.len(), Planned::new());
+        for (state, delivery) in found {
+            again(conn, state, delivery, withdrawal, &mut rows)?;
         }
-        Ok(Step { more: rows.len() == room, rows, after })
+        Ok(Step { more: count == room, count: count as u64, rows, after })
     }
 
     pub(super) fn committed(&mut self, step: &Step) {
-        self.done += step.rows.len() as u64;
+        self.done += step.count;
         self.after = step.after;
     }
+}
+
+/// Makes one due again, or lets it wait behind another one of its key.
+fn again(
+    conn: &Connection,
+    state: i64,
+    delivery: (Arc<str>, Place, Open),
+    withdrawal: &mut Withdrawal<'_>,
+    due: &mut Planned,
+) -> rusqlite::Result<()> {
+    let (destination, (next, id), open) = &delivery;
+    // Cancelled in flight: that try is the first.
+    let flies = withdrawal.resume(*id);
+    let waits = match &open.order {
+        Some(key) if !flies => order::waits_again(conn, destination, key, (state, *id), withdrawal, due)?,
+        _ => false,
+    };
+    let state = if waits { WAITING } else { PENDING };
+    let again = "UPDATE deliveries SET state = ?, next = ?, base = attempts, reason = NULL WHERE id = ?";
+    conn.prepare_cached(again)?.execute(params![state, next, id])?;
+    if !waits && !flies {
+        due.push(delivery);
+    }
+    Ok(())
 }
 
 /// What one step made due.
@@ -84,6 +107,7 @@ impl Retry {
 pub(super) struct Step {
     pub(super) rows: Planned,
     pub(super) more: bool,
+    count: u64,
     after: (i64, i64),
 }
 
@@ -114,13 +138,14 @@ pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit
 
 fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
     let mut select = conn.prepare_cached(
-        "SELECT next, id, event, attempts, base FROM deliveries INDEXED BY deliveries_open \
+        "SELECT next, id, event, attempts, base, order_key FROM deliveries INDEXED BY deliveries_open \
          WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?) AND (next, id) >= (?, ?) \
          ORDER BY next, id LIMIT ?",
     )?;
     let values = [Value::from(name.to_owned()), from.0.into(), from.1.into(), (limit as i64).into()];
     let rows = select.query_map(params_from_iter(values), |row| {
-        let open = Open { event: row.get(2)?, attempts: row.get(3)?, base: row.get(4)?, cached: None };
+        let open =
+            Open { event: row.get(2)?, attempts: row.get(3)?, base: row.get(4)?, order: row.get(5)?, cached: None };
         Ok(((row.get(0)?, row.get(1)?), open))
     })?;
     rows.collect()

@@ -50,13 +50,20 @@ pub(super) const RETRYING: i64 = 1;
 pub(super) const DELIVERED: i64 = 2;
 pub(super) const EXHAUSTED: i64 = 3;
 pub(super) const CANCELLED: i64 = 4;
+/// Behind an earlier one of its key.
+pub(super) const WAITING: i64 = 5;
+/// Exhausted, and those behind it of its key wait.
+pub(super) const HELD: i64 = 6;
+/// Cancelled, and those behind it of its key wait until the try that is under way is over.
+pub(super) const LEAVING: i64 = 7;
 
 pub(super) fn delivery_state(code: i64) -> DeliveryState {
     match code {
         PENDING => DeliveryState::Pending,
         RETRYING => DeliveryState::Retrying,
         DELIVERED => DeliveryState::Delivered,
-        EXHAUSTED => DeliveryState::Exhausted,
+        EXHAUSTED | HELD => DeliveryState::Exhausted,
+        WAITING => DeliveryState::Waiting,
         _ => DeliveryState::Cancelled,
     }
 }

@@ -1,10 +1,10 @@
 -- What layout 3 adds: order, replays, pauses, and what is known of a rejection.
 
 -- Deliveries of one destination with the same key go one after the other. More of `state`: 5 waits behind an earlier one
--- of its key, 6 exhausted and holding its key.
+-- of its key, 6 exhausted and holding its key, 7 cancelled and holding it until the try that is under way is over.
 ALTER TABLE deliveries ADD COLUMN order_key BLOB;
 CREATE INDEX deliveries_ordered ON deliveries (destination, order_key, id)
-    WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6);
+    WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6, 7);
 
 -- Deliveries that were added later do not lie beside their event's others.
 ALTER TABLE deliveries ADD COLUMN replay INTEGER;

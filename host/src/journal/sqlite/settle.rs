@@ -6,14 +6,16 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::answer::Sender;
-use super::rows::{DELIVERED, EXHAUSTED, RETRYING};
+use super::insert::Planned;
+use super::rows::{DELIVERED, EXHAUSTED, HELD, RETRYING};
 use super::seal::Vault;
-use super::{Shared, due};
+use super::{Shared, due, order};
 use crate::journal::{Attempt, JournalError, Outcome, Pending, Settled};
 
 /// One delivery's outcome on its way to the file.
 pub(super) struct Settling {
     delivery: i64,
+    destination: Arc<str>,
     open: due::Open,
     attempt: Attempt,
     /// The start of the destination's answer, as the file keeps it.
@@ -50,15 +52,15 @@ pub(super) fn submit(shared: &Shared, settled: Vec<Settled>) -> Pending<()> {
     let mut queued = Vec::with_capacity(settled.len());
     for Settled { delivery, attempt, outcome } in settled {
         let delivery = delivery as i64;
-        let Some(open) = shared.due.settling(delivery) else { continue };
+        let Some((destination, open)) = shared.due.settling(delivery) else { continue };
         if outcome == Outcome::Released {
             released.push(delivery);
             continue;
         }
         let text = kept(&attempt, shared.vault.as_ref());
-        queued.push(Settling { delivery, open, attempt, text, outcome, answer: answer.clone() });
+        queued.push(Settling { delivery, destination, open, attempt, text, outcome, answer: answer.clone() });
     }
-    shared.due.put_back(released);
+    shared.put_back(released);
     if let Err(error) = shared.queue.push_settled(queued) {
         answer.give(Err(error));
     }
@@ -75,40 +77,56 @@ fn kept(attempt: &Attempt, vault: Option<&Vault>) -> Value {
 }
 
 impl Settling {
-    /// Writes the attempt and the delivery's new state.
-    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let attempts = self.open.attempts + 1;
-        let (state, next, reason) = match &self.outcome {
-            Outcome::Delivered => (DELIVERED, None, None),
-            Outcome::Retry(at) => (RETRYING, Some(at.as_microsecond()), None),
-            Outcome::Exhausted(reason) => (EXHAUSTED, None, Some(reason)),
-            Outcome::Released => return Ok(()),
+    /// Writes the attempt and the delivery's new state; what follows for others of its key joins `due`. Says when memory
+    /// is to try it again, once this is committed.
+    pub(super) fn write(&self, conn: &Connection, due: &mut Planned) -> rusqlite::Result<Option<i64>> {
+        let held = |reason: &str| {
+            format!("{reason}; it holds its key: what is behind it waits until it is retried or cancelled")
         };
+        let (state, mut next, reason) = match (&self.outcome, self.open.order) {
+            (Outcome::Delivered, _) => (DELIVERED, None, None),
+            (Outcome::Retry(at), _) => (RETRYING, Some(at.as_microsecond()), None),
+            (Outcome::Held(reason), Some(_)) => (HELD, None, Some(held(reason))),
+            (Outcome::Exhausted(reason) | Outcome::Held(reason), _) => (EXHAUSTED, None, Some(reason.clone())),
+            (Outcome::Released, _) => return Ok(None),
+        };
+        let attempts = self.open.attempts + 1;
+        // What was cancelled meanwhile stays so, unless the destination has it.
+        let open = "UPDATE deliveries SET state = ?1, attempts = ?2, next = ?3, reason = ?4 \
+             WHERE id = ?5 AND (state < 2 OR ?1 = 2)";
+        let is_open = conn.prepare_cached(open)?.execute(params![state, attempts, next, reason, self.delivery])? > 0;
+        if !is_open {
+            next = None;
+        }
+        let tried = "UPDATE deliveries SET state = 4, attempts = ? WHERE id = ?";
+        // Retention may have taken what was cancelled.
+        if is_open || conn.prepare_cached(tried)?.execute(params![attempts, self.delivery])? > 0 {
+            self.write_attempt(conn, attempts)?;
+        }
+        let Some(key) = &self.open.order else { return Ok(next) };
+        if next.is_none() {
+            order::hand_over(conn, &self.destination, key, due)?;
+        } else if order::let_pass(conn, &self.destination, key, self.delivery, due)? {
+            next = None;
+        }
+        Ok(next)
+    }
+
+    fn write_attempt(&self, conn: &Connection, number: u32) -> rusqlite::Result<()> {
         let attempt = &self.attempt;
         conn.prepare_cached(
             "INSERT INTO attempts (delivery, number, at, took_ms, status, error, answer) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             self.delivery,
-            attempts,
+            number,
             attempt.at.as_microsecond(),
             i64::try_from(attempt.took_ms).unwrap_or(i64::MAX),
             attempt.status,
             attempt.error,
             self.text
         ])?;
-        conn.prepare_cached("UPDATE deliveries SET state = ?, attempts = ?, next = ?, reason = ? WHERE id = ?")?
-            .execute(params![state, attempts, next, reason, self.delivery])?;
         Ok(())
-    }
-
-    /// What memory does once it is committed.
-    pub(super) fn landing(&self) -> (i64, Option<i64>) {
-        let next = match &self.outcome {
-            Outcome::Retry(at) => Some(at.as_microsecond()),
-            _ => None,
-        };
-        (self.delivery, next)
     }
 
     pub(super) fn delivery(&self) -> i64 {

@@ -2,26 +2,28 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::answer::Sender;
+use super::cancel::Cancel;
 use super::capture::{self, Capturing};
 use super::checkpoint::Checkpointer;
 use super::dedup::Keys;
 use super::erase::Erase;
 use super::group::{self, Outcome};
 use super::ids::Ids;
-use super::insert::Ingest;
+use super::insert::{Ingest, Planned};
 use super::mark::Mark;
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
 use super::retain::{Beside, Retain};
 use super::space::Space;
-use super::{Shared, retry, schema};
-use crate::journal::{JournalError, Recorded, Undelivered};
+use super::{Shared, order, retry, schema};
+use crate::journal::{JournalError, OrderKey, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
 const REST: u32 = 4;
@@ -54,6 +56,8 @@ struct Writer<'c> {
     kept: Instant,
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
+    /// What could not be written of those that were cancelled in flight.
+    leaving: Vec<(Arc<str>, OrderKey, i64)>,
     undelivered: Undelivered<Recorded>,
     /// Whether commits wait for the disk now.
     synced: bool,
@@ -76,6 +80,7 @@ pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpo
             kept: Instant::now(),
             checkpointer: &mut checkpointer,
             chores: VecDeque::new(),
+            leaving: Vec::new(),
             undelivered: Undelivered::none(),
             synced: true,
             failing: false,
@@ -167,6 +172,7 @@ impl Writer<'_> {
         match outcome {
             Outcome::Committed(undelivered) => {
                 self.undelivered = undelivered;
+                self.chores.extend(self.leaving.drain(..).map(Chore::Leave));
                 self.healthy(durable);
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);
@@ -207,6 +213,8 @@ impl Writer<'_> {
                 }
             }
             Chore::Retry(retry) => self.retry(retry),
+            Chore::Cancel(cancel) => self.cancel(cancel),
+            Chore::Leave(gone) => self.leave(gone),
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
@@ -216,8 +224,10 @@ impl Writer<'_> {
     }
 
     fn retry(&mut self, mut retry: retry::Retry) {
-        match self.unsynced(|writer| retry.step(writer.conn)) {
+        let mut withdrawal = self.shared.due.withdrawal();
+        match self.unsynced(|writer| retry.step(writer.conn, &mut withdrawal)) {
             Ok(step) => {
+                withdrawal.commit();
                 retry.committed(&step);
                 let more = step.more;
                 self.shared.due.add(step.rows);
@@ -230,6 +240,35 @@ impl Writer<'_> {
             Err(error) => {
                 let _ = retry.answer.send(Err(self.shared.failed(&error)));
             }
+        }
+    }
+
+    fn cancel(&mut self, mut cancel: Cancel) {
+        let shared = self.shared;
+        let mut withdrawal = shared.due.withdrawal();
+        match self.unsynced(|writer| cancel.step(writer.conn, &shared.due, &mut withdrawal)) {
+            Ok(step) => {
+                withdrawal.commit();
+                cancel.committed(&step);
+                shared.due.add(step.due);
+                if cancel.is_done() {
+                    let _ = cancel.answer.send(Ok(cancel.done));
+                } else {
+                    self.chores.push_back(Chore::Cancel(cancel));
+                }
+            }
+            Err(error) => {
+                let _ = cancel.answer.send(Err(shared.failed(&error)));
+            }
+        }
+    }
+
+    fn leave(&mut self, gone: (Arc<str>, OrderKey, i64)) {
+        let mut due = Planned::new();
+        match self.unsynced(|writer| order::leave(writer.conn, &gone, &mut due)) {
+            Ok(()) => self.shared.due.add(due),
+            // Tried again when the file can be written.
+            Err(_) => self.leaving.push(gone),
         }
     }
 

@@ -80,6 +80,9 @@ impl Attempts {
             Outcome::Delivered => tracing::debug!(destination, %event, attempt, "delivered"),
             Outcome::Retry(at) => tracing::info!(destination, %event, attempt, again = %at, "not delivered: {error}"),
             Outcome::Exhausted(reason) => tracing::warn!(destination, %event, attempt, "given up: {reason}"),
+            Outcome::Held(reason) => {
+                tracing::warn!(destination, %event, attempt, "given up, and its key is held: {reason}")
+            }
             Outcome::Released => {}
         }
     }

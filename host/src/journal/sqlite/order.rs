@@ -1,0 +1,148 @@
+//! Order per key: of a destination's deliveries with the same key one is open, and the others wait in the file.
+//!
+//! The first of a key is the lowest number that is open, waits or holds. A settlement that ends it makes the next one due,
+//! in the same transaction. One that had ended and is tried again by hand goes first, unless a later one is in flight:
+//! then that one ends its try before.
+
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+
+use super::due::{Open, Place, Withdrawal};
+use super::insert::Planned;
+use super::rows::{CANCELLED, EXHAUSTED, HELD, LEAVING, PENDING, RETRYING, WAITING};
+use crate::journal::OrderKey;
+
+/// Which deliveries count for a key; as the index says it.
+const OF_KEY: &str = "FROM deliveries d INDEXED BY deliveries_ordered \
+    WHERE d.order_key IS NOT NULL AND d.state IN (0, 1, 5, 6, 7)";
+
+/// A delivery that counts for its key.
+struct First {
+    state: i64,
+    place: Place,
+    open: Open,
+}
+
+/// Whether a new delivery has to wait behind another one of its key.
+pub(super) fn waits(conn: &Connection, destination: i64, key: &OrderKey) -> rusqlite::Result<bool> {
+    let any = format!("SELECT EXISTS (SELECT 1 {OF_KEY} AND d.destination = ? AND d.order_key = ?)");
+    conn.prepare_cached(&any)?.query_row(params![destination, key], |row| row.get(0))
+}
+
+/// Nobody of the key is open any more: makes the first that waits due, unless one before it holds the key.
+pub(super) fn hand_over(
+    conn: &Connection,
+    destination: &Arc<str>,
+    key: &OrderKey,
+    due: &mut Planned,
+) -> rusqlite::Result<()> {
+    let Some(first) = first(conn, destination, key, None)?.filter(|first| first.state == WAITING) else {
+        return Ok(());
+    };
+    let state = if first.open.attempts > first.open.base { RETRYING } else { PENDING };
+    set_state(conn)?.execute([state, first.place.1])?;
+    due.push((destination.clone(), first.place, first.open));
+    Ok(())
+}
+
+/// The same for one that was cancelled in flight, when its flight is over.
+pub(super) fn leave(
+    conn: &Connection,
+    (destination, key, delivery): &(Arc<str>, OrderKey, i64),
+    due: &mut Planned,
+) -> rusqlite::Result<()> {
+    let leave = "UPDATE deliveries SET state = ? WHERE id = ? AND state = ?";
+    conn.prepare_cached(leave)?.execute([CANCELLED, *delivery, LEAVING])?;
+    hand_over(conn, destination, key, due)
+}
+
+/// The open one is to be tried again later: lets an earlier one that waits pass, which was tried again by hand
+/// meanwhile. False: it is the first, and stays open.
+pub(super) fn let_pass(
+    conn: &Connection,
+    destination: &Arc<str>,
+    key: &OrderKey,
+    delivery: i64,
+    due: &mut Planned,
+) -> rusqlite::Result<bool> {
+    let earlier = first(conn, destination, key, Some(delivery))?;
+    if !earlier.is_some_and(|earlier| earlier.state == WAITING && earlier.place.1 < delivery) {
+        return Ok(false);
+    }
+    set_state(conn)?.execute([WAITING, delivery])?;
+    hand_over(conn, destination, key, due)?;
+    Ok(true)
+}
+
+/// Whether one that had ended, and is to be tried again, has to wait. A later one that is open waits instead, unless it is
+/// in flight.
+pub(super) fn waits_again(
+    conn: &Connection,
+    destination: &Arc<str>,
+    key: &OrderKey,
+    (state, delivery): (i64, i64),
+    withdrawal: &mut Withdrawal<'_>,
+    due: &mut Planned,
+) -> rusqlite::Result<bool> {
+    let Some(other) = first(conn, destination, key, Some(delivery))? else { return Ok(false) };
+    if other.place.1 < delivery {
+        return Ok(true);
+    }
+    match other.state {
+        // Somebody is open, unless it held the key itself.
+        WAITING => Ok(matches!(state, EXHAUSTED | CANCELLED)),
+        HELD => Ok(false),
+        LEAVING => Ok(true),
+        _ if !withdrawal.take(destination, other.place) => Ok(true),
+        _ => {
+            set_state(conn)?.execute([WAITING, other.place.1])?;
+            due.retain(|(_, place, _)| place.1 != other.place.1);
+            Ok(false)
+        }
+    }
+}
+
+/// At the start nothing is in flight, and the first of every key is open or holds it.
+pub(super) fn mend(conn: &Connection) -> rusqlite::Result<()> {
+    let left = format!("UPDATE deliveries SET state = {CANCELLED} WHERE state > 2 AND state = {LEAVING}");
+    let firsts = format!("SELECT min(d.id) {OF_KEY} GROUP BY d.destination, d.order_key");
+    let transaction = conn.unchecked_transaction()?;
+    let later = format!(
+        "UPDATE deliveries SET state = {WAITING} WHERE id IN (SELECT d.id {OF_KEY} AND d.state < 2) \
+         AND id NOT IN ({firsts})"
+    );
+    let first = format!("UPDATE deliveries SET state = (attempts > base) WHERE state = {WAITING} AND id IN ({firsts})");
+    let mut moved = 0;
+    for change in [left, later, first] {
+        moved += transaction.execute(&change, [])?;
+    }
+    transaction.commit()?;
+    if moved > 0 {
+        tracing::info!(deliveries = moved, "the first of each key is due again after the last stop");
+    }
+    Ok(())
+}
+
+fn first(
+    conn: &Connection,
+    destination: &Arc<str>,
+    key: &OrderKey,
+    but: Option<i64>,
+) -> rusqlite::Result<Option<First>> {
+    let find = format!(
+        "SELECT d.state, d.next, d.id, d.event, d.attempts, d.base {OF_KEY} \
+         AND d.destination = (SELECT id FROM destinations WHERE name = ?) AND d.order_key = ? AND d.id <> ? \
+         ORDER BY d.id LIMIT 1"
+    );
+    let read = |row: &Row<'_>| {
+        let (event, attempts, base) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let open = Open { event, attempts, base, order: Some(*key), cached: None };
+        Ok(First { state: row.get(0)?, place: (row.get::<_, Option<i64>>(1)?.unwrap_or_default(), row.get(2)?), open })
+    };
+    conn.prepare_cached(&find)?.query_row(params![&**destination, key, but.unwrap_or_default()], read).optional()
+}
+
+fn set_state(conn: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    conn.prepare_cached("UPDATE deliveries SET state = ? WHERE id = ?")
+}
