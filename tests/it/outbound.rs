@@ -7,6 +7,7 @@ mod headers;
 mod identity;
 mod judgement;
 mod ledger;
+mod order;
 mod receiver;
 mod restart;
 mod timeouts;

@@ -1,4 +1,4 @@
-//! `/v1/deliveries`: a list, and another try for those that failed for good.
+//! `/v1/deliveries`: a list, another try for those that failed for good, and an end for those that need not arrive.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -21,6 +21,12 @@ pub(super) struct Retried {
     retried: u64,
 }
 
+/// How many are given up.
+#[derive(Serialize)]
+pub(super) struct Cancelled {
+    cancelled: u64,
+}
+
 pub(super) async fn list(
     State(shared): State<Shared>,
     filter: Result<Query<DeliveryFilter>, QueryRejection>,
@@ -38,4 +44,14 @@ pub(super) async fn retry(
     let retried = shared.state.journal.retry(filter).await?;
     tracing::info!(retried, "deliveries are tried again, asked for by the admin API");
     Ok(Json(Retried { retried }))
+}
+
+pub(super) async fn cancel(
+    State(shared): State<Shared>,
+    filter: Result<Json<DeliveryFilter>, JsonRejection>,
+) -> Result<Json<Cancelled>, Failure> {
+    let Json(filter) = filter?;
+    let cancelled = shared.state.journal.cancel(filter).await?;
+    tracing::info!(cancelled, "deliveries are given up, asked for by the admin API");
+    Ok(Json(Cancelled { cancelled }))
 }

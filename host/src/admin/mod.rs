@@ -1,4 +1,4 @@
-//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again, `confirm` and
+//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again, `cancel` gives up, `confirm` and
 //! `discard` are an operator's word on what a sender told, and an operation calls a provider.
 //!
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
@@ -130,6 +130,7 @@ fn router(served: Served) -> Router {
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/retry", post(deliveries::retry))
+        .route("/v1/deliveries/cancel", post(deliveries::cancel))
         .route("/v1/rejections", get(rejections::list))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))

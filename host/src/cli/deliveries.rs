@@ -1,4 +1,4 @@
-//! `hookport deliveries`: where events went, and another try for those that failed.
+//! `hookport deliveries`: where events went, another try for those that failed, an end for those that need not arrive.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -10,9 +10,12 @@ use super::events::read;
 use super::{Failure, filter, output};
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
-/// Show where events went, and try failed deliveries again
+/// Show where events went, try failed deliveries again, give up others
 #[derive(Args)]
-#[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all")]
+#[command(
+    after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all\n  \
+                        hookport deliveries cancel --destination old-crm"
+)]
 pub(super) struct Deliveries {
     #[command(flatten)]
     connection: Connection,
@@ -45,6 +48,27 @@ enum Command {
         #[command(flatten)]
         wanted: Wanted,
         /// Every failed delivery
+        #[arg(long)]
+        all: bool,
+        /// Print the API's document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give up deliveries that have not ended, and release the keys that they hold
+    ///
+    /// One that is being tried ends with that try: delivered, or else cancelled. What has ended stays as it is, but for
+    /// an exhausted delivery that holds its key (on_exhausted = "hold"). A cancelled delivery can be retried.
+    #[command(
+        after_help = "Examples:\n  hookport deliveries cancel 17 18\n  hookport deliveries cancel --destination \
+                            old-crm\n  hookport deliveries cancel --destination bank --state exhausted"
+    )]
+    Cancel {
+        /// The deliveries' numbers
+        #[arg(value_name = "ID", conflicts_with = "all")]
+        ids: Vec<u64>,
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Every delivery that has not ended
         #[arg(long)]
         all: bool,
         /// Print the API's document
@@ -102,6 +126,22 @@ impl Wanted {
         }
     }
 
+    /// One for each number, or one for all that is wanted.
+    fn filters(&self, ids: &[u64]) -> Vec<DeliveryFilter> {
+        match ids {
+            [] => vec![self.filter(0)],
+            ids => ids.iter().map(|id| DeliveryFilter { id: Some(*id), ..self.filter(0) }).collect(),
+        }
+    }
+
+    /// Nothing is done to everything by oversight.
+    fn or_said(&self, ids: &[u64], all: bool) -> Result<(), Failure> {
+        if ids.is_empty() && !all && !self.restricts() {
+            return Err(Failure::unusable("say which deliveries: numbers, a filter, or --all"));
+        }
+        Ok(())
+    }
+
     fn restricts(&self) -> bool {
         let Self { event, destination, state, source, kind, subject, provider_id, since, until } = self;
         let texts = [destination, source, kind, subject, provider_id];
@@ -120,10 +160,12 @@ impl Deliveries {
                 list(&self.connection.open()?, &wanted.filter(limit.unwrap_or(0)), json)
             }
             Command::Retry { ids, wanted, all, json } => {
-                if ids.is_empty() && !all && !wanted.restricts() {
-                    return Err(Failure::unusable("say which deliveries: numbers, a filter, or --all"));
-                }
+                wanted.or_said(&ids, all)?;
                 retry(&self.connection.open()?, &ids, &wanted, json)
+            }
+            Command::Cancel { ids, wanted, all, json } => {
+                wanted.or_said(&ids, all)?;
+                cancel(&self.connection.open()?, &ids, &wanted, json)
             }
         }
     }
@@ -146,12 +188,8 @@ fn retry(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<()
     struct Retried {
         retried: u64,
     }
-    let filters = match ids {
-        [] => vec![wanted.filter(0)],
-        ids => ids.iter().map(|id| DeliveryFilter { id: Some(*id), ..wanted.filter(0) }).collect(),
-    };
     let mut total = 0;
-    for filter in filters {
+    for filter in wanted.filters(ids) {
         total += read::<Retried>(&client.post("/v1/deliveries/retry", &filter)?)?.retried;
     }
     match (json, total) {
@@ -162,6 +200,27 @@ fn retry(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<()
     }
     match total {
         0 => Err(Failure::refused("none of these has failed for good: nothing is tried again")),
+        _ => Ok(()),
+    }
+}
+
+fn cancel(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Cancelled {
+        cancelled: u64,
+    }
+    let mut total = 0;
+    for filter in wanted.filters(ids) {
+        total += read::<Cancelled>(&client.post("/v1/deliveries/cancel", &filter)?)?.cancelled;
+    }
+    match (json, total) {
+        (true, _) => output::line(serde_json::json!({ "cancelled": total }))?,
+        (false, 0) => {}
+        (false, 1) => output::line("1 delivery is cancelled")?,
+        (false, _) => output::line(format_args!("{total} deliveries are cancelled"))?,
+    }
+    match total {
+        0 => Err(Failure::refused("none of these is open or holds its key: nothing is cancelled")),
         _ => Ok(()),
     }
 }

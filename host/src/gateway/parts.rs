@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::{Decoder, Limits};
 use crate::operations::Operations;
-use crate::outbound::{Destination, Routes};
+use crate::outbound::{Destination, Order, Routes};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
@@ -46,8 +46,12 @@ pub fn sources(config: &Config, plugins: &Plugins) -> Result<Sources, Vec<Compla
 pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Complaint>> {
     let complain = |key: String, message: String| config.complaint(&key, message);
     let mut wrong = Vec::new();
-    let mut destinations = Vec::new();
+    let (mut destinations, mut orders) = (Vec::new(), Vec::new());
     for (name, destination) in &config.destinations {
+        match destination.order().map(|order| Order::compile(&order.by)).transpose() {
+            Ok(order) => orders.extend(order.map(|order| (name.as_str(), order))),
+            Err(error) => wrong.push(complain(format!("destinations.{name}.order_by"), error.to_string())),
+        }
         match Destination::build(name, destination) {
             Ok(destination) => destinations.push(destination),
             Err(error) => {
@@ -66,7 +70,7 @@ pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Compla
         (Ok(routes), true) => {
             let raw =
                 destinations.iter().filter(|destination| destination.is_once_per_request()).map(Destination::name);
-            Ok((routes.with_once_per_request(raw), destinations))
+            Ok((routes.with_once_per_request(raw).with_orders(orders), destinations))
         }
         _ => Err(wrong),
     }

@@ -24,6 +24,7 @@ pub struct Destination {
     name: Arc<str>,
     retry: Retry,
     concurrency: usize,
+    holds: bool,
     kind: Kind,
 }
 
@@ -67,11 +68,12 @@ impl Destination {
         use resolved::Destination::{File, Http, Stdout};
         let (kind, concurrency, retry) = match destination {
             Http(http) => (Kind::Http(Box::new(Endpoint::build(http)?)), http.concurrency, http.retry),
-            File { path, format, retry } => (Kind::Lines(Lines::File(path.clone()), *format), 1, *retry),
-            Stdout { format } => (Kind::Lines(Lines::Stdout, *format), 1, Retry::default()),
+            File { path, format, retry, .. } => (Kind::Lines(Lines::File(path.clone()), *format), 1, *retry),
+            Stdout { format, .. } => (Kind::Lines(Lines::Stdout, *format), 1, Retry::default()),
         };
         check(&retry)?;
-        Ok(Self { name: name.into(), retry, concurrency, kind })
+        let holds = destination.order().is_some_and(|order| order.hold);
+        Ok(Self { name: name.into(), retry, concurrency, holds, kind })
     }
 
     /// Its name.
@@ -90,6 +92,11 @@ impl Destination {
 
     pub(super) fn retry(&self) -> &Retry {
         &self.retry
+    }
+
+    /// Whether a delivery that is exhausted holds its key.
+    pub(super) fn holds(&self) -> bool {
+        self.holds
     }
 
     /// Batches that may be under way at once.

@@ -11,6 +11,7 @@ mod http;
 mod judge;
 mod lanes;
 mod lines;
+mod order;
 mod payload;
 mod retry;
 mod routes;
@@ -26,6 +27,7 @@ pub use condition::{Condition, ConditionError};
 pub use destination::{Destination, DestinationError};
 pub use glob::matches as glob_matches;
 pub use lanes::Lanes;
+pub use order::Order;
 pub use routes::{RouteError, Routes};
 pub use sign::SecretError;
 

@@ -2,21 +2,23 @@
 //!
 //! Whether the names in a route exist is the configuration's check; what a `when` means is the condition's.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::condition::{Condition, ConditionError, View};
 use super::glob;
+use super::order::Order;
 use crate::config::written;
 use crate::event::Event;
-use crate::journal::Plan;
+use crate::journal::{OrderKey, Plan};
 
 /// All routes, compiled, in the order of the configuration.
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
     once_per_request: HashSet<Arc<str>>,
+    orders: HashMap<Arc<str>, Order>,
 }
 
 #[derive(Debug)]
@@ -60,12 +62,18 @@ impl Routes {
                 }),
             }
         }
-        if errors.is_empty() { Ok(Self { routes, once_per_request: HashSet::new() }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { routes, ..Self::default() }) } else { Err(errors) }
     }
 
     /// Names the destinations that get a request's bytes and not its events (`format = "raw"`).
     pub fn with_once_per_request<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.once_per_request = names.into_iter().map(Arc::from).collect();
+        self
+    }
+
+    /// Says by what destinations get their events in order.
+    pub fn with_orders<'n>(mut self, orders: impl IntoIterator<Item = (&'n str, Order)>) -> Self {
+        self.orders = orders.into_iter().map(|(name, order)| (name.into(), order)).collect();
         self
     }
 
@@ -93,6 +101,13 @@ impl Plan for Routes {
 
     fn once_per_request(&self, destination: &str) -> bool {
         self.once_per_request.contains(destination)
+    }
+
+    fn order_key(&self, event: &Event, destination: &str, warnings: &mut Vec<String>) -> Option<OrderKey> {
+        self.orders.get(destination)?.key(event).unwrap_or_else(|error| {
+            warnings.push(format!("{destination:?} gets it without order, because its `order_by` failed: {error}"));
+            None
+        })
     }
 }
 
@@ -229,6 +244,19 @@ mod tests {
         assert_eq!(texts[0], r#"routes[0].when (first): line 1, column 1: there is no "evnt" here, only "event""#);
         assert!(texts[1].starts_with("routes[2].when (route 3): line 1, column 8: "), "{}", texts[1]);
         assert_eq!(texts.len(), 2);
+    }
+
+    #[test]
+    fn an_order_that_cannot_be_told_is_none_with_a_warning() {
+        let order = |by| Order::compile(by).unwrap();
+        let orders = [("bank", order("event.data.account")), ("log", order("event.data.missing"))];
+        let routes = Routes::default().with_orders(orders);
+        let event = event("s", "p.x", r#"{"account":7}"#);
+        let mut warnings = Vec::new();
+        assert!(routes.order_key(&event, "bank", &mut warnings).is_some());
+        assert!(routes.order_key(&event, "crm", &mut warnings).is_none() && warnings.is_empty());
+        assert!(routes.order_key(&event, "log", &mut warnings).is_none());
+        assert_eq!(warnings, [r#""log" gets it without order, because its `order_by` failed: there is no "missing""#]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use url::{Host, Url};
 
 use super::{Check, NAME_RULE, is_name};
-use crate::config::resolved::{Destination, Http};
-use crate::config::written;
+use crate::config::resolved::{Destination, Http, Order};
+use crate::config::written::{self, OnExhausted};
 use crate::net::address::is_public;
 
 impl Check<'_> {
@@ -17,6 +17,7 @@ impl Check<'_> {
             if !is_name(name) {
                 self.complain(&["destinations", name], NAME_RULE);
             }
+            self.order(name, written);
             let destination = match written {
                 written::Destination::Http(http) => self.http(name, http).map(Box::new).map(Destination::Http),
                 written::Destination::File(file) => {
@@ -24,9 +25,9 @@ impl Check<'_> {
                         self.complain(&["destinations", name, "path"], "must be a file, such as \"data/events.jsonl\"");
                     }
                     self.retry(name, file.retry);
-                    Some(Destination::File { path: file.path.clone(), format: file.format, retry: file.retry })
+                    Destination::of(written, Vec::new()).ok()
                 }
-                written::Destination::Stdout(stdout) => Some(Destination::Stdout { format: stdout.format }),
+                written::Destination::Stdout(_) => Destination::of(written, Vec::new()).ok(),
             };
             resolved.extend(destination.map(|destination| (name.clone(), destination)));
         }
@@ -56,6 +57,7 @@ impl Check<'_> {
             timeout: written.timeout.0,
             concurrency: written.concurrency,
             retry: written.retry,
+            order: Order::of(written.order_by.as_deref(), written.on_exhausted),
         })
     }
 
@@ -90,6 +92,22 @@ impl Check<'_> {
         if mode & 0o027 != 0 {
             let message = format!("is open to others (mode {mode:04o}): chmod 600 {}", cert.key.display());
             self.warn(&["destinations", name, "client_cert", "key"], message);
+        }
+    }
+
+    fn order(&mut self, name: &str, written: &written::Destination) {
+        let (by, on_exhausted) = match written {
+            written::Destination::Http(http) => (&http.order_by, http.on_exhausted),
+            written::Destination::File(file) => (&file.order_by, file.on_exhausted),
+            written::Destination::Stdout(stdout) => (&stdout.order_by, stdout.on_exhausted),
+        };
+        if let Some(Err(message)) = by.as_deref().map(self.rules.compile) {
+            self.complain(&["destinations", name, "order_by"], format!("is not a CEL expression: {message}"));
+        }
+        if by.is_none() && on_exhausted == OnExhausted::Hold {
+            let message =
+                "holds the key of an exhausted delivery, and there are no keys: say order_by, or leave it out";
+            self.complain(&["destinations", name, "on_exhausted"], message);
         }
     }
 

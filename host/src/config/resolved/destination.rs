@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::environment::Environment;
 use crate::config::resolve::headers;
-use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, Retry};
+use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, OnExhausted, Retry};
 
 /// Where events go.
 #[derive(Debug, Clone)]
@@ -25,11 +25,15 @@ pub enum Destination {
         format: Format,
         /// When to try again.
         retry: Retry,
+        /// What goes after what.
+        order: Option<Order>,
     },
     /// Standard output.
     Stdout {
         /// What a line holds.
         format: Format,
+        /// What goes after what.
+        order: Option<Order>,
     },
 }
 
@@ -51,11 +55,18 @@ impl Destination {
                 timeout: http.timeout.0,
                 concurrency: http.concurrency,
                 retry: http.retry,
+                order: Order::of(http.order_by.as_deref(), http.on_exhausted),
             })),
-            written::Destination::File(file) => {
-                Self::File { path: file.path.clone(), format: file.format, retry: file.retry }
-            }
-            written::Destination::Stdout(stdout) => Self::Stdout { format: stdout.format },
+            written::Destination::File(file) => Self::File {
+                path: file.path.clone(),
+                format: file.format,
+                retry: file.retry,
+                order: Order::of(file.order_by.as_deref(), file.on_exhausted),
+            },
+            written::Destination::Stdout(stdout) => Self::Stdout {
+                format: stdout.format,
+                order: Order::of(stdout.order_by.as_deref(), stdout.on_exhausted),
+            },
         })
     }
 
@@ -63,7 +74,15 @@ impl Destination {
     pub fn format(&self) -> Format {
         match self {
             Self::Http(http) => http.format,
-            Self::File { format, .. } | Self::Stdout { format } => *format,
+            Self::File { format, .. } | Self::Stdout { format, .. } => *format,
+        }
+    }
+
+    /// What goes after what, where it matters.
+    pub fn order(&self) -> Option<&Order> {
+        match self {
+            Self::Http(http) => http.order.as_ref(),
+            Self::File { order, .. } | Self::Stdout { order, .. } => order.as_ref(),
         }
     }
 }
@@ -103,6 +122,24 @@ pub struct Http {
     pub concurrency: usize,
     /// When to try again.
     pub retry: Retry,
+    /// What goes after what.
+    pub order: Option<Order>,
+}
+
+/// `order_by` and `on_exhausted`: deliveries of one key go one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// CEL over the event; what it gives is the key.
+    pub by: String,
+    /// Whether one that is exhausted holds its key.
+    pub hold: bool,
+}
+
+impl Order {
+    /// Takes what was written; none where nothing is in order.
+    pub fn of(by: Option<&str>, on_exhausted: OnExhausted) -> Option<Self> {
+        by.map(|by| Self { by: by.to_owned(), hold: on_exhausted == OnExhausted::Hold })
+    }
 }
 
 /// For a connection where nothing is said; nobody's network needs longer, and a retry finds another address.

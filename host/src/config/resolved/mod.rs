@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
-pub use self::destination::{Destination, Http};
+pub use self::destination::{Destination, Http, Order};
 use super::origin::Origin;
 pub use super::written::{Format, LogFormat, Retry, Route};
 use crate::provider::complaint::Complaint;

@@ -56,6 +56,11 @@ pub struct HttpDestination {
     /// When to try again.
     #[serde(default)]
     pub retry: Retry,
+    /// What its deliveries are in order by: a CEL expression over the event.
+    pub order_by: Option<String>,
+    /// What becomes of the key of one that is exhausted.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
 }
 
 fn sixteen() -> usize {
@@ -84,6 +89,11 @@ pub struct FileDestination {
     /// When to try again.
     #[serde(default)]
     pub retry: Retry,
+    /// What its deliveries are in order by: a CEL expression over the event.
+    pub order_by: Option<String>,
+    /// What becomes of the key of one that is exhausted.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
 }
 
 /// `kind = "stdout"`.
@@ -93,6 +103,11 @@ pub struct StdoutDestination {
     /// What a line holds.
     #[serde(default)]
     pub format: Format,
+    /// What its deliveries are in order by: a CEL expression over the event.
+    pub order_by: Option<String>,
+    /// What becomes of the key of one that is exhausted.
+    #[serde(default)]
+    pub on_exhausted: OnExhausted,
 }
 
 /// What a destination gets.
@@ -106,6 +121,17 @@ pub enum Format {
     Data,
     /// The provider's bytes and headers.
     Raw,
+}
+
+/// What becomes of the key of a delivery that is exhausted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExhausted {
+    /// The next one of the key goes.
+    #[default]
+    Release,
+    /// The others of the key wait until an operator retries or cancels it.
+    Hold,
 }
 
 /// `retry = { ... }`.

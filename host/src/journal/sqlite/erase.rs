@@ -149,6 +149,10 @@ impl Found {
         let later = "UPDATE attempts SET answer = NULL, error = NULL \
             WHERE delivery IN (SELECT id FROM deliveries WHERE event = ? AND replay IS NOT NULL)";
         conn.prepare_cached(later)?.execute([self.id])?;
+        // A hash of what may be a subject.
+        let keys = "UPDATE deliveries SET order_key = NULL WHERE order_key IS NOT NULL \
+            AND (id >= ?1 AND id < ?2 OR id IN (SELECT id FROM deliveries WHERE event = ?3 AND replay IS NOT NULL))";
+        conn.prepare_cached(keys)?.execute([first, end, self.id])?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A route's `when`: CEL over the event, compiled once, evaluated per event.
+//! A route's `when`, or a destination's `order_by`: CEL over the event, compiled once, evaluated per event.
 //!
 //! What the numbers in it mean is left to `numbers`, how an event looks to it to `view`, who is asked to the routes.
 
@@ -74,6 +74,22 @@ impl Condition {
             Ok(Value::Bool(answer)) => Ok(answer),
             _ => Err(format!("it gives {}, not true or false", answer.get_type().name())),
         }
+    }
+
+    /// What it gives, as a text: a number as it is commonly written, and nothing for null and for an empty text.
+    pub(super) fn text(&self, view: &View) -> Result<Option<String>, String> {
+        let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error, &self.keys))?;
+        let text = match Value::try_from(answer.as_ref()) {
+            Ok(Value::Null) => return Ok(None),
+            Ok(Value::String(text)) => text.to_string(),
+            Ok(Value::Int(number)) => number.to_string(),
+            Ok(Value::UInt(number)) => number.to_string(),
+            // Shortest digits: 2.0 is "2".
+            Ok(Value::Float(number)) => number.to_string(),
+            Ok(Value::Bool(answer)) => answer.to_string(),
+            _ => return Err(format!("it gives {}, not a text, a number, true or false", answer.get_type().name())),
+        };
+        Ok((!text.is_empty()).then_some(text))
     }
 }
 
@@ -220,4 +236,4 @@ fn in_words(error: &ExecutionError, keys: &BTreeSet<String>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,7 +11,7 @@ const DATA: &str = r#"{
     "items": [{"price": 5, "count": 2}, {"price": 7.50, "count": 1}], "byCode": {"7": "seven"}
 }"#;
 
-fn event() -> Event {
+pub(crate) fn event() -> Event {
     Event {
         id: Uuid::nil(),
         source: "esim".into(),

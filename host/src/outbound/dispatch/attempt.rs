@@ -41,6 +41,10 @@ impl Attempts {
     fn judged(&self, claimed: &Claimed, reply: Reply, at: Timestamp, took_ms: u64) -> Settled {
         let now = self.clock.now();
         let (outcome, error) = judge(&reply, claimed.attempt, self.destination.retry(), now, rand::random());
+        let outcome = match outcome {
+            Outcome::Exhausted(reason) if self.destination.holds() => Outcome::Held(reason),
+            outcome => outcome,
+        };
         let (status, answer) = match reply {
             Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
             Reply::Written | Reply::Failed(_) => (None, None),
