@@ -14,6 +14,8 @@ pub(crate) mod erase;
 pub(crate) mod keeping;
 #[path = "journal_contract_model.rs"]
 pub(crate) mod model;
+#[path = "journal_contract_replay.rs"]
+pub(crate) mod replay;
 
 use std::sync::Arc;
 
@@ -50,7 +52,7 @@ impl Default for Bounds {
     }
 }
 
-/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere.
+/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere. `raw` gets requests.
 pub(crate) struct ByType;
 
 impl Plan for ByType {
@@ -59,6 +61,10 @@ impl Plan for ByType {
             warnings.push("a rule failed".into());
         }
         event.kind.strip_prefix("to.").map(|to| to.split('+').map(Arc::from).collect()).unwrap_or_default()
+    }
+
+    fn once_per_request(&self, destination: &str) -> bool {
+        destination == "raw"
     }
 }
 
@@ -213,6 +219,13 @@ macro_rules! contract {
             erase {
                 erased_content_is_gone_and_the_event_is_known, what_is_open_keeps_its_content,
                 of_a_batch_one_goes_and_the_others_keep_their_data, a_dry_run_and_a_limit_only_go_so_far,
+            }
+            replay {
+                a_replay_goes_where_it_is_told_or_where_the_plan_says, a_replay_makes_no_delivery_beside_an_open_one,
+                what_was_unrouted_is_routed_by_a_replay, a_dry_replay_says_the_same_and_leaves_nothing,
+                who_gets_requests_gets_each_once_in_a_replay, a_new_content_takes_the_old_ones_place,
+                retention_waits_for_what_is_replayed_and_takes_it_along, pages_go_on_where_the_last_one_ended,
+                what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
             model { dedup_is_the_model_s, }
         );

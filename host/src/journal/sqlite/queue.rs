@@ -12,6 +12,7 @@ use super::erase::Erase;
 use super::limits::Limits;
 use super::prepare::Prepared;
 use super::reject::Kept;
+use super::replay::Redeliver;
 use super::retain::Retain;
 use super::retry::Retry;
 use super::settle::Settling;
@@ -37,6 +38,7 @@ pub(super) struct Record {
 /// Work that is done in small steps between groups.
 pub(super) enum Chore {
     Retry(Retry),
+    Redeliver(Redeliver),
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
