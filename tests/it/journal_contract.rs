@@ -18,6 +18,8 @@ pub(crate) mod model;
 pub(crate) mod order;
 #[path = "journal_contract_order_model.rs"]
 pub(crate) mod order_model;
+#[path = "journal_contract_replay.rs"]
+pub(crate) mod replay;
 
 use std::sync::Arc;
 
@@ -54,8 +56,8 @@ impl Default for Bounds {
     }
 }
 
-/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere. What goes to `bank`
-/// is in order by its subject.
+/// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere. `raw` gets requests,
+/// and what goes to `bank` is in order by its subject.
 pub(crate) struct ByType;
 
 impl Plan for ByType {
@@ -68,6 +70,10 @@ impl Plan for ByType {
 
     fn order_key(&self, event: &Event, destination: &str, _: &mut Vec<String>) -> Option<OrderKey> {
         event.subject.as_deref().filter(|_| destination == "bank").map(|subject| key(subject).hash)
+    }
+
+    fn once_per_request(&self, destination: &str) -> bool {
+        destination == "raw"
     }
 }
 
@@ -230,6 +236,13 @@ macro_rules! contract {
                 cancelled_is_given_up_and_releases_its_key, cancelled_in_flight_ends_with_its_try,
                 what_is_cancelled_in_flight_and_given_back_is_gone, a_destination_that_is_gone_can_be_cleared,
                 cancelling_in_bulk_leaves_others_alone, what_waits_is_shown_and_kept, without_a_key_nothing_waits_or_holds,
+            }
+            replay {
+                a_replay_goes_where_it_is_told_or_where_the_plan_says, a_replay_makes_no_delivery_beside_an_open_one,
+                what_was_unrouted_is_routed_by_a_replay, a_dry_replay_says_the_same_and_leaves_nothing,
+                who_gets_requests_gets_each_once_in_a_replay, a_new_content_takes_the_old_ones_place,
+                retention_waits_for_what_is_replayed_and_takes_it_along, pages_go_on_where_the_last_one_ended,
+                what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
             model { dedup_is_the_model_s, }
             order_model { order_is_the_model_s, }

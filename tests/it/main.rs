@@ -21,6 +21,7 @@ mod operations;
 mod outbound;
 mod plugins;
 mod process;
+mod replay;
 mod serve;
 mod server;
 mod shipped;

@@ -1,4 +1,5 @@
-//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` delivers again, `cancel` gives up, `confirm` and
+//! The admin API: what the journal holds and how the gateway is, as JSON. It shows; `retry` and `replay` deliver again,
+//! `cancel` gives up, `erase` throws content away, `confirm` and
 //! `discard` are an operator's word on what a sender told, and an operation calls a provider.
 //!
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
@@ -11,6 +12,7 @@ mod guard;
 mod health;
 mod operations;
 mod rejections;
+pub mod replay;
 pub mod shown;
 mod sources;
 
@@ -25,6 +27,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -65,6 +68,15 @@ pub trait Confirm: Send + Sync + 'static {
     fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
 }
 
+/// What is kept, looked at with the sources, routes and destinations of now; the gateway knows them.
+pub trait Again: Send + Sync + 'static {
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+
+    /// The destinations' names.
+    fn destinations(&self) -> Vec<String>;
+}
+
 /// What the API shows; a change swaps it whole.
 pub struct State {
     /// Where everything is.
@@ -75,6 +87,8 @@ pub struct State {
     pub redact: Arc<dyn Redact>,
     /// Takes an operator's word.
     pub captures: Arc<dyn Confirm>,
+    /// Looks at what is kept again.
+    pub again: Arc<dyn Again>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -127,6 +141,7 @@ fn router(served: Served) -> Router {
         .route("/v1/events", get(events::list))
         .route("/v1/events/tail", get(events::tail))
         .route("/v1/events/erase", post(events::erase))
+        .route("/v1/events/replay", post(replay::replay))
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/retry", post(deliveries::retry))

@@ -122,8 +122,22 @@ impl Client {
 
     /// Sends a document.
     pub(super) fn post(&self, path: &str, document: &impl Serialize) -> Result<Bytes, Unanswered> {
+        self.post_to(path, &[], document)
+    }
+
+    /// Sends a document, with parameters.
+    pub(super) fn post_to(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        document: &impl Serialize,
+    ) -> Result<Bytes, Unanswered> {
         let body = serde_json::to_vec(document).map_err(|error| Unanswered::Refused(error.to_string()))?;
-        let request = Request::builder().method(Method::POST).uri(self.url(path).as_str());
+        let mut url = self.url(path);
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        let request = Request::builder().method(Method::POST).uri(url.as_str());
         self.send(request.header(CONTENT_TYPE, "application/json"), body.into())
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::client::{Client, Connection};
 use super::events::read;
+use super::progress::Progress;
 use super::{Failure, filter, output};
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
@@ -38,9 +39,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make exhausted or cancelled deliveries due again at once
-    #[command(after_help = "Examples:\n  hookport deliveries retry 17 18\n  hookport deliveries retry --destination \
-                            crm --since 6h\n  hookport deliveries retry --all")]
+    /// Make exhausted or cancelled deliveries due again at once; with --state retrying, those that wait for their next try
+    #[command(
+        after_help = "An event that was delivered once is not held back: a retry by hand goes out whatever is known of \
+                            it.\n\nExamples:\n  hookport deliveries retry 17 18\n  hookport deliveries retry --destination \
+                            crm --since 6h\n  hookport deliveries retry --reason 503 --dry-run\n  hookport deliveries retry \
+                            --destination crm --state retrying\n  hookport deliveries retry --all"
+    )]
     Retry {
         /// The deliveries' numbers
         #[arg(value_name = "ID", conflicts_with = "all")]
@@ -50,6 +55,9 @@ enum Command {
         /// Every failed delivery
         #[arg(long)]
         all: bool,
+        /// Say how many, and do nothing
+        #[arg(long)]
+        dry_run: bool,
         /// Print the API's document
         #[arg(long)]
         json: bool,
@@ -107,12 +115,14 @@ struct Wanted {
     /// Of events received before: RFC 3339, or a while ago (1h)
     #[arg(long, value_name = "TIME", value_parser = filter::time)]
     until: Option<Timestamp>,
+    /// Whose failure says this, in any case: "gone", "connection refused"; or whose last answer had this status: 503
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Wanted {
     fn filter(&self, limit: usize) -> DeliveryFilter {
         DeliveryFilter {
-            id: None,
             event: self.event,
             destination: self.destination.clone(),
             state: self.state,
@@ -122,7 +132,9 @@ impl Wanted {
             provider_id: self.provider_id.clone(),
             since: self.since,
             until: self.until,
+            reason: self.reason.clone(),
             limit,
+            ..DeliveryFilter::default()
         }
     }
 
@@ -143,8 +155,8 @@ impl Wanted {
     }
 
     fn restricts(&self) -> bool {
-        let Self { event, destination, state, source, kind, subject, provider_id, since, until } = self;
-        let texts = [destination, source, kind, subject, provider_id];
+        let Self { event, destination, state, source, kind, subject, provider_id, since, until, reason } = self;
+        let texts = [destination, source, kind, subject, provider_id, reason];
         texts.iter().any(|text| text.is_some())
             || event.is_some()
             || state.is_some()
@@ -159,9 +171,10 @@ impl Deliveries {
             Command::List { wanted, limit, json } => {
                 list(&self.connection.open()?, &wanted.filter(limit.unwrap_or(0)), json)
             }
-            Command::Retry { ids, wanted, all, json } => {
+            Command::Retry { ids, wanted, all, dry_run, json } => {
                 wanted.or_said(&ids, all)?;
-                retry(&self.connection.open()?, &ids, &wanted, json)
+                let filter = DeliveryFilter { ids, ..wanted.filter(0) };
+                retry(&self.connection.open()?, &filter, dry_run, json)
             }
             Command::Cancel { ids, wanted, all, json } => {
                 wanted.or_said(&ids, all)?;
@@ -183,25 +196,54 @@ fn list(client: &Client, filter: &DeliveryFilter, json: bool) -> Result<(), Fail
     print(&read::<Page>(&answer)?.deliveries)
 }
 
-fn retry(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Retried {
-        retried: u64,
-    }
-    let mut total = 0;
-    for filter in wanted.filters(ids) {
-        total += read::<Retried>(&client.post("/v1/deliveries/retry", &filter)?)?.retried;
-    }
-    match (json, total) {
-        (true, _) => output::line(serde_json::json!({ "retried": total }))?,
+#[derive(Deserialize)]
+struct Retried {
+    retried: u64,
+    after: Option<u64>,
+}
+
+fn retry(client: &Client, filter: &DeliveryFilter, dry_run: bool, json: bool) -> Result<(), Failure> {
+    let counted = client.post_to("/v1/deliveries/retry", &[("dry_run", "true")], filter)?;
+    let total = read::<Retried>(&counted)?.retried;
+    let retried = if dry_run { total } else { retry_all(client, filter, total)? };
+    let would = if dry_run {
+        "would be"
+    } else if retried == 1 {
+        "is"
+    } else {
+        "are"
+    };
+    match (json, retried) {
+        (true, _) if dry_run => output::line(serde_json::json!({ "retried": 0, "would_be_retried": retried }))?,
+        (true, _) => output::line(serde_json::json!({ "retried": retried }))?,
         (false, 0) => {}
-        (false, 1) => output::line("1 delivery is due again")?,
-        (false, _) => output::line(format_args!("{total} deliveries are due again"))?,
+        (false, 1) => output::line(format_args!("1 delivery {would} due again"))?,
+        (false, _) => output::line(format_args!("{retried} deliveries {would} due again"))?,
     }
-    match total {
+    match retried {
         0 => Err(Failure::refused("none of these has failed for good: nothing is tried again")),
         _ => Ok(()),
     }
+}
+
+/// Page by page, so that it can be told how far it is.
+fn retry_all(client: &Client, filter: &DeliveryFilter, total: u64) -> Result<u64, Failure> {
+    let states = match filter.state {
+        Some(state) => vec![state],
+        None => vec![DeliveryState::Exhausted, DeliveryState::Cancelled],
+    };
+    let (mut retried, mut progress) = (0, Progress::of(total, "deliveries"));
+    for state in states {
+        let mut after = Some(0);
+        while after.is_some() {
+            let page = DeliveryFilter { state: Some(state), after, ..filter.clone() };
+            let page = read::<Retried>(&client.post("/v1/deliveries/retry", &page)?)?;
+            retried += page.retried;
+            progress.at(retried);
+            after = page.after;
+        }
+    }
+    Ok(retried)
 }
 
 fn cancel(client: &Client, ids: &[u64], wanted: &Wanted, json: bool) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::client::{Client, Connection};
 use super::request::Request;
-use super::{Failure, deliveries, erase, filter, json, output, tail};
+use super::{Failure, deliveries, erase, filter, json, output, replay, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
 
@@ -65,6 +65,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    Replay(replay::Replay),
     /// Show events as they come, until Ctrl-C; goes on after a restart of the gateway
     #[command(after_help = "Examples:\n  hookport events tail\n  hookport events tail --source esim --json | jq \
                             .event.data\n  hookport events tail --since 10m")]
@@ -79,7 +80,7 @@ enum Command {
 
 /// Which events.
 #[derive(Args)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -104,9 +105,9 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn filter(self, limit: usize) -> EventFilter {
+    pub(super) fn filter(self, limit: usize) -> EventFilter {
         let Self { source, kind, subject, provider_id, state, since, until } = self;
-        EventFilter { id: None, source, kind, subject, provider_id, state, since, until, after: None, limit }
+        EventFilter { source, kind, subject, provider_id, state, since, until, limit, ..EventFilter::default() }
     }
 }
 
@@ -142,6 +143,7 @@ impl Events {
                 }
                 erase::run(&client, &ids, &filter, yes, json)
             }
+            Command::Replay(replay) => replay.run(&client),
             Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
         }
     }

@@ -65,7 +65,11 @@ impl Rejections {
         match self.command {
             Command::List { source, reason, since, until, limit, json } => {
                 let limit = limit.unwrap_or(0);
-                list(&client, &RejectionFilter { source, reason, since, until, limit }, json)
+                list(
+                    &client,
+                    &RejectionFilter { source, reason, since, until, limit, ..RejectionFilter::default() },
+                    json,
+                )
             }
             Command::Show { id, json } => show(&client, id, json),
         }

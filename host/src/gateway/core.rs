@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use super::again::Again;
 use super::captures::Captures;
 use super::door::{Bound, Door};
 use super::retention::{self, Keep};
@@ -91,6 +92,7 @@ impl Core {
                 operations,
                 redact: seen,
                 captures: Arc::new(Captures(core.clone())),
+                again: Arc::new(Again::new(&config, &clock)),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),

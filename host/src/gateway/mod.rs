@@ -1,5 +1,6 @@
 //! The gateway, put together: plugins, sources, journal, inbound, outbound, admin. It starts whole or not at all.
 
+mod again;
 mod captures;
 mod core;
 mod door;

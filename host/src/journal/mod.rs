@@ -4,6 +4,7 @@
 
 mod capture;
 mod pending;
+mod replay;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::pending::{Answer, Pending, Undelivered};
+pub use self::replay::{Content, Redelivered, Replay, Replayed};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
 use crate::reason::{Reason, Rejection};
@@ -43,24 +45,32 @@ pub trait Journal: Send + Sync + 'static {
     /// When the destination's next open delivery is due, if it has one that is not in flight.
     fn next_due(&self, destination: &str) -> Option<Timestamp>;
 
-    /// Makes exhausted or cancelled deliveries due again at once, regardless of dedup; says how many.
+    /// Makes exhausted or cancelled deliveries due again at once, regardless of dedup, and hurries those that are retrying
+    /// when the filter asks for these; says how many.
     fn retry(&self, filter: DeliveryFilter) -> Pending<u64>;
 
     /// Gives up deliveries that have not ended, and those that hold their key; says how many. One that is in flight ends
     /// with this try: delivered, or else cancelled.
     fn cancel(&self, filter: DeliveryFilter) -> Pending<u64>;
 
-    /// Newest first.
+    /// Makes new deliveries of stored events, and puts what was decoded again in the place of what was stored: all of it
+    /// in one transaction, so a few hundred events at most.
+    fn redeliver(&self, replay: Replay) -> Pending<Redelivered>;
+
+    /// Newest first, after an event oldest first; then perhaps fewer than the limit, but none only where none is left.
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>>;
 
     /// One event with its request and its deliveries.
     fn event(&self, id: Uuid) -> Pending<Option<EventDetail>>;
 
-    /// Newest first.
+    /// Newest first, after a number oldest first.
     fn deliveries(&self, filter: DeliveryFilter) -> Pending<Vec<Delivery>>;
 
-    /// Newest first.
+    /// Newest first, after a number oldest first.
     fn rejections(&self, filter: RejectionFilter) -> Pending<Vec<Rejected>>;
+
+    /// How many there are of these, whatever the limit.
+    fn count(&self, of: Counted) -> Pending<u64>;
 
     /// One rejection with its request.
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;
@@ -264,6 +274,9 @@ pub struct Delivery {
     pub next: Option<Timestamp>,
     /// Why it ended, where it failed.
     pub reason: Option<String>,
+    /// When the replay began that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Timestamp>,
     /// Every try, oldest first; only where one delivery or event is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries: Vec<Attempt>,
@@ -322,7 +335,10 @@ pub struct EventFilter {
     pub since: Option<Timestamp>,
     /// Received before.
     pub until: Option<Timestamp>,
-    /// Only events after this one, oldest first: for `tail`.
+    /// One of these; empty does not restrict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<Uuid>,
+    /// Only events after this one, oldest first: for `tail`, and for going on.
     pub after: Option<Uuid>,
     /// At most so many; 0 is 100.
     pub limit: usize,
@@ -331,9 +347,9 @@ pub struct EventFilter {
 impl EventFilter {
     /// Whether it names anything at all.
     pub fn restricts(&self) -> bool {
-        let Self { id, source, kind, subject, provider_id, state, since, until, after: _, limit: _ } = self;
+        let Self { id, ids, source, kind, subject, provider_id, state, since, until, after: _, limit: _ } = self;
         let named = source.is_some() || kind.is_some() || subject.is_some() || provider_id.is_some();
-        named || id.is_some() || state.is_some() || since.is_some() || until.is_some()
+        named || id.is_some() || !ids.is_empty() || state.is_some() || since.is_some() || until.is_some()
     }
 }
 
@@ -354,6 +370,9 @@ pub struct Erased {
 pub struct DeliveryFilter {
     /// One delivery.
     pub id: Option<u64>,
+    /// One of these; empty does not restrict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<u64>,
     /// Those of one event.
     pub event: Option<Uuid>,
     /// Those to one destination.
@@ -373,6 +392,10 @@ pub struct DeliveryFilter {
     pub since: Option<Timestamp>,
     /// The event was received before.
     pub until: Option<Timestamp>,
+    /// What is said of why it failed holds this text, or its last answer had this status.
+    pub reason: Option<String>,
+    /// Only those with a greater number, oldest first: for going on.
+    pub after: Option<u64>,
     /// At most so many; 0 is 100, and for `retry` and `cancel` all.
     pub limit: usize,
 }
@@ -389,6 +412,11 @@ pub struct RejectionFilter {
     pub since: Option<Timestamp>,
     /// Received before.
     pub until: Option<Timestamp>,
+    /// One of these; empty does not restrict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<u64>,
+    /// Only those with a greater number, oldest first: for going on.
+    pub after: Option<u64>,
     /// At most so many; 0 is 100.
     pub limit: usize,
 }
@@ -402,6 +430,17 @@ pub struct Shrunk {
     pub bytes: u64,
     /// What is left is too much, and none of it is finished.
     pub over: bool,
+}
+
+/// What can be counted.
+#[derive(Debug, Clone)]
+pub enum Counted {
+    /// Events.
+    Events(EventFilter),
+    /// Deliveries.
+    Deliveries(DeliveryFilter),
+    /// Rejections.
+    Rejections(RejectionFilter),
 }
 
 /// The journal in numbers.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookport::admin::shown::{PluginShown, SourceShown};
-use hookport::admin::{self, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
+use hookport::admin::{self, Again, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
@@ -18,6 +18,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,6 +58,16 @@ impl Confirm for Nobody {
     }
 }
 
+impl Again for Nobody {
+    fn now(&self) -> Timestamp {
+        Clock::default().now()
+    }
+
+    fn destinations(&self) -> Vec<String> {
+        vec!["crm".into()]
+    }
+}
+
 pub(super) struct Gateway {
     pub(super) address: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
@@ -80,6 +91,7 @@ impl Gateway {
             operations: Arc::default(),
             redact: Arc::new(Masked),
             captures: Arc::new(Nobody),
+            again: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),

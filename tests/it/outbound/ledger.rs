@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
-    Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
-    JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled,
-    Shrunk, Stats,
+    Attempt, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
+    Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Redelivered, Rejected,
+    RejectionFilter, Replay, Settled, Shrunk, Stats,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -139,6 +139,12 @@ impl Journal for Ledger {
         not_kept()
     }
     fn rejections(&self, _: RejectionFilter) -> Pending<Vec<Rejected>> {
+        not_kept()
+    }
+    fn redeliver(&self, _: Replay) -> Pending<Redelivered> {
+        not_kept()
+    }
+    fn count(&self, _: Counted) -> Pending<u64> {
         not_kept()
     }
     fn rejection(&self, _: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

@@ -119,6 +119,36 @@ impl Due {
         woken.iter().for_each(|notify| notify.notify_one());
     }
 
+    /// Moves open deliveries to the front: destination, where it was, and what it is.
+    pub(super) fn hurry(&self, deliveries: Vec<(Arc<str>, Place, Open)>) {
+        let mut hurried = Vec::with_capacity(deliveries.len());
+        {
+            let mut state = self.state();
+            for (destination, place, open) in deliveries {
+                let at_once = (AT_ONCE, place.1);
+                match state.in_flight.get_mut(&place.1) {
+                    // Its attempt decides; one that is put back untried comes to the front.
+                    Some(flight) => flight.place = at_once,
+                    None => {
+                        let waited = state.slot(&destination).ready.remove(&place);
+                        hurried.push((destination, at_once, waited.unwrap_or(open)));
+                    }
+                }
+            }
+        }
+        self.add(hurried);
+    }
+
+    /// What these say has changed: it is read again.
+    pub(super) fn changed(&self, deliveries: Vec<(Arc<str>, Place)>) {
+        let mut state = self.state();
+        for (destination, place) in deliveries {
+            if let Some(open) = state.slot(&destination).ready.get_mut(&place) {
+                open.cached = None;
+            }
+        }
+    }
+
     /// Takes what is due into flight; true if the file has more and should be asked.
     pub(super) fn take(&self, destination: &str, limit: usize, now: i64) -> (Vec<Taken>, bool) {
         let mut state = self.state();
@@ -237,6 +267,10 @@ impl Due {
         let slot = state.slots.get(destination)?;
         let place = slot.ready.first_key_value().map(|(place, _)| *place).or(slot.horizon)?;
         Some(rows::time(place.0))
+    }
+
+    pub(super) fn is_in_flight(&self, delivery: i64) -> bool {
+        self.state().in_flight.contains_key(&delivery)
     }
 
     /// The deliveries in flight, for those who look at the file.

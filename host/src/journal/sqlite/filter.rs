@@ -36,17 +36,31 @@ impl Where {
         }
     }
 
+    /// One of these numbers; none do not restrict.
+    pub(super) fn among(&mut self, column: &str, numbers: &[u64]) {
+        if !numbers.is_empty() {
+            let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+            self.conditions.push(format!("{column} IN ({})", numbers.join(",")));
+        }
+    }
+
     /// A condition without a value.
     pub(super) fn always(&mut self, text: impl Into<String>) {
         self.conditions.push(text.into());
     }
 
-    /// The clause, and the values with the limit as the last; 0 is 100.
-    pub(super) fn limited(mut self, limit: usize) -> (String, Vec<Value>) {
-        let limit = if limit == 0 { LIMIT } else { limit };
-        self.values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
-        let text = if self.conditions.is_empty() { String::new() } else { self.conditions.join(" AND ") };
+    /// The clause, and its values.
+    pub(super) fn unlimited(self) -> (String, Vec<Value>) {
+        let text = self.conditions.join(" AND ");
         (if text.is_empty() { text } else { format!("WHERE {text}") }, self.values)
+    }
+
+    /// The same, with the limit as the last value; 0 is 100.
+    pub(super) fn limited(self, limit: usize) -> (String, Vec<Value>) {
+        let limit = if limit == 0 { LIMIT } else { limit };
+        let (text, mut values) = self.unlimited();
+        values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+        (text, values)
     }
 }
 

@@ -7,17 +7,17 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use uuid::Uuid;
 
 use super::dedup::{self, Keys};
-use super::due::{AT_ONCE, Due, Open, Place};
+use super::due::{AT_ONCE, Cached, Due, Open, Place};
 use super::ids::Ids;
 use super::prepare::{self, Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
 use super::{order, rows};
-use crate::journal::Recorded;
+use crate::journal::{OrderKey, Recorded};
 use crate::reason::{Reason, Rejection};
 
 /// The inserts of a request, compiled once, and what they number and look up.
 pub(super) struct Ingest<'c> {
-    conn: &'c Connection,
+    pub(super) conn: &'c Connection,
     request: Statement<'c>,
     event: Statement<'c>,
     delivery: Statement<'c>,
@@ -44,8 +44,8 @@ impl<'c> Ingest<'c> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             delivery: conn.prepare(
-                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, order_key) \
-                 VALUES (?, ?, ?, ?, 0, 0, ?, ?)",
+                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, order_key, replay) \
+                 VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?)",
             )?,
             ids,
             keys,
@@ -104,7 +104,7 @@ impl<'c> Ingest<'c> {
         due: &Due,
         planned: &mut Planned,
     ) -> rusqlite::Result<Vec<Uuid>> {
-        let origin = self.origin(&prepared)?;
+        let origin = self.origin([prepared.source.clone(), prepared.provider.clone(), prepared.version.clone()])?;
         let request = &prepared.request;
         let received = request.received.as_microsecond();
         self.ids.request += 1;
@@ -138,40 +138,54 @@ impl<'c> Ingest<'c> {
             let (number, id) = self.ids.next_event(now);
             accepted.push(id);
             let first = self.ids.delivery + 1;
-            self.insert_event(&event, number, id, origin, first)?;
+            self.insert_event(&event, event.to.len(), number, id, origin, first)?;
             let PreparedEvent { event, to, .. } = event;
             if to.is_empty() {
                 continue;
             }
             let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
-            for (destination, order) in to {
-                self.ids.delivery += 1;
-                let place = (AT_ONCE, self.ids.delivery);
-                let name = self.destination(&destination)?;
-                let waits = match &order {
-                    Some(key) => order::waits(self.conn, name, key)?,
-                    None => false,
-                };
-                let state = if waits { rows::WAITING } else { rows::PENDING };
-                self.delivery.execute(params![place.1, number, name, state, place.0, order])?;
-                if !waits {
-                    let open = Open { event: number, attempts: 0, base: 0, order, cached: cached.clone() };
-                    planned.push((destination, place, open));
-                }
+            for to in to {
+                self.deliver(number, to, None, cached.clone(), planned)?;
             }
         }
         Ok(accepted)
     }
 
-    fn insert_event(
+    /// A new delivery of an event, which may have to wait behind others of its key; `replay` says which one made it.
+    pub(super) fn deliver(
+        &mut self,
+        event: i64,
+        (destination, order): (Arc<str>, Option<OrderKey>),
+        replay: Option<i64>,
+        cached: Option<Arc<Cached>>,
+        planned: &mut Planned,
+    ) -> rusqlite::Result<()> {
+        self.ids.delivery += 1;
+        let place = (AT_ONCE, self.ids.delivery);
+        let name = self.destination(&destination)?;
+        let waits = match &order {
+            Some(key) => order::waits(self.conn, name, key)?,
+            None => false,
+        };
+        let state = if waits { rows::WAITING } else { rows::PENDING };
+        self.delivery.execute(params![place.1, event, name, state, place.0, order, replay])?;
+        if !waits {
+            planned.push((destination, place, Open { event, attempts: 0, base: 0, order, cached }));
+        }
+        Ok(())
+    }
+
+    /// With so many deliveries that lie side by side from the first on.
+    pub(super) fn insert_event(
         &mut self,
         prepared: &PreparedEvent,
+        deliveries: usize,
         number: i64,
         id: Uuid,
         origin: i64,
         first_delivery: i64,
     ) -> rusqlite::Result<usize> {
-        let PreparedEvent { event, key, data, seal, warnings, to, sum } = prepared;
+        let PreparedEvent { event, key, data, seal, warnings, sum, .. } = prepared;
         let own = (!data.own.is_empty()).then_some(&data.own[..]);
         self.event.execute(params![
             number,
@@ -183,7 +197,7 @@ impl<'c> Ingest<'c> {
             key.hash,
             key.until.map(jiff::Timestamp::as_microsecond),
             first_delivery,
-            to.len() as i64,
+            deliveries as i64,
             event.kind,
             event.subject,
             event.provider_id,
@@ -207,8 +221,8 @@ impl<'c> Ingest<'c> {
         self.destinations.clear();
     }
 
-    fn origin(&mut self, of: &Prepared) -> rusqlite::Result<i64> {
-        let key = [of.source.clone(), of.provider.clone(), of.version.clone()];
+    /// Source, provider and version.
+    pub(super) fn origin(&mut self, key: [Arc<str>; 3]) -> rusqlite::Result<i64> {
         if let Some(id) = self.origins.get(&key) {
             return Ok(*id);
         }
@@ -227,7 +241,7 @@ impl<'c> Ingest<'c> {
         Ok(id)
     }
 
-    fn destination(&mut self, name: &Arc<str>) -> rusqlite::Result<i64> {
+    pub(super) fn destination(&mut self, name: &Arc<str>) -> rusqlite::Result<i64> {
         if let Some(id) = self.destinations.get(name) {
             return Ok(*id);
         }

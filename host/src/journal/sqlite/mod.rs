@@ -26,6 +26,7 @@ mod query;
 mod queue;
 mod readers;
 mod reject;
+mod replay;
 mod retain;
 mod retry;
 mod rows;
@@ -54,8 +55,9 @@ pub use self::open::{OpenError, open};
 use self::retain::Aim;
 pub use self::seal::Vault;
 use super::{
-    Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal, JournalError,
-    NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Shrunk, Stats,
+    Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
+    JournalError, NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Redelivered, Rejected, RejectionFilter,
+    Replay, Settled, Shrunk, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -147,6 +149,13 @@ impl Journal for Sqlite {
         self.chore(|answer| queue::Chore::Cancel(cancel::Cancel::new(filter, answer)))
     }
 
+    fn redeliver(&self, replay: Replay) -> Pending<Redelivered> {
+        let shared = &self.shared;
+        self.chore(|answer| {
+            queue::Chore::Redeliver(replay::Redeliver::new(replay, &*shared.plan, shared.vault.as_ref(), answer))
+        })
+    }
+
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>> {
         self.shared.read(move |conn| query::events(conn, &filter))
     }
@@ -163,6 +172,11 @@ impl Journal for Sqlite {
 
     fn rejections(&self, filter: RejectionFilter) -> Pending<Vec<Rejected>> {
         self.shared.read(move |conn| reject::list(conn, &filter))
+    }
+
+    fn count(&self, of: Counted) -> Pending<u64> {
+        let shared = self.shared.clone();
+        self.shared.read(move |conn| query::count(conn, &of, &shared.due))
     }
 
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

@@ -94,9 +94,9 @@ fn kept(request: Arc<Incoming>) -> Arc<Incoming> {
     if received == request.received { request } else { Arc::new(Incoming { received, ..Incoming::clone(&request) }) }
 }
 
-fn planned(mut event: Event, key: DedupKey, body: &[u8], plan: &dyn Plan) -> PreparedEvent {
+pub(super) fn planned(mut event: Event, key: DedupKey, body: &[u8], plan: &dyn Plan) -> PreparedEvent {
     let mut to = Vec::new();
-    if event.state != EventState::Undecoded {
+    if !matches!(event.state, EventState::Undecoded | EventState::Erased) {
         let mut warnings = Vec::new();
         let planned = plan.plan(&event, &mut warnings);
         to.extend(planned.into_iter().map(|to| {
@@ -160,7 +160,7 @@ impl Stored {
 }
 
 impl PreparedEvent {
-    fn sum(&self, request: i64) -> i64 {
+    pub(super) fn sum(&self, request: i64) -> i64 {
         let Self { event, data, .. } = self;
         sum::Event {
             request,
@@ -178,7 +178,7 @@ impl PreparedEvent {
     }
 
     /// Seals what is its own: by the request's key, or by one of its own.
-    fn seal(&mut self, request: &DataKey, apart: Option<&Vault>) {
+    pub(super) fn seal(&mut self, request: &DataKey, apart: Option<&Vault>) {
         if self.data.own.is_empty() {
             return;
         }

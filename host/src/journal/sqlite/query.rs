@@ -11,15 +11,33 @@ use uuid::Uuid;
 use super::due::{AT_ONCE, Due};
 use super::filter::Where;
 use super::space::Space;
-use super::{ids, rows, schema};
-use crate::event::Event;
-use crate::journal::{Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
+use super::{ids, reject, rows, schema};
+use crate::event::{Data, Event};
+use crate::journal::{Counted, Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
+
+/// Who goes on after an event gets no more than this at a time.
+const PAGE: usize = 8 << 20;
 
 pub(super) fn events(conn: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<Event>> {
     let order = if filter.after.is_some() { "" } else { "DESC" };
     let (text, values) = wanted(filter).limited(filter.limit);
     let sql = format!("SELECT {} FROM {} {text} ORDER BY e.id {order} LIMIT ?", rows::EVENT, rows::EVENT_FROM);
-    conn.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::listed)?.collect()
+    let mut select = conn.prepare_cached(&sql)?;
+    let mut found = select.query_map(params_from_iter(values), rows::listed)?;
+    if filter.after.is_none() {
+        return found.collect();
+    }
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE
+        && let Some(event) = found.next().transpose()?
+    {
+        bytes += match &event.data {
+            Data::Json(data) | Data::Bytes(data, _) => data.len(),
+            Data::None => 0,
+        };
+        events.push(event);
+    }
+    Ok(events)
 }
 
 /// The filter's conditions.
@@ -34,6 +52,11 @@ pub(super) fn wanted(filter: &EventFilter) -> Where {
     wanted.equals("e.state", filter.state.map(rows::state_code));
     wanted.between("e.received", filter.since, filter.until);
     wanted.condition("e.id > ?", filter.after.map(ids::number));
+    if !filter.ids.is_empty() {
+        let numbers: Vec<String> = filter.ids.iter().map(|id| ids::number(*id).to_string()).collect();
+        let uuids: Vec<String> = filter.ids.iter().map(|id| format!("x'{}'", id.simple())).collect();
+        wanted.always(format!("e.id IN ({}) AND e.uuid IN ({})", numbers.join(","), uuids.join(",")));
+    }
     wanted
 }
 
@@ -51,14 +74,11 @@ pub(super) fn event(conn: &Connection, id: Uuid, due: &Due) -> rusqlite::Result<
 pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) -> rusqlite::Result<Vec<Delivery>> {
     // The list before the file: what lands in between is shown as the file says.
     let in_flight = due.in_flight();
-    let mut wanted = which(filter);
-    if let Some(state) = filter.state {
-        wanted.always(in_state(state, &in_flight));
-    }
-    let (text, values) = wanted.limited(filter.limit);
+    let (text, values) = wanted_in_state(filter, &in_flight).limited(filter.limit);
+    let order = if filter.after.is_some() { "" } else { "DESC" };
     let sql = format!(
-        "SELECT d.id, e.uuid, e.kind, o.source, n.name, d.state, d.attempts, d.next, d.reason FROM {DELIVERIES} {text} \
-         ORDER BY d.id DESC LIMIT ?"
+        "SELECT d.id, e.uuid, e.kind, o.source, n.name, d.state, d.attempts, d.next, d.reason, d.replay FROM {DELIVERIES} {text} \
+         ORDER BY d.id {order} LIMIT ?"
     );
     let read = |row: &Row<'_>| {
         let id: i64 = row.get(0)?;
@@ -74,6 +94,7 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
             attempts: row.get(6)?,
             next: row.get::<_, Option<i64>>(7)?.filter(|next| !flying && *next != AT_ONCE).map(rows::time),
             reason: row.get(8)?,
+            replay: row.get::<_, Option<i64>>(9)?.map(rows::time),
             tries: Vec::new(),
         })
     };
@@ -86,19 +107,55 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
     Ok(found)
 }
 
+/// The filter's conditions, with its state.
+fn wanted_in_state(filter: &DeliveryFilter, in_flight: &[i64]) -> Where {
+    let mut wanted = which(filter);
+    if let Some(state) = filter.state {
+        wanted.always(in_state(state, in_flight));
+    }
+    wanted
+}
+
+/// How many, whatever the limit.
+pub(super) fn count(conn: &Connection, of: &Counted, due: &Due) -> rusqlite::Result<u64> {
+    let (from, (text, values)) = match of {
+        Counted::Events(filter) => ("events e", wanted(filter).unlimited()),
+        Counted::Deliveries(filter) => (DELIVERIES, wanted_in_state(filter, &due.in_flight()).unlimited()),
+        Counted::Rejections(filter) => ("rejections", reject::which(filter).unlimited()),
+    };
+    let sql = format!("SELECT count(*) FROM {from} {text}");
+    conn.prepare(&sql)?.query_row(params_from_iter(values), |row| rows::unsigned(row, 0))
+}
+
 /// Deliveries with their events, sources and destinations.
 pub(super) const DELIVERIES: &str = "deliveries d CROSS JOIN events e ON e.id = d.event \
     CROSS JOIN origins o ON o.id = e.origin CROSS JOIN destinations n ON n.id = d.destination";
 
+/// The numbers of an event's deliveries: those that were planned lie side by side, and an index has those added since.
+pub(super) fn of_event(number: &str) -> String {
+    format!(
+        "SELECT p.id FROM events x JOIN deliveries p ON p.id >= x.first_delivery AND p.id < x.first_delivery + x.deliveries \
+         WHERE x.id = {number} UNION ALL \
+         SELECT r.id FROM deliveries r INDEXED BY deliveries_replayed WHERE r.event = {number} AND r.replay IS NOT NULL"
+    )
+}
+
+/// Case does not matter, and a status may stand alone.
+const FAILED_WITH: &str = "EXISTS (SELECT 1 FROM (SELECT lower(?) AS wanted) \
+    LEFT JOIN attempts a ON a.delivery = d.id AND a.number = d.attempts \
+    WHERE instr(lower(coalesce(d.reason, '') || ' ' || coalesce(a.error, '')), wanted) > 0 OR CAST(a.status AS TEXT) = wanted)";
+
 /// The filter's conditions but its state.
 pub(super) fn which(filter: &DeliveryFilter) -> Where {
     let mut wanted = Where::default();
-    wanted.equals("d.id", filter.id.map(|id| i64::try_from(id).unwrap_or(i64::MAX)));
+    let number = |id: u64| i64::try_from(id).unwrap_or(i64::MAX);
+    wanted.equals("d.id", filter.id.map(number));
+    wanted.among("d.id", &filter.ids);
+    wanted.condition("d.id > ?", filter.after.map(number));
+    wanted.condition(FAILED_WITH, filter.reason.clone());
     if let Some(event) = filter.event {
         let number = ids::number(event);
-        let first = format!("(SELECT first_delivery FROM events WHERE id = {number})");
-        let count = format!("(SELECT deliveries FROM events WHERE id = {number})");
-        wanted.always(format!("d.id >= {first} AND d.id < {first} + {count}"));
+        wanted.always(format!("d.id IN ({})", of_event(&number.to_string())));
         wanted.equals("e.uuid", Some(Value::Blob(event.as_bytes().to_vec())));
     }
     let destination = "d.destination = (SELECT id FROM destinations WHERE name = ?)";
@@ -122,10 +179,11 @@ pub(super) fn in_state(state: DeliveryState, in_flight: &[i64]) -> String {
         DeliveryState::Pending => format!("d.state = 0 AND d.id NOT IN ({})", flying()),
         DeliveryState::Retrying => format!("d.state = 1 AND d.id NOT IN ({})", flying()),
         DeliveryState::InFlight => format!("d.state < 2 AND d.id IN ({})", flying()),
-        DeliveryState::Waiting => "d.state = 5".into(),
         DeliveryState::Delivered => "d.state = 2".into(),
-        DeliveryState::Exhausted => "d.state IN (3, 6)".into(),
-        DeliveryState::Cancelled => "d.state IN (4, 7)".into(),
+        // Said twice, so that the index over those that do not go on is seen to hold them.
+        DeliveryState::Waiting => "d.state > 2 AND d.state = 5".into(),
+        DeliveryState::Exhausted => "d.state > 2 AND d.state IN (3, 6)".into(),
+        DeliveryState::Cancelled => "d.state > 2 AND d.state IN (4, 7)".into(),
     }
 }
 

@@ -13,6 +13,7 @@ use super::erase::Erase;
 use super::limits::Limits;
 use super::prepare::Prepared;
 use super::reject::Kept;
+use super::replay::Redeliver;
 use super::retain::Retain;
 use super::retry::Retry;
 use super::settle::Settling;
@@ -39,6 +40,7 @@ pub(super) struct Record {
 pub(super) enum Chore {
     Retry(Retry),
     Cancel(Cancel),
+    Redeliver(Redeliver),
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),

@@ -134,14 +134,22 @@ const COLUMNS: &str = "id, source, reason, detail, received, peer, method, \
 const CONTENT: &str = "CASE WHEN seal IS NULL THEN headers ELSE opened(seal, headers) END, \
     CASE WHEN seal IS NULL THEN body ELSE opened(seal, body) END";
 
-/// Newest first.
-pub(super) fn list(conn: &Connection, filter: &RejectionFilter) -> rusqlite::Result<Vec<Rejected>> {
+/// The filter's conditions.
+pub(super) fn which(filter: &RejectionFilter) -> Where {
     let mut wanted = Where::default();
     wanted.equals("source", filter.source.clone().map(Value::from));
     wanted.equals("reason", filter.reason.map(|reason| Value::from(reason.code().to_owned())));
     wanted.between("received", filter.since, filter.until);
-    let (text, values) = wanted.limited(filter.limit);
-    let mut select = conn.prepare(&format!("SELECT {COLUMNS} FROM rejections {text} ORDER BY id DESC LIMIT ?"))?;
+    wanted.among("id", &filter.ids);
+    wanted.condition("id > ?", filter.after.map(|after| i64::try_from(after).unwrap_or(i64::MAX)));
+    wanted
+}
+
+/// Newest first, after a number oldest first.
+pub(super) fn list(conn: &Connection, filter: &RejectionFilter) -> rusqlite::Result<Vec<Rejected>> {
+    let order = if filter.after.is_some() { "" } else { "DESC" };
+    let (text, values) = which(filter).limited(filter.limit);
+    let mut select = conn.prepare(&format!("SELECT {COLUMNS} FROM rejections {text} ORDER BY id {order} LIMIT ?"))?;
     select.query_map(rusqlite::params_from_iter(values), rejected)?.collect()
 }
 

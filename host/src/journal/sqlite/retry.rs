@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::answer::Sender;
 use super::due::{AT_ONCE, Due, Open, Place, Withdrawal};
 use super::insert::Planned;
-use super::rows::{PENDING, WAITING};
+use super::rows::{PENDING, RETRYING, WAITING};
 use super::{order, query};
 use crate::journal::{DeliveryFilter, DeliveryState};
 
@@ -33,6 +33,9 @@ impl Retry {
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
     pub(super) fn step(&self, conn: &Connection, withdrawal: &mut Withdrawal<'_>) -> rusqlite::Result<Step> {
+        if self.filter.state == Some(DeliveryState::Retrying) {
+            return self.hurry(conn);
+        }
         let mut wanted = query::which(&self.filter);
         match self.filter.state {
             None => wanted.always("d.state > 2 AND d.state <> 5"),
@@ -42,16 +45,10 @@ impl Retry {
         }
         let (state, id) = self.after;
         wanted.always(format!("(d.state, d.id) > ({state}, {id})"));
-        let room = match self.filter.limit {
-            0 => STEP,
-            limit => STEP.min(limit.saturating_sub(self.done as usize)),
-        };
-        if room == 0 {
-            return Ok(Step::default());
-        }
+        let Some(room) = self.room() else { return Ok(Step::default()) };
         let (text, values) = wanted.limited(room);
         // Those that failed are few among all; one, or those of one event, are found by their numbers.
-        let one = self.filter.id.is_some() || self.filter.event.is_some();
+        let one = self.filter.id.is_some() || self.filter.event.is_some() || !self.filter.ids.is_empty();
         let index = if one { "deliveries d" } else { "deliveries d INDEXED BY deliveries_failed" };
         let from = query::DELIVERIES.replacen("deliveries d", index, 1);
         let sql = format!(
@@ -69,7 +66,41 @@ impl Retry {
         for (state, delivery) in found {
             again(conn, state, delivery, withdrawal, &mut rows)?;
         }
-        Ok(Step { more: count == room, count: count as u64, rows, after })
+        Ok(Step { more: count == room, count: count as u64, rows, after, ..Step::default() })
+    }
+
+    /// Those that are retrying need not wait for their time; how often they were tried stays.
+    fn hurry(&self, conn: &Connection) -> rusqlite::Result<Step> {
+        let Some(room) = self.room() else { return Ok(Step::default()) };
+        let mut wanted = query::which(&self.filter);
+        wanted.always(format!("d.state = {} AND d.id > {} AND d.next > {AT_ONCE}", RETRYING, self.after.1));
+        let (text, values) = wanted.limited(room);
+        let sql = format!(
+            "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.order_key FROM {} {text} ORDER BY d.id LIMIT ?",
+            query::DELIVERIES
+        );
+        let found = |row: &Row<'_>| {
+            let (event, attempts, base, order) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+            let open = Open { event, attempts, base, order, cached: None };
+            Ok((row.get::<_, Arc<str>>(2)?, (row.get(0)?, row.get(1)?), open))
+        };
+        let hurried: Planned =
+            conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
+        for (_, place, _) in &hurried {
+            conn.prepare_cached("UPDATE deliveries SET next = ? WHERE id = ?")?.execute([AT_ONCE, place.1])?;
+        }
+        let after = hurried.last().map_or(self.after, |(_, place, _)| (0, place.1));
+        let count = hurried.len();
+        Ok(Step { more: count == room, count: count as u64, hurried, after, ..Step::default() })
+    }
+
+    /// How many may be changed in this step; none where the limit is reached.
+    fn room(&self) -> Option<usize> {
+        let room = match self.filter.limit {
+            0 => STEP,
+            limit => STEP.min(limit.saturating_sub(usize::try_from(self.done).unwrap_or(usize::MAX))),
+        };
+        (room > 0).then_some(room)
     }
 
     pub(super) fn committed(&mut self, step: &Step) {
@@ -106,6 +137,8 @@ fn again(
 #[derive(Default)]
 pub(super) struct Step {
     pub(super) rows: Planned,
+    /// Those that were to wait, where they were.
+    pub(super) hurried: Planned,
     pub(super) more: bool,
     count: u64,
     after: (i64, i64),

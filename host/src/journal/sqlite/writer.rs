@@ -20,6 +20,7 @@ use super::insert::{Ingest, Planned};
 use super::mark::Mark;
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
+use super::replay::Redeliver;
 use super::retain::{Beside, Retain};
 use super::space::Space;
 use super::{Shared, order, retry, schema};
@@ -215,6 +216,7 @@ impl Writer<'_> {
             Chore::Retry(retry) => self.retry(retry),
             Chore::Cancel(cancel) => self.cancel(cancel),
             Chore::Leave(gone) => self.leave(gone),
+            Chore::Redeliver(redeliver) => self.redeliver(redeliver),
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
@@ -231,6 +233,7 @@ impl Writer<'_> {
                 retry.committed(&step);
                 let more = step.more;
                 self.shared.due.add(step.rows);
+                self.shared.due.hurry(step.hurried);
                 if more {
                     self.chores.push_back(Chore::Retry(retry));
                 } else {
@@ -270,6 +273,22 @@ impl Writer<'_> {
             // Tried again when the file can be written.
             Err(_) => self.leaving.push(gone),
         }
+    }
+
+    fn redeliver(&mut self, mut redeliver: Redeliver) {
+        let (ids, now) = (self.ingest.ids, self.shared.clock.now());
+        let dry = redeliver.dry;
+        let mut step = |writer: &mut Self| redeliver.step(&mut writer.ingest, writer.shared, now);
+        let done = if dry { self.tried(&mut step) } else { self.transaction(true, &mut step) };
+        match &done {
+            Ok(step) if !dry => {
+                self.ingest.keys.commit();
+                self.shared.due.changed(step.changed.clone());
+                self.shared.due.add(step.planned.clone());
+            }
+            _ => self.ingest.roll_back(ids),
+        }
+        let _ = redeliver.answer.send(done.map(|step| step.done).map_err(|error| self.shared.failed(&error)));
     }
 
     fn retain(&mut self, mut retain: Retain) {
@@ -369,6 +388,14 @@ impl Writer<'_> {
     /// A transaction of its own that nobody's ack waits for.
     fn unsynced<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         self.transaction(false, step)
+    }
+
+    /// A transaction that leaves nothing behind.
+    fn tried<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let done = step(self);
+        group::roll_back(self.conn);
+        done
     }
 
     fn transaction<T>(

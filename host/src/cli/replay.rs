@@ -1,0 +1,95 @@
+//! `hookport events replay`: stored events go to destinations again, a batch at a time.
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::client::Client;
+use super::events::{self, Wanted};
+use super::progress::Progress;
+use super::{Failure, filter, output};
+use crate::admin::replay as api;
+use crate::journal::{EventFilter, Redelivered};
+
+/// Send stored events to destinations again, oldest first
+#[derive(Args)]
+#[command(
+    after_help = "An event keeps its id: it is the webhook-id that receivers deduplicate by, so a receiver that has it already may \
+                        ignore it. Where an earlier delivery of the event to the same destination is still open, no other is made. \
+                        A destination with format = \"raw\" gets each request once.\n\nExamples:\n  hookport events replay \
+                        --state unrouted --since 2d\n  hookport events replay --source esim --since 2026-11-20T08:00:00Z --to crm \
+                        --dry-run\n  hookport events replay 0198c5a0-5a7e-7cc3-98c4-dc0c0c07398f --to crm --to log"
+)]
+pub(super) struct Replay {
+    /// The events' ids
+    #[arg(value_name = "ID", conflicts_with = "all")]
+    ids: Vec<Uuid>,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Every stored event
+    #[arg(long)]
+    all: bool,
+    /// At most so many, the oldest
+    #[arg(long, value_name = "N", value_parser = filter::count())]
+    limit: Option<usize>,
+    /// To this destination; several may be named [default: those that the routes choose now]
+    #[arg(long, value_name = "DESTINATION")]
+    to: Vec<String>,
+    /// Say how many, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print a document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(super) fn run(self, client: &Client) -> Result<(), Failure> {
+        let Self { ids, wanted, all, limit, to, dry_run, json } = self;
+        let events = EventFilter { ids, ..wanted.filter(0) };
+        if !all && !events.restricts() && limit.is_none() {
+            return Err(Failure::unusable("say which events: ids, a filter, or --all"));
+        }
+        let mut wanted = api::Wanted { events, to, dry_run, run: None };
+        let (mut done, mut looked_at) = (Redelivered::default(), 0);
+        let mut left = limit;
+        let mut progress = Progress::of(0, "events");
+        loop {
+            wanted.events.limit = left.unwrap_or_default();
+            let batch: api::Batch = events::read(&client.post("/v1/events/replay", &wanted)?)?;
+            if let Some(total) = batch.total {
+                let most = limit.and_then(|limit| u64::try_from(limit).ok()).unwrap_or(u64::MAX);
+                progress = Progress::of(total.min(most), "events");
+            }
+            looked_at += batch.looked_at;
+            done += batch.done;
+            progress.at(looked_at);
+            left = left.map(|left| left.saturating_sub(usize::try_from(batch.looked_at).unwrap_or(usize::MAX)));
+            if batch.after.is_none() || left == Some(0) {
+                break;
+            }
+            (wanted.events.after, wanted.run) = (batch.after, Some(batch.run));
+        }
+        drop(progress);
+        match json {
+            true => output::line(serde_json::json!({ "dry_run": dry_run, "looked_at": looked_at, "done": done }))?,
+            false if looked_at > 0 => said(looked_at, &done, dry_run)?,
+            false => {}
+        }
+        if looked_at == 0 { Err(Failure::refused("no stored event is meant: nothing is replayed")) } else { Ok(()) }
+    }
+}
+
+fn said(looked_at: u64, done: &Redelivered, dry_run: bool) -> Result<(), Failure> {
+    let would = if dry_run { "would be " } else { "" };
+    output::line(format_args!("{} of {looked_at} events: {} deliveries {would}made", done.events, done.deliveries))?;
+    let also = [
+        (done.open, "deliveries not made: an earlier one of the event to the same destination is still open"),
+        (done.unrouted, "events that no route wants: --to names a destination"),
+        (done.undecoded, "events that are not decoded, and go nowhere"),
+        (done.erased, "events whose content was erased"),
+    ];
+    for (count, what) in also.into_iter().filter(|(count, _)| *count > 0) {
+        output::line(format_args!("{count} {what}"))?;
+    }
+    Ok(())
+}

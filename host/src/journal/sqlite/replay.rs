@@ -1,0 +1,302 @@
+//! New deliveries of stored events, and new contents of theirs. Planned on the caller's thread, decided by the writer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::answer::Sender;
+use super::dedup;
+use super::due::Place;
+use super::insert::{Ingest, Planned};
+use super::prepare::{self, PreparedEvent};
+use super::seal::Vault;
+use super::{Shared, ids, query, rows};
+use crate::event::{DedupKey, Event, EventState};
+use crate::journal::{Content, OrderKey, Plan, Redelivered, Replay, Replayed};
+
+/// Some events on their way to new deliveries.
+pub(super) struct Redeliver {
+    run: i64,
+    events: Vec<Item>,
+    /// Whether the routes chose where they go.
+    planned: bool,
+    pub(super) dry: bool,
+    pub(super) answer: Sender<Redelivered>,
+    /// Requests that a destination has got of this replay, for those that get them once.
+    went: HashSet<(i64, Arc<str>)>,
+}
+
+struct Item {
+    event: PreparedEvent,
+    change: Change,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    Replaced,
+    Added,
+}
+
+/// What a step made, for memory once it is committed.
+#[derive(Default)]
+pub(super) struct Step {
+    pub(super) done: Redelivered,
+    pub(super) planned: Planned,
+    pub(super) changed: Vec<(Arc<str>, Place)>,
+}
+
+/// A stored event's numbers.
+struct Stored {
+    number: i64,
+    request: i64,
+    /// The events of its request: the first, and the one behind the last.
+    siblings: (i64, i64),
+    erased: bool,
+    /// The sum of the request; none where it is sealed, or older than sums are.
+    sum: Option<i64>,
+}
+
+impl Redeliver {
+    pub(super) fn new(replay: Replay, plan: &dyn Plan, vault: Option<&Vault>, answer: Sender<Redelivered>) -> Self {
+        let Replay { run, events, to, dry } = replay;
+        let item = |Replayed { event, content }| {
+            let (change, key, body) = match content {
+                Content::Stored => (Change::None, None, Bytes::new()),
+                Content::Replaced(key, body) => (Change::Replaced, Some(key), body),
+                Content::Added(key, body) => (Change::Added, Some(key), body),
+            };
+            // What is stored keeps its own.
+            let key = key.unwrap_or(DedupKey { hash: [0; 16], until: None });
+            // Whether a route wants it is asked again.
+            let state = match event.state {
+                EventState::Undecoded | EventState::Erased => event.state,
+                EventState::Routed | EventState::Unrouted => EventState::Routed,
+            };
+            // Sealed, it has a key of its own and leans on nothing.
+            let body = if vault.is_some() { Bytes::new() } else { body };
+            let mut event = prepare::planned(Event { state, ..event }, key, &body, plan);
+            if let (Some(vault), true) = (vault, change != Change::None) {
+                event.seal(&vault.data_key(), Some(vault));
+            }
+            if !to.is_empty() && !matches!(state, EventState::Undecoded | EventState::Erased) {
+                let mut warnings = Vec::new();
+                let with_key = |to: &Arc<str>| (to.clone(), plan.order_key(&event.event, to, &mut warnings));
+                event.to = to.iter().map(with_key).collect();
+            }
+            Item { event, change }
+        };
+        let events = events.into_iter().map(item).collect();
+        Self { run: run.as_microsecond(), events, planned: to.is_empty(), dry, answer, went: HashSet::new() }
+    }
+
+    /// All of it, inside a transaction.
+    pub(super) fn step(&mut self, ingest: &mut Ingest<'_>, shared: &Shared, now: Timestamp) -> rusqlite::Result<Step> {
+        let mut step = Step::default();
+        ingest.keys.mind_the_clock(now.as_microsecond());
+        for Item { mut event, change } in std::mem::take(&mut self.events) {
+            let Some(stored) = stored(ingest.conn, &event)? else { continue };
+            if stored.erased {
+                step.done.erased += 1;
+                continue;
+            }
+            event.sum = stored.sum.filter(|_| event.seal.is_none()).map(|request| event.sum(request));
+            let number = match change {
+                Change::None => {
+                    if self.planned && event.event.state == EventState::Routed {
+                        let routed = "UPDATE events SET state = 0 WHERE id = ? AND state = 1";
+                        ingest.conn.prepare_cached(routed)?.execute([stored.number])?;
+                    }
+                    stored.number
+                }
+                Change::Replaced => {
+                    replace(ingest, &event, &stored)?;
+                    step.changed.extend(open(ingest.conn, stored.number)?);
+                    stored.number
+                }
+                Change::Added => match add(ingest, &event, &stored, now)? {
+                    Some(number) => {
+                        step.done.added += 1;
+                        number
+                    }
+                    None => continue,
+                },
+            };
+            if event.event.state == EventState::Undecoded {
+                step.done.undecoded += 1;
+                continue;
+            }
+            step.done.unrouted += u64::from(event.to.is_empty());
+            let before = step.done.deliveries;
+            for to in event.to {
+                self.deliver(ingest, shared, (number, change, &stored), to, &mut step)?;
+            }
+            step.done.events += u64::from(step.done.deliveries > before);
+        }
+        Ok(step)
+    }
+
+    /// A delivery, unless this replay made it, or one that is open does as well.
+    fn deliver(
+        &mut self,
+        ingest: &mut Ingest<'_>,
+        shared: &Shared,
+        (number, change, stored): (i64, Change, &Stored),
+        (destination, order): (Arc<str>, Option<OrderKey>),
+        step: &mut Step,
+    ) -> rusqlite::Result<()> {
+        let name = ingest.destination(&destination)?;
+        let once = shared.plan.once_per_request(&destination);
+        if once
+            && (self.went.contains(&(stored.request, destination.clone())) || self.has_gone(ingest, stored, name)?)
+        {
+            return Ok(());
+        }
+        let found = earlier(ingest.conn, number, name, self.run)?;
+        if found.iter().any(|earlier| earlier.of_this_run) {
+            return Ok(());
+        }
+        // One that is in flight may carry what was stored before.
+        let stands = |open: i64| change != Change::Replaced || !shared.due.is_in_flight(open);
+        if found.iter().any(|earlier| earlier.open && stands(earlier.delivery)) {
+            step.done.open += 1;
+            return Ok(());
+        }
+        if once {
+            self.went.insert((stored.request, destination.clone()));
+        }
+        ingest.deliver(number, (destination, order), Some(self.run), None, &mut step.planned)?;
+        step.done.deliveries += 1;
+        Ok(())
+    }
+
+    /// Whether this replay has sent the request to the destination with another of its events.
+    fn has_gone(&self, ingest: &Ingest<'_>, stored: &Stored, destination: i64) -> rusqlite::Result<bool> {
+        let gone = "SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_replayed \
+             WHERE event >= ? AND event < ? AND replay IS NOT NULL AND replay = ? AND destination = ?)";
+        let (first, end) = stored.siblings;
+        ingest.conn.prepare_cached(gone)?.query_row([first, end, self.run, destination], |row| row.get(0))
+    }
+}
+
+/// A delivery that an event has to a destination.
+struct Earlier {
+    delivery: i64,
+    open: bool,
+    of_this_run: bool,
+}
+
+fn earlier(conn: &Connection, event: i64, destination: i64, run: i64) -> rusqlite::Result<Vec<Earlier>> {
+    let sql = format!(
+        "SELECT d.id, d.state IN (0, 1, 5), d.replay IS ?3 FROM deliveries d WHERE d.id IN ({}) AND d.destination = ?2",
+        query::of_event("?1")
+    );
+    let read = |row: &Row<'_>| Ok(Earlier { delivery: row.get(0)?, open: row.get(1)?, of_this_run: row.get(2)? });
+    conn.prepare_cached(&sql)?.query_map([event, destination, run], read)?.collect()
+}
+
+/// The open deliveries of an event, where memory has them.
+fn open(conn: &Connection, event: i64) -> rusqlite::Result<Vec<(Arc<str>, Place)>> {
+    let sql = format!(
+        "SELECT n.name, d.next, d.id FROM deliveries d JOIN destinations n ON n.id = d.destination \
+         WHERE d.id IN ({}) AND d.state < 2",
+        query::of_event("?1")
+    );
+    let read = |row: &Row<'_>| Ok((row.get::<_, Arc<str>>(0)?, (row.get(1)?, row.get(2)?)));
+    conn.prepare_cached(&sql)?.query_map([event], read)?.collect()
+}
+
+fn stored(conn: &Connection, event: &PreparedEvent) -> rusqlite::Result<Option<Stored>> {
+    let find = "SELECT e.id, e.request, r.first_event, r.first_event + r.events, e.state = 3, r.sum \
+         FROM events e CROSS JOIN requests r ON r.id = e.request WHERE e.id = ? AND e.uuid = ?";
+    let id = event.event.id;
+    let read = |row: &Row<'_>| {
+        Ok(Stored {
+            number: row.get(0)?,
+            request: row.get(1)?,
+            siblings: (row.get(2)?, row.get(3)?),
+            erased: row.get(4)?,
+            sum: row.get(5)?,
+        })
+    };
+    conn.prepare_cached(find)?.query_row(params![ids::number(id), id.as_bytes()], read).optional()
+}
+
+/// Puts an event in the place of the stored one, and remembers its key, which may be another.
+fn replace(ingest: &mut Ingest<'_>, prepared: &PreparedEvent, stored: &Stored) -> rusqlite::Result<()> {
+    let PreparedEvent { event, key, data, seal, warnings, sum, .. } = prepared;
+    let origin = ingest.origin([event.source.clone(), event.provider.clone(), event.provider_version.clone()])?;
+    let until = key.until.map(Timestamp::as_microsecond);
+    let known: Value =
+        ingest.conn.query_row("SELECT key FROM events WHERE id = ?", [stored.number], |row| row.get(0))?;
+    if known != Value::Blob(key.hash.to_vec()) {
+        remember(ingest, key)?;
+    }
+    let own = (!data.own.is_empty()).then_some(&data.own[..]);
+    ingest
+        .conn
+        .prepare_cached(
+            "UPDATE events SET origin = ?, state = ?, key = ?, key_until = ?, kind = ?, subject = ?, provider_id = ?, \
+             time = ?, warnings = ?, form = ?, content = ?, head = ?, tail = ?, data = ?, seal = ?, sum = ? \
+             WHERE id = ?",
+        )?
+        .execute(params![
+            origin,
+            rows::state_code(event.state),
+            key.hash,
+            until,
+            event.kind,
+            event.subject,
+            event.provider_id,
+            event.time.map(Timestamp::as_microsecond),
+            warnings,
+            prepare::form(&event.data),
+            prepare::content(&event.data),
+            data.head as i64,
+            data.tail as i64,
+            own,
+            seal,
+            sum,
+            stored.number,
+        ])?;
+    Ok(())
+}
+
+/// Its event may lie in a run of keys already, which is not written again: it joins those that outlive their events, and
+/// goes with its event.
+fn remember(ingest: &mut Ingest<'_>, key: &DedupKey) -> rusqlite::Result<()> {
+    let until = key.until.map_or(i64::MAX, Timestamp::as_microsecond);
+    let keep = "INSERT INTO keys (run, hash, received, until) VALUES (0, ?1, 0, ?2) \
+         ON CONFLICT DO UPDATE SET until = max(until, ?2)";
+    ingest.conn.prepare_cached(keep)?.execute(params![key.hash, until])?;
+    ingest.keys.outliving = true;
+    Ok(())
+}
+
+/// One more event of a request, which it gets a copy of: the events of a request lie side by side, and retention counts
+/// on it. None where its key is known.
+fn add(
+    ingest: &mut Ingest<'_>,
+    prepared: &PreparedEvent,
+    stored: &Stored,
+    now: Timestamp,
+) -> rusqlite::Result<Option<i64>> {
+    let (event, key) = (&prepared.event, &prepared.key);
+    if ingest.keys.known(ingest.conn, &key.hash, now.as_microsecond())? {
+        return Ok(None);
+    }
+    let origin = ingest.origin([event.source.clone(), event.provider.clone(), event.provider_version.clone()])?;
+    ingest.keys.add(key.hash, dedup::hold(key, event.received.as_microsecond()));
+    let (number, id) = ingest.ids.next_event(now);
+    ingest.ids.request += 1;
+    let copy = "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, headers, body, seal, sum) \
+         SELECT ?1, received, ?2, ?3, 1, method, target, peer, headers, body, seal, sum FROM requests WHERE id = ?4";
+    ingest.conn.prepare_cached(copy)?.execute([ingest.ids.request, origin, number, stored.request])?;
+    let first = ingest.ids.delivery + 1;
+    ingest.insert_event(prepared, 0, number, id, origin, first)?;
+    Ok(Some(number))
+}
