@@ -1,6 +1,6 @@
 //! What verification costs, scheme by scheme, beside the bare digest of the same bytes: `cargo bench -p hookport-tests
-//! --bench verify`. A request of 500 bytes, one thread, the best of many rounds; a scheme of the core should cost at most
-//! twice its digest and a microsecond.
+//! --bench verify`, or `-- WORDS` for the schemes whose names have them. A request of 500 bytes, one thread, the best of
+//! many rounds; a scheme of the core should cost at most twice its digest and a microsecond.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ fn digest<D: Digest>(bytes: &[u8]) -> u8 {
 fn main() {
     println!("{:<34}{:>10}{:>10}{:>14}", "scheme (500 B)", "ns", "bare ns", "of 2x + 1 us");
     let mut over = 0;
-    for class in classes() {
+    let wanted = std::env::args().skip(1).find(|text| !text.starts_with("--")).unwrap_or_default();
+    for class in classes().into_iter().filter(|class| class.name.contains(&wanted)) {
         let (source, request, now) = prepared(&class);
         let accepted = |request: &Arc<Incoming>| verify(&source, request, now).is_ok();
         assert!(accepted(&request), "{} verifies", class.name);

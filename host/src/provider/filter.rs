@@ -1,10 +1,13 @@
 //! Filters: `${body|sha256|hex}`. Each takes bytes and gives bytes; a text that it cannot take gives nothing.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use md5::Md5;
+use memchr::memchr2;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -42,7 +45,7 @@ pub const FILTERS: &[Filter] = &[
     Filter { name: "base64", run: |bytes| Some(STANDARD.encode(bytes).into_bytes()) },
     Filter { name: "unbase64", run: |bytes| lenient_base64(&unwrapped(bytes), &alphabet::STANDARD) },
     Filter { name: "urlencode", run: |bytes| Some(percent_encode(bytes, UNRESERVED).to_string().into_bytes()) },
-    Filter { name: "urldecode", run: |bytes| Some(form_decode(bytes)) },
+    Filter { name: "urldecode", run: |bytes| Some(form_decode(bytes).into_owned()) },
     Filter { name: "md5", run: |bytes| Some(Md5::digest(bytes).to_vec()) },
     Filter { name: "sha1", run: |bytes| Some(Sha1::digest(bytes).to_vec()) },
     Filter { name: "sha256", run: |bytes| Some(Sha256::digest(bytes).to_vec()) },
@@ -71,9 +74,12 @@ fn unwrapped(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Percent-decoding in which `+` is a space; a `%` without two hex digits stays.
-pub fn form_decode(bytes: &[u8]) -> Vec<u8> {
+pub fn form_decode(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if memchr2(b'+', b'%', bytes).is_none() {
+        return Cow::Borrowed(bytes);
+    }
     let spaced: Vec<u8> = bytes.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    percent_encoding::percent_decode(&spaced).collect()
+    Cow::Owned(percent_encoding::percent_decode(&spaced).collect())
 }
 
 #[cfg(test)]

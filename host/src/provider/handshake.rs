@@ -117,8 +117,7 @@ impl Source {
         parsed: &Parsed<'_>,
         proof: &Proof<'_>,
     ) -> Result<Answer, Rejection> {
-        let sig = proof.sig();
-        let view = View { sig: &sig, url: proof.url.or(self.urls.first()), ..self.view(parsed) };
+        let view = View { sig: &proof.sig, url: proof.url.or(self.urls.first()), ..self.view(parsed) };
         self.of_document(&view, |view| self.answer(index, view))
     }
 
@@ -158,13 +157,14 @@ impl Source {
 
     /// Whether a handshake may have made this signed text's signature for somebody who is not the provider.
     pub(super) fn guards(&self, algorithm: &str, message: &[u8]) -> bool {
-        let macs = self.provider.handshakes.iter().filter_map(|handshake| {
+        let mut macs = self.provider.handshakes.iter().filter_map(|handshake| {
             let mac = handshake.mac.as_ref().filter(|mac| signs_as(mac.algorithm.name, algorithm))?;
             Some((mac, &handshake.token))
         });
+        let Some(first) = macs.next() else { return false };
         let nothing = Incoming::nothing();
         let parsed = Parsed::new(&nothing, super::view::Reads::default());
-        macs.into_iter().any(|(mac, token)| {
+        std::iter::once(first).chain(macs).any(|(mac, token)| {
             let names = self.secrets_in(self.provider.reach(mac.message.places()));
             self.combinations(&names).iter().any(|way| {
                 let secrets = self.chosen(way);

@@ -75,7 +75,7 @@ impl Identity {
         now: Timestamp,
     ) -> Declared {
         let (id, own) = match first(&self.id, lookup) {
-            Some((template, id)) => (Some(id), template.places().into_iter().any(Place::in_document)),
+            Some((template, id)) => (Some(id), nth.is_some() && template.places().into_iter().any(Place::in_document)),
             None => (None, false),
         };
         let until = Some(later(now, self.hash_hold));
@@ -105,12 +105,13 @@ pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
 
 /// The first template whose places are there and not empty, but for those that may be missing, and that is not empty.
 pub(super) fn first<'t>(templates: &'t [Template], lookup: &dyn Lookup) -> Option<(&'t Template, String)> {
-    let filled = |template: &&Template| {
-        template.required().all(|place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty()))
-    };
-    let texts = templates.iter().filter(filled).filter_map(|template| Some((template, template.render(lookup).ok()?)));
-    let texts = texts.filter_map(|(template, bytes)| Some((template, String::from_utf8(bytes).ok()?)));
-    texts.into_iter().find(|(_, text)| !text.is_empty())
+    templates.iter().find_map(|template| {
+        let bytes = template.borrow(lookup).ok().filter(|bytes| !bytes.is_empty())?;
+        // One place alone is filled when there is a text at all.
+        let filled = |place| lookup.bytes(place).is_some_and(|bytes| !bytes.is_empty());
+        let filled = template.alone().is_some() || template.required().all(filled);
+        Some((template, String::from_utf8(bytes.into_owned()).ok().filter(|_| filled)?))
+    })
 }
 
 fn text(templates: &[Template], lookup: &dyn Lookup) -> Option<String> {

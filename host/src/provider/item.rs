@@ -77,9 +77,8 @@ impl Telling<'_> {
     }
 
     pub(super) fn item(&self, inner: &Parsed<'_>, data: Data, proof: &Proof<'_>, nth: Option<usize>) -> Item {
-        let sig = proof.sig();
         let url = proof.url.or(self.source.urls.first());
-        let view = View { sig: &sig, url, envelope: Some(self.parsed), ..self.source.view(inner) };
+        let view = View { sig: &proof.sig, url, envelope: Some(self.parsed), ..self.source.view(inner) };
         let (source, identity) = (&self.source.name, &self.source.provider.identity);
         Item { declared: identity.declare(source, &view, self.parsed.request, nth, self.now), data }
     }

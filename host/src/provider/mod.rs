@@ -12,6 +12,7 @@ pub mod condition;
 pub mod decrypt;
 pub(crate) mod diagnose;
 mod document;
+pub mod fields;
 pub mod filter;
 pub mod handshake;
 pub mod headers;

@@ -7,6 +7,7 @@ use hookport_plugin_api::description::{Collect, CollectFrom, Encode, Let, Listed
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::condition::Condition;
+use super::fields::Field;
 use super::json::Kind;
 use super::place::Place;
 use super::template::{Lookup, Template, Unfit};
@@ -35,8 +36,6 @@ const MAX_LISTED: usize = 64;
 const RFC3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What a form leaves alone, WHATWG URL section 5.2.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
-
-type Field<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 impl Named {
     /// Compiles one.
@@ -139,8 +138,8 @@ impl Named {
     fn collected(collect: &Collect, pair: &Template, view: &View<'_>) -> Result<Vec<u8>, Unfit> {
         let mut fields: Vec<Field<'_>> = match collect.collect {
             CollectFrom::Json => json_fields(collect, view)?,
-            CollectFrom::Form => view.parsed.form().iter().map(borrowed).collect(),
-            CollectFrom::Query => view.parsed.query().iter().map(borrowed).collect(),
+            CollectFrom::Form => view.parsed.form().all().iter().map(borrowed).collect(),
+            CollectFrom::Query => view.parsed.query().all().iter().map(borrowed).collect(),
             CollectFrom::Xml => xml_fields(view)?,
         };
         fields.retain(|(name, value)| takes(collect, name) && !(collect.skip_empty && value.is_empty()));
@@ -149,11 +148,15 @@ impl Named {
             Order::KeyValue => fields.sort(),
             Order::None => {}
         }
-        if collect.unique {
-            let mut seen = std::collections::HashSet::new();
-            fields.retain(|field| seen.insert(field.clone()));
+        match collect.order {
+            Order::KeyValue if collect.unique => fields.dedup(),
+            _ if collect.unique => {
+                let mut seen = std::collections::HashSet::new();
+                fields.retain(|field| seen.insert(field.clone()));
+            }
+            _ => {}
         }
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(fields.iter().map(|(name, value)| name.len() + value.len() + 4).sum());
         for (index, (name, value)) in fields.into_iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(collect.join.as_bytes());
@@ -170,7 +173,7 @@ fn takes(collect: &Collect, name: &[u8]) -> bool {
     prefixed && !collect.exclude.iter().any(|excluded| excluded.as_bytes() == name)
 }
 
-fn borrowed<'a>((name, value): &'a (Vec<u8>, Vec<u8>)) -> Field<'a> {
+fn borrowed<'a>((name, value): &'a Field<'_>) -> Field<'a> {
     (Cow::Borrowed(name), Cow::Borrowed(value))
 }
 

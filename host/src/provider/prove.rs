@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::algorithm::Scheme;
 use super::remote::Fetched;
-use super::signature::Table;
+use super::signature::{Part, Table};
 use super::source::{Ready, ReadyKey, Source};
 use super::token::Token;
 use super::view::{Parsed, PublicUrl, View};
@@ -57,14 +57,8 @@ pub(super) struct Proof<'s> {
     /// A signature, not a shared token or nothing.
     pub(super) real: bool,
     pub(super) url: Option<&'s PublicUrl>,
-    sig: Vec<(String, String)>,
-}
-
-impl Proof<'_> {
     /// The named parts of the signature, for `${sig:name}`.
-    pub(super) fn sig(&self) -> Vec<(&str, &str)> {
-        self.sig.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-    }
+    pub(super) sig: Vec<Part<'static>>,
 }
 
 /// Tries the tables in order; the first match accepts.
@@ -108,9 +102,17 @@ pub(super) fn prove<'s>(
             };
             let (parts, signatures) = table.signatures(text, &ready.encodings, &ready.layouts);
             found |= parts.candidates.iter().any(|candidate| !candidate.is_empty());
-            let sig: Vec<_> = parts.named.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
-            let attempt =
-                Attempt { source, parsed, index, table, ready, keys, sig: &sig, signatures: &signatures, token: None };
+            let attempt = Attempt {
+                source,
+                parsed,
+                index,
+                table,
+                ready,
+                keys,
+                sig: &parts.named,
+                signatures: &signatures,
+                token: None,
+            };
             let proof = match table.algorithm.token {
                 Some(name) => attempt.tokens(table.tokens(text), name, proving),
                 None => attempt.matches(proving),
@@ -168,7 +170,7 @@ struct Attempt<'a, 's> {
     ready: &'s Ready,
     /// Those of the source, or those that came with the request.
     keys: &'a [ReadyKey],
-    sig: &'a [(&'a str, &'a str)],
+    sig: &'a [Part<'a>],
     signatures: &'a [Vec<u8>],
     /// Where the signature is a token's.
     token: Option<&'a Token<'a>>,
@@ -191,24 +193,26 @@ impl<'s> Attempt<'_, 's> {
 
     /// What proves the request, if a signature matches.
     fn matches(&self, proving: &mut Proving<'_>) -> Option<Proof<'s>> {
+        // Which form of the URL is tried makes no difference to who does not read it.
         let urls = match (self.source.urls.as_slice(), self.ready.reads_url) {
-            ([], _) => vec![None],
-            ([first, ..], false) => vec![Some(first)],
-            (urls, true) => urls.iter().map(Some).collect(),
+            ([first, ..], false) => std::slice::from_ref(first),
+            (urls, _) => urls,
         };
+        let forms = || urls.iter().map(Some).chain(urls.is_empty().then_some(None));
         for key in self.keys() {
             let keyed = self.source.chosen(&key.chosen);
             for way in &self.ready.ways {
                 let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
-                for url in &urls {
-                    let view = View { secrets: &secrets, url: *url, sig: self.sig, ..self.source.view(self.parsed) };
+                for url in forms() {
+                    let view = View { secrets: &secrets, url, sig: self.sig, ..self.source.view(self.parsed) };
                     if self.signed(&view, key.scheme.as_ref(), &mut proving.tries)
                         && self.says(&view, proving)
                         && holds(self.source, &view)
                     {
-                        let sig = self.sig.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+                        let sig =
+                            self.sig.iter().map(|(name, value)| (name.to_string().into(), value.to_string().into()));
                         let real = self.table.algorithm.name != "static";
-                        return Some(Proof { by: Some(self.index), real, url: *url, sig: sig.collect() });
+                        return Some(Proof { by: Some(self.index), real, url, sig: sig.collect() });
                     }
                 }
             }

@@ -10,7 +10,7 @@ use hookport_plugin_api::description::Verify;
 
 use self::encoding::ENCODINGS;
 pub use self::encoding::Encoding;
-pub use self::split::{Parts, Split};
+pub use self::split::{Part, Parts, Split};
 use super::algorithm::{self, Algorithm, KeyKind, Layout};
 use super::condition::Condition;
 use super::filter::Filter;
@@ -77,20 +77,23 @@ impl FromStr for Where {
 impl Where {
     /// The texts there, filtered; what a filter cannot take is none.
     pub(super) fn read<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
-        let found: Vec<Cow<'v, [u8]>> = match &self.place {
-            Place::Header(name) => {
-                view.parsed.request.headers.get_all(name).iter().map(|value| value.as_bytes().into()).collect()
-            }
-            Place::HeaderSeq(prefix) => (1..=MAX_SIGNATURES)
-                .map_while(|number| view.parsed.request.headers.get(numbered(prefix, number)?))
-                .map(|value| value.as_bytes().into())
-                .collect(),
-            place => view.bytes(place).into_iter().collect(),
+        let mut texts = Vec::new();
+        self.read_into(view, &mut texts);
+        texts
+    }
+
+    fn read_into<'v>(&self, view: &'v View<'_>, texts: &mut Vec<Cow<'v, [u8]>>) {
+        let mut take = |text: Cow<'v, [u8]>| {
+            texts.extend(self.filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
         };
-        let filtered = found
-            .into_iter()
-            .filter_map(|text| self.filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
-        filtered.collect()
+        let headers = &view.parsed.request.headers;
+        match &self.place {
+            Place::Header(name) => headers.get_all(name).iter().for_each(|value| take(value.as_bytes().into())),
+            Place::HeaderSeq(prefix) => (1..=MAX_SIGNATURES)
+                .map_while(|number| headers.get(numbered(prefix, number)?))
+                .for_each(|value| take(value.as_bytes().into())),
+            place => view.bytes(place).into_iter().for_each(take),
+        }
     }
 }
 
@@ -229,7 +232,10 @@ impl Table {
 
     /// The texts in the request that hold signatures; a header that comes twice holds two.
     pub fn texts<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
-        self.from.iter().flat_map(|from| from.read(view)).filter(|text| !text.is_empty()).collect()
+        let mut texts = Vec::new();
+        self.from.iter().for_each(|from| from.read_into(view, &mut texts));
+        texts.retain(|text| !text.is_empty());
+        texts
     }
 }
 

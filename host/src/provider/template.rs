@@ -155,11 +155,17 @@ impl Template {
 
     /// The bytes of a template that is one place without filters, without a copy.
     pub fn borrow<'l>(&self, lookup: &'l dyn Lookup) -> Result<Cow<'l, [u8]>, Unfit> {
+        match self.alone() {
+            Some(place) => lookup.bytes(place).ok_or_else(|| Unfit::Missing(place.clone())),
+            None => self.render(lookup).map(Cow::Owned),
+        }
+    }
+
+    /// The place, where it is one and nothing else.
+    pub(super) fn alone(&self) -> Option<&Place> {
         match self.parts.as_slice() {
-            [Part::Value { place, filters, fallback: None }] if filters.is_empty() => {
-                lookup.bytes(place).ok_or_else(|| Unfit::Missing(place.clone()))
-            }
-            _ => self.render(lookup).map(Cow::Owned),
+            [Part::Value { place, filters, fallback: None }] if filters.is_empty() => Some(place),
+            _ => None,
         }
     }
 

@@ -11,6 +11,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::filter::lenient_base64;
 use super::json::{Document, Kind, Value};
+use super::signature::Part;
 use super::source::Source;
 use super::template::Template;
 use super::view::View;
@@ -60,8 +61,8 @@ impl<'t> Token<'t> {
     }
 
     /// Every claim as text, for `${jwt:name}`.
-    pub(super) fn named(&self) -> Vec<(&str, &str)> {
-        self.claims.iter().map(|claim| (claim.name.as_str(), claim.text.as_str())).collect()
+    pub(super) fn named(&self) -> Vec<Part<'_>> {
+        self.claims.iter().map(|claim| (claim.name.as_str().into(), claim.text.as_str().into())).collect()
     }
 
     /// The first claim that does not say what it must.
@@ -120,14 +121,10 @@ fn claim((name, value): (std::borrow::Cow<'_, str>, Value<'_>)) -> Option<Claim>
 
 /// Whether the proven token holds now: `Ok(None)` it does, `Ok(Some)` it does not any more or not yet, `Err` it says
 /// no time that can be read, or none where the description wants one.
-pub(super) fn in_time(
-    source: &Source,
-    claims: &[(&str, &str)],
-    now: Timestamp,
-) -> Result<Option<Rejection>, Rejection> {
+pub(super) fn in_time(source: &Source, claims: &[Part<'_>], now: Timestamp) -> Result<Option<Rejection>, Rejection> {
     let window = source.provider.window;
     let leeway = if window { source.tolerance } else { LEEWAY };
-    let time = |name: &str| match claims.iter().find(|(claim, _)| *claim == name) {
+    let time = |name: &str| match claims.iter().find(|(claim, _)| claim == name) {
         Some((_, text)) => numeric_date(text).map(Some).ok_or_else(|| missing(name, "is not a time")),
         None => Ok(None),
     };
@@ -148,8 +145,8 @@ pub(super) fn in_time(
 }
 
 /// A moment at which a token with these claims holds, as far as it says one.
-pub(super) fn moment(claims: &[(&str, &str)]) -> Option<Timestamp> {
-    let time = |name: &str| numeric_date(claims.iter().find(|(claim, _)| *claim == name)?.1);
+pub(super) fn moment(claims: &[Part<'_>]) -> Option<Timestamp> {
+    let time = |name: &str| numeric_date(&claims.iter().find(|(claim, _)| claim == name)?.1);
     time("nbf").or_else(|| time("iat")).or_else(|| time("exp")?.checked_sub(Duration::from_secs(1)).ok())
 }
 

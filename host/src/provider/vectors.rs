@@ -278,7 +278,7 @@ fn signed_time(source: &Source, request: &Incoming) -> Option<Timestamp> {
     let claims: Vec<_> = tokens.iter().flat_map(Token::named).collect();
     let Some((place, formats)) = &source.provider.timestamp else { return token::moment(&claims) };
     let parts: Vec<_> = others.iter().map(|(table, text)| table.signatures(text, &[], &[]).0).collect();
-    let named = parts.iter().flat_map(|parts| parts.named.iter().map(|(name, value)| (name.as_ref(), *value)));
+    let named = parts.iter().flat_map(|parts| parts.named.iter().cloned());
     let sig: Vec<_> = claims.into_iter().chain(named).collect();
     let view = super::view::View { sig: &sig, ..view };
     let text = view.bytes(place)?;

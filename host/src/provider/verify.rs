@@ -127,8 +127,7 @@ fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Pr
     let items = match &pieces {
         Some(pieces) => telling.pieces(pieces, &proofs),
         None => {
-            let sig = proof.sig();
-            let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
+            let view = View { sig: &proof.sig, url: proof.url.or(source.urls.first()), ..source.view(&parsed) };
             match source.provider.payload.read(source, &view) {
                 Ok(None) if source.provider.payload.is_body() => telling.body(proof),
                 Ok(None) => telling.payload(request.body.to_vec(), proof),
@@ -191,7 +190,7 @@ fn is_token(source: &Source, proof: &Proof<'_>) -> bool {
 /// Whether the proof may stand beside a body that cannot be read. A token need not bind the body: an old one would let
 /// anybody who saw it leave what he likes.
 fn holds(source: &Source, proof: &Proof<'_>, now: Timestamp) -> bool {
-    !is_token(source, proof) || matches!(token::in_time(source, &proof.sig(), now), Ok(None))
+    !is_token(source, proof) || matches!(token::in_time(source, &proof.sig, now), Ok(None))
 }
 
 /// Why it is out of time, and what may come only once.
@@ -205,12 +204,11 @@ fn in_time(
     for (nth, proof) in proofs.iter().enumerate() {
         let piece = pieces.as_ref().map(|pieces| telling.standing_in(pieces[nth].clone()));
         let piece = piece.as_ref().map(|piece| Parsed::new(piece, source.provider.reads));
-        let sig = proof.sig();
         let inner = piece.as_ref().unwrap_or(parsed);
-        let view = View { sig: &sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
+        let view = View { sig: &proof.sig, url: proof.url.or(source.urls.first()), ..source.view(inner) };
         stale = stale.or(fresh(source, &view, now)?);
         if is_token(source, proof) {
-            stale = stale.or(token::in_time(source, &sig, now)?);
+            stale = stale.or(token::in_time(source, &proof.sig, now)?);
         }
         nonces = nonces.or(nonce(source, &view, now)?);
     }

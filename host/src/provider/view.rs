@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use hookport_plugin_api::description::{CollectFrom, Content};
 
-use super::filter::form_decode;
+use super::fields::Fields;
 use super::json::{Document, Kind, NotJson, Value};
 use super::named::Named;
 use super::place::{Place, numbered};
+use super::signature::Part;
 use super::template::Lookup;
 use super::xml::{NotXml, Xml};
 use crate::request::Incoming;
@@ -69,8 +70,8 @@ pub struct Parsed<'a> {
     pub request: &'a Incoming,
     json: Option<Result<Document<'a>, NotJson>>,
     xml: Option<Result<Xml<'a>, NotXml>>,
-    form: Vec<(Vec<u8>, Vec<u8>)>,
-    query: Vec<(Vec<u8>, Vec<u8>)>,
+    form: Fields<'a>,
+    query: Fields<'a>,
 }
 
 impl<'a> Parsed<'a> {
@@ -80,8 +81,8 @@ impl<'a> Parsed<'a> {
             request,
             json: reads.json.then(|| Document::parse(&request.body)),
             xml: reads.xml.then(|| Xml::parse(&request.body)),
-            form: if reads.form { fields(&request.body) } else { Vec::new() },
-            query: if reads.query { fields(request.query().as_bytes()) } else { Vec::new() },
+            form: if reads.form { Fields::read(&request.body) } else { Fields::default() },
+            query: if reads.query { Fields::read(request.query().as_bytes()) } else { Fields::default() },
         }
     }
 
@@ -105,25 +106,15 @@ impl<'a> Parsed<'a> {
         self.xml.as_ref().and_then(|read| read.as_ref().ok())
     }
 
-    /// The body as a form; names and values decoded, in order.
-    pub fn form(&self) -> &[(Vec<u8>, Vec<u8>)] {
+    /// The body as a form.
+    pub fn form(&self) -> &Fields<'a> {
         &self.form
     }
 
-    /// The query; names and values decoded, in order.
-    pub fn query(&self) -> &[(Vec<u8>, Vec<u8>)] {
+    /// The query.
+    pub fn query(&self) -> &Fields<'a> {
         &self.query
     }
-}
-
-fn fields(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let pairs = text.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| match pair.iter().position(|&byte| byte == b'=') {
-            Some(at) => (form_decode(&pair[..at]), form_decode(&pair[at + 1..])),
-            None => (form_decode(pair), Vec::new()),
-        })
-        .collect()
 }
 
 /// A public URL in the two parts that templates need.
@@ -170,7 +161,7 @@ pub struct View<'a> {
     /// The form of the public URL that is tried.
     pub url: Option<&'a PublicUrl>,
     /// The parts of the signature header, or the claims of the token in it.
-    pub sig: &'a [(&'a str, &'a str)],
+    pub sig: &'a [Part<'a>],
     /// `now`, `ack`, `mac`.
     pub own: &'a [(&'a str, &'a [u8])],
 }
@@ -213,13 +204,6 @@ pub(super) fn text(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-/// The field of that name; one that comes twice is nobody's, because two readers could take different ones.
-fn named<'v>(fields: &'v [(Vec<u8>, Vec<u8>)], name: &str) -> Option<Cow<'v, [u8]>> {
-    let mut found =
-        fields.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| Cow::Borrowed(value.as_slice()));
-    found.next().filter(|_| found.next().is_none())
-}
-
 fn listed<'v>(values: &[(&str, &'v [u8])], name: &str) -> Option<Cow<'v, [u8]>> {
     values.iter().find(|(key, _)| *key == name).map(|(_, value)| Cow::Borrowed(*value))
 }
@@ -230,9 +214,9 @@ impl Lookup for View<'_> {
         match place {
             Place::Body => Some(Cow::Borrowed(&request.body)),
             Place::Method => Some(Cow::Borrowed(request.method.as_bytes())),
-            Place::Url => {
-                self.url.map(|url| Cow::Owned(format!("{}{}{}", url.origin, url.base, request.target).into_bytes()))
-            }
+            Place::Url => self.url.map(|url| {
+                Cow::Owned([url.origin.as_bytes(), url.base.as_bytes(), request.target.as_bytes()].concat())
+            }),
             Place::UrlTarget => Some(text(self.target())),
             Place::UrlPath => {
                 let target = self.target();
@@ -246,8 +230,8 @@ impl Lookup for View<'_> {
             Place::HeaderSeq(prefix) => {
                 numbered(prefix, 1).and_then(|name| request.headers.get(name)).map(|value| value.as_bytes().into())
             }
-            Place::Query(name) => named(self.parsed.query(), name),
-            Place::Form(name) => named(self.parsed.form(), name),
+            Place::Query(name) => self.parsed.query().named(name),
+            Place::Form(name) => self.parsed.form().named(name),
             Place::Xml(path) => self.parsed.xml().and_then(|xml| xml.text(path)).map(text),
             Place::Json(steps) => json(self.parsed, steps),
             Place::Envelope(steps) => self.envelope(steps),

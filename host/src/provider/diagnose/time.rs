@@ -46,7 +46,7 @@ fn part(table: &Table, name: &str, view: &View<'_>) -> Option<(Incoming, &'stati
     let (_, old) = parts.named.iter().find(|(known, _)| known == name)?;
     let (new, unit) = other(old)?;
     let mut changed = view.parsed.request.clone();
-    edit::put(&mut changed, &from.place, &text.replacen(old, &new, 1)).ok()?;
+    edit::put(&mut changed, &from.place, &text.replacen(old.as_ref(), &new, 1)).ok()?;
     Some((changed, unit))
 }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 use self::read::Reader;
 use self::text::unescape;
 pub use self::text::write_string;
+use super::fields::twice;
 
 /// Deeper nesting is refused.
 pub const MAX_DEPTH: usize = 128;
@@ -21,6 +22,7 @@ pub struct Document<'a> {
     text: &'a str,
     nodes: Vec<Node>,
     duplicate: Option<String>,
+    compact: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,14 +77,15 @@ impl<'a> Document<'a> {
         if text.len() > u32::MAX as usize {
             return Err(NotJson { at: 0, what: "longer than 4 GiB" });
         }
-        let mut reader = Reader { bytes: text.as_bytes(), at: 0, nodes: Vec::with_capacity(text.len() / 16 + 4) };
+        let mut reader =
+            Reader { bytes: text.as_bytes(), at: 0, nodes: Vec::with_capacity(text.len() / 16 + 4), compact: true };
         reader.space();
         reader.value((0, 0), 0)?;
         reader.space();
         if reader.at != text.len() {
             return Err(reader.wrong("text behind the document"));
         }
-        let mut document = Self { text, nodes: reader.nodes, duplicate: None };
+        let mut document = Self { text, nodes: reader.nodes, duplicate: None, compact: reader.compact };
         document.duplicate = document.find_duplicate();
         Ok(document)
     }
@@ -97,14 +100,18 @@ impl<'a> Document<'a> {
         self.duplicate.as_deref()
     }
 
+    /// Whether it is written as [`Value::write`] writes it.
+    pub fn is_compact(&self) -> bool {
+        self.compact
+    }
+
     fn find_duplicate(&self) -> Option<String> {
         let mut names = Vec::new();
         for index in (0..self.nodes.len()).filter(|&i| self.nodes[i].kind == Kind::Object) {
             names.clear();
             names.extend(Value { document: self, index }.members().map(|(name, _)| name));
-            names.sort_unstable();
-            if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Some(pair[0].to_string());
+            if let Some(name) = twice(&mut names) {
+                return Some(name.to_string());
             }
         }
         None

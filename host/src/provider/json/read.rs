@@ -1,5 +1,8 @@
 //! The one pass over a JSON text: what serde_json takes is taken, with the place of everything.
 
+use memchr::memchr;
+
+use super::text::plain;
 use super::{Kind, MAX_DEPTH, Node, NotJson};
 
 /// Reads one document.
@@ -7,6 +10,8 @@ pub(super) struct Reader<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
     pub(super) nodes: Vec<Node>,
+    /// No white space so far, and no name with an escape.
+    pub(super) compact: bool,
 }
 
 impl Reader<'_> {
@@ -21,6 +26,7 @@ impl Reader<'_> {
     pub(super) fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\t' | b'\r' | b'\n') {
             self.at += 1;
+            self.compact = false;
         }
     }
 
@@ -71,6 +77,7 @@ impl Reader<'_> {
         }
         self.string()?;
         let end = self.at as u32;
+        self.compact &= memchr(b'\\', &self.bytes[start as usize..end as usize]).is_none();
         self.space();
         if self.peek() != b':' {
             return Err(self.wrong("a colon was expected"));
@@ -83,8 +90,7 @@ impl Reader<'_> {
     fn string(&mut self) -> Result<(), NotJson> {
         self.at += 1;
         loop {
-            let plain = self.bytes[self.at..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20));
-            self.at += plain.count();
+            self.at += plain(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 None => return Err(self.wrong("a string does not end")),
                 Some(b'"') => break self.at += 1,

@@ -6,7 +6,12 @@ use std::borrow::Cow;
 pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for &byte in bytes {
+    let mut rest = bytes;
+    loop {
+        let (as_it_is, behind) = rest.split_at(plain(rest));
+        out.extend_from_slice(as_it_is);
+        let Some((&byte, behind)) = behind.split_first() else { break };
+        rest = behind;
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -14,13 +19,20 @@ pub fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
             b'\t' => out.extend_from_slice(b"\\t"),
             0x08 => out.extend_from_slice(b"\\b"),
             0x0c => out.extend_from_slice(b"\\f"),
-            0..0x20 => {
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[byte as usize >> 4], HEX[byte as usize & 15]])
-            }
-            _ => out.push(byte),
+            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[byte as usize >> 4], HEX[byte as usize & 15]]),
         }
     }
     out.push(b'"');
+}
+
+/// How many bytes stand in a string as they are, up to the first that does not. Whole blocks are looked at without a
+/// branch for each byte.
+pub(super) fn plain(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 32;
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let none = |block: &&[u8]| !block.iter().fold(false, |found, &byte| found | special(byte));
+    let clear = bytes.chunks_exact(BLOCK).take_while(none).count() * BLOCK;
+    clear + bytes[clear..].iter().take_while(|&&byte| !special(byte)).count()
 }
 
 /// Resolves the escapes of a string that was checked before; half a surrogate pair becomes U+FFFD.

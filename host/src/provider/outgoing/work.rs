@@ -74,8 +74,9 @@ impl<'w> Work<'w> {
     fn seen<T, E>(&self, draft: &Draft, read: impl FnOnce(&View<'_>) -> Result<T, E>) -> Result<T, E> {
         let parsed = Parsed::new(&draft.request, self.signer().reads);
         let own: Vec<_> = self.own.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        let now = self.own.iter().find(|(name, _)| *name == "now").map(|(_, text)| text.as_str());
-        let sig: Vec<_> = self.signer().stamp.as_deref().zip(now).into_iter().collect();
+        let now = self.own.iter().find(|(name, _)| *name == "now").map(|(_, text)| text.as_str().into());
+        let stamp = self.signer().stamp.as_deref().map(Into::into);
+        let sig: Vec<_> = stamp.zip(now).into_iter().collect();
         let view = self.source.view(&parsed);
         read(&View { url: Some(&draft.origin), secrets: self.secrets, own: &own, sig: &sig, ..view })
     }

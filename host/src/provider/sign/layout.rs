@@ -40,7 +40,7 @@ pub(super) fn named(source: &Source, table: &Table, request: &Incoming) -> Vec<(
         _ => Some(name) != pick(table).as_deref(),
     };
     let named = parts.named.into_iter().filter(|(name, _)| beside(name));
-    named.map(|(name, value)| (name.into_owned(), value.to_owned())).collect()
+    named.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
 /// The whole text of the signature's place.

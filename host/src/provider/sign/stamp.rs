@@ -41,7 +41,7 @@ pub(super) fn text(source: &Source, request: &Incoming, named: &[(String, String
         return token::claim(source, request, name);
     }
     let parsed = Parsed::new(request, source.provider.reads);
-    let sig: Vec<_> = named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let sig: Vec<_> = named.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
     let view = View { sig: &sig, ..source.view(&parsed) };
     view.bytes(place).map(|text| String::from_utf8_lossy(&text).trim().to_owned())
 }

@@ -24,7 +24,8 @@ impl Step<'_> {
     /// The encoded signature of the first text that this request has.
     pub(super) fn signature(&self, request: &Incoming, keys: &PrivateKeys) -> Result<String, SignError> {
         let parsed = Parsed::new(request, self.source.provider.reads);
-        let sig: Vec<_> = self.named.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let sig: Vec<_> =
+            self.named.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
         let secrets = self.secrets();
         let view = View { secrets: &secrets, sig: &sig, ..self.source.view(&parsed) };
         let bytes = self.bytes(&view, keys, &self.message(&view)?)?;

@@ -19,11 +19,14 @@ pub struct Split {
     pub pick: Option<String>,
 }
 
+/// A part's name and its text, for `${sig:name}`; or a claim of a token.
+pub type Part<'t> = (Cow<'t, str>, Cow<'t, str>);
+
 /// A header's named parts and the texts that may be the signature.
 #[derive(Debug, Default)]
 pub struct Parts<'t> {
     /// For `${sig:name}`.
-    pub named: Vec<(Cow<'t, str>, &'t str)>,
+    pub named: Vec<Part<'t>>,
     /// In the order received.
     pub candidates: Vec<&'t str>,
 }
@@ -51,12 +54,14 @@ impl Split {
             Parse::List => parts.candidates.extend(pieces()),
             Parse::Positional => {
                 let first = self.pick.as_ref().and_then(|pick| pick.parse().ok()).unwrap_or(0);
-                parts.named.extend(pieces().enumerate().map(|(index, piece)| (Cow::Owned(index.to_string()), piece)));
+                parts.named.extend(
+                    pieces().enumerate().map(|(index, piece)| (Cow::Owned(index.to_string()), Cow::Borrowed(piece))),
+                );
                 parts.candidates.extend(pieces().skip(first));
             }
             Parse::Kv | Parse::Tagged | Parse::Pairs => {
                 for (name, value) in pieces().filter_map(|piece| piece.split_once(self.kv.as_str())) {
-                    parts.named.push((Cow::Borrowed(name), value));
+                    parts.named.push((Cow::Borrowed(name), Cow::Borrowed(value)));
                     if self.pick.as_ref().is_none_or(|pick| pick == name) {
                         parts.candidates.push(value);
                     }
