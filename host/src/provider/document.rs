@@ -74,11 +74,13 @@ pub(super) fn repeated(parsed: &Parsed<'_>, signed: &[Place], lets: &BTreeMap<St
     })
 }
 
-/// The body itself where it would be written as it came.
+/// The body itself, or all around the one field that is left out, where it would be written as it came.
 fn json(document: &Document<'_>, fields: &[Vec<String>], body: &Bytes) -> Bytes {
     let without: Vec<_> = fields.iter().filter_map(|steps| document.root().at(steps)).collect();
-    if without.is_empty() && document.is_compact() {
-        return body.clone();
+    match without.as_slice() {
+        [] if document.is_compact() => return body.clone(),
+        [field] if document.is_compact() && !field.is(document.root()) => return field.cut().into(),
+        _ => {}
     }
     let mut out = Vec::with_capacity(body.len());
     document.root().write(&mut out, &mut |value| match without.iter().any(|field| field.is(value)) {

@@ -180,7 +180,8 @@ fn borrowed<'a>((name, value): &'a Field<'_>) -> Field<'a> {
 /// Top-level members; nested ones compact, booleans as declared, nothing for what `skip_empty` drops.
 fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>, Unfit> {
     let document = view.parsed.json().ok_or(Unfit::Missing(Place::Body))?;
-    let fields = document.root().members().map(|(name, value)| {
+    let mut fields = Vec::with_capacity(16);
+    fields.extend(document.root().members().map(|(name, value)| {
         let value = match value.kind() {
             _ if collect.skip_empty && value.is_empty() => Cow::Borrowed(&b""[..]),
             Kind::Bool => Cow::Owned(collect.bool[usize::from(value.raw() == "true")].clone().into_bytes()),
@@ -192,8 +193,8 @@ fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>,
             _ => text(value.text()),
         };
         (text(name), value)
-    });
-    Ok(fields.collect())
+    }));
+    Ok(fields)
 }
 
 /// The root's children; nested ones as received between their tags.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
+use super::Few;
 use super::algorithm::Scheme;
 use super::remote::Fetched;
 use super::signature::{Part, Table};
@@ -200,9 +201,8 @@ impl<'s> Attempt<'_, 's> {
         };
         let forms = || urls.iter().map(Some).chain(urls.is_empty().then_some(None));
         for key in self.keys() {
-            let keyed = self.source.chosen(&key.chosen);
             for way in &self.ready.ways {
-                let secrets = [keyed.as_slice(), &self.source.chosen(way)].concat();
+                let secrets = self.source.chosen(key.chosen.iter().chain(way));
                 for url in forms() {
                     let view = View { secrets: &secrets, url, sig: self.sig, ..self.source.view(self.parsed) };
                     if self.signed(&view, key.scheme.as_ref(), &mut proving.tries)
@@ -254,10 +254,9 @@ impl<'s> Attempt<'_, 's> {
     }
 
     fn signed(&self, view: &View<'_>, scheme: &dyn Scheme, tries: &mut Option<Vec<Try>>) -> bool {
-        let nothing = [Cow::Borrowed(&b""[..])];
-        let messages: Vec<_> = match (self.token, self.table.messages.as_slice()) {
-            (Some(token), _) => vec![Cow::Borrowed(token.signed.as_bytes())],
-            (None, []) => nothing.to_vec(),
+        let messages: Few<_> = match (self.token, self.table.messages.as_slice()) {
+            (Some(token), _) => Few::from_iter([Cow::Borrowed(token.signed.as_bytes())]),
+            (None, []) => Few::from_iter([Cow::Borrowed(&b""[..])]),
             (None, templates) => templates.iter().filter_map(|template| template.borrow(view).ok()).collect(),
         };
         for (index, message) in messages.iter().enumerate() {

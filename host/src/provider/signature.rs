@@ -11,6 +11,7 @@ use hookport_plugin_api::description::Verify;
 use self::encoding::ENCODINGS;
 pub use self::encoding::Encoding;
 pub use self::split::{Part, Parts, Split};
+use super::Few;
 use super::algorithm::{self, Algorithm, KeyKind, Layout};
 use super::condition::Condition;
 use super::filter::Filter;
@@ -76,13 +77,13 @@ impl FromStr for Where {
 
 impl Where {
     /// The texts there, filtered; what a filter cannot take is none.
-    pub(super) fn read<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
-        let mut texts = Vec::new();
+    pub(super) fn read<'v>(&self, view: &'v View<'_>) -> Few<Cow<'v, [u8]>> {
+        let mut texts = Few::new();
         self.read_into(view, &mut texts);
         texts
     }
 
-    fn read_into<'v>(&self, view: &'v View<'_>, texts: &mut Vec<Cow<'v, [u8]>>) {
+    fn read_into<'v>(&self, view: &'v View<'_>, texts: &mut Few<Cow<'v, [u8]>>) {
         let mut take = |text: Cow<'v, [u8]>| {
             texts.extend(self.filters.iter().try_fold(text, |text, filter| filter.run(&text).map(Cow::Owned)));
         };
@@ -204,12 +205,12 @@ impl Table {
     }
 
     /// The decoded signatures that a text of the request may hold, with its named parts.
-    pub fn signatures<'t>(&self, text: &'t str, encodings: &[Encoding], forms: &[Layout]) -> (Parts<'t>, Vec<Vec<u8>>) {
+    pub fn signatures<'t>(&self, text: &'t str, encodings: &[Encoding], forms: &[Layout]) -> (Parts<'t>, Few<Vec<u8>>) {
         let parts = self.split.apply(text);
         let bare = self.bare(&parts);
         let decoded = bare.flat_map(|text| encodings.iter().filter_map(|encoding| encoding.decode(text)));
         let laid_out = decoded.flat_map(|bytes| match forms {
-            [] => vec![bytes],
+            [] => Few::from_iter([bytes]),
             forms => forms.iter().filter_map(|form| form.plain(&bytes)).collect(),
         });
         let most = if self.algorithm.key == KeyKind::Public { MAX_ASYMMETRIC } else { MAX_SIGNATURES };
@@ -231,8 +232,8 @@ impl Table {
     }
 
     /// The texts in the request that hold signatures; a header that comes twice holds two.
-    pub fn texts<'v>(&self, view: &'v View<'_>) -> Vec<Cow<'v, [u8]>> {
-        let mut texts = Vec::new();
+    pub fn texts<'v>(&self, view: &'v View<'_>) -> Few<Cow<'v, [u8]>> {
+        let mut texts = Few::new();
         self.from.iter().for_each(|from| from.read_into(view, &mut texts));
         texts.retain(|text| !text.is_empty());
         texts

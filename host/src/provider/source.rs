@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 pub(super) use self::ready::{Ready, ReadyKey};
+use super::Few;
 use super::ack::{Ack, Outcome};
 use super::algorithm::Scheme;
 use super::compile::Provider;
@@ -218,7 +219,10 @@ impl Source {
         })
     }
 
-    pub(super) fn chosen<'s>(&'s self, way: &'s [(String, usize)]) -> Vec<(&'s str, &'s [u8])> {
-        way.iter().map(|(name, index)| (name.as_str(), self.secrets[name][*index].expose_secret().as_bytes())).collect()
+    /// The values that a way takes, by name.
+    pub(super) fn chosen<'s>(&'s self, way: impl IntoIterator<Item = &'s (String, usize)>) -> Few<(&'s str, &'s [u8])> {
+        way.into_iter()
+            .map(|(name, index)| (name.as_str(), self.secrets[name][*index].expose_secret().as_bytes()))
+            .collect()
     }
 }

@@ -139,6 +139,8 @@ impl Template {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
                 Part::Value { place, filters, fallback } => match (lookup.bytes(place), fallback) {
+                    (Some(Cow::Owned(bytes)), _) if filters.is_empty() && out.capacity() == 0 => *out = bytes,
+                    (Some(bytes), _) if filters.is_empty() => out.extend_from_slice(&bytes),
                     (Some(bytes), _) => out.extend_from_slice(&filtered(place, filters, bytes)?),
                     (None, Some(text)) => out.extend_from_slice(text.as_bytes()),
                     (None, None) => return Err(Unfit::Missing(place.clone())),

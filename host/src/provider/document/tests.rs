@@ -35,6 +35,26 @@ fn every_content_gives_one_object_without_its_signature() {
 }
 
 #[test]
+fn a_compact_document_is_cut_as_it_would_be_written() {
+    for text in [
+        r#"{"s":1}"#,
+        r#"{"s":"x","a":[1,{"s":2.50}]}"#,
+        r#"{"a":{"s":{}},"s":[1,2]}"#,
+        r#"{"a":"\u00e9,","s":"}","b":"\"s\""}"#,
+        r#"{"a":{"s":1},"b":2}"#,
+        r#"{"a":{"b":1,"s":{"c":null}}}"#,
+        r#"[1,2,3]"#,
+        r#"{"\u0073":1,"a":2}"#,
+        r#""s""#,
+    ] {
+        for fields in [&[][..], &["s"], &["a/s"], &["a/1/s"], &["0"], &["1"], &["2"], &["s", "a/s"], &[""]] {
+            let spaced = format!(" {text}\n");
+            assert_eq!(told(Content::Json, text.as_bytes(), fields), told(Content::Json, spaced.as_bytes(), fields));
+        }
+    }
+}
+
+#[test]
 fn what_does_not_parse_says_why_and_not_what() {
     for (content, body, why) in [
         (Content::Json, &b"{\"secret\":"[..], "not JSON"),

@@ -28,12 +28,22 @@ pub struct Document<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Node {
     kind: Kind,
+    /// Whether it is a string with an escape in it.
+    escaped: bool,
     start: u32,
     end: u32,
-    /// The member's name with its quotes; empty for elements and the root.
-    key: (u32, u32),
+    key: Key,
     /// The index behind this node's last descendant.
     next: u32,
+}
+
+/// The place of a member's name with its quotes; empty for elements and the root.
+#[derive(Debug, Clone, Copy, Default)]
+struct Key {
+    start: u32,
+    end: u32,
+    /// Whether there is an escape in it.
+    escaped: bool,
 }
 
 /// What a value is.
@@ -80,7 +90,7 @@ impl<'a> Document<'a> {
         let mut reader =
             Reader { bytes: text.as_bytes(), at: 0, nodes: Vec::with_capacity(text.len() / 16 + 4), compact: true };
         reader.space();
-        reader.value((0, 0), 0)?;
+        reader.value(Key::default(), 0)?;
         reader.space();
         if reader.at != text.len() {
             return Err(reader.wrong("text behind the document"));
@@ -106,7 +116,7 @@ impl<'a> Document<'a> {
     }
 
     fn find_duplicate(&self) -> Option<String> {
-        let mut names = Vec::new();
+        let mut names = Vec::with_capacity(16);
         for index in (0..self.nodes.len()).filter(|&i| self.nodes[i].kind == Kind::Object) {
             names.clear();
             names.extend(Value { document: self, index }.members().map(|(name, _)| name));
@@ -146,7 +156,7 @@ impl<'d> Value<'d> {
     /// What it says: a string without quotes and escapes, anything else as received.
     pub fn text(self) -> Cow<'d, str> {
         match self.kind() {
-            Kind::String => unescape(&self.document.text[self.node().start as usize + 1..self.node().end as usize - 1]),
+            Kind::String => unquoted(self.raw(), self.node().escaped),
             _ => Cow::Borrowed(self.raw()),
         }
     }
@@ -180,11 +190,10 @@ impl<'d> Value<'d> {
 
     /// The name under which an object holds it; empty for elements and the root.
     pub fn name(self) -> Cow<'d, str> {
-        let (start, end) = self.node().key;
-        if end == 0 {
-            return Cow::Borrowed("");
+        match self.node().key {
+            Key { end: 0, .. } => Cow::Borrowed(""),
+            key => unquoted(&self.document.text[key.start as usize..key.end as usize], key.escaped),
         }
-        unescape(&self.document.text[start as usize + 1..end as usize - 1])
     }
 
     /// The value at a JSON pointer's steps; of a repeated key the last, as most parsers take it.
@@ -196,10 +205,21 @@ impl<'d> Value<'d> {
         })
     }
 
+    /// The document without this value, which is not the root, where it is compact: all around it as received.
+    pub(super) fn cut(self) -> Vec<u8> {
+        let (text, node) = (self.document.text.as_bytes(), self.node());
+        let start = if node.key.end > 0 { node.key.start } else { node.start } as usize;
+        let (before, behind) = (&text[..start], &text[node.end as usize..]);
+        match before.strip_suffix(b",") {
+            Some(before) => [before, behind].concat(),
+            None => [before, behind.strip_prefix(b",").unwrap_or(behind)].concat(),
+        }
+    }
+
     /// Written compact: order and number texts as received, strings minimally escaped, `/` and non-ASCII literal.
     pub fn write_compact(self, out: &mut Vec<u8>) {
         self.write(out, &mut |value| match value.kind() {
-            Kind::String if value.raw().contains('\\') => {
+            Kind::String if value.node().escaped => {
                 let mut minimal = Vec::with_capacity(value.raw().len());
                 write_string(value.text().as_bytes(), &mut minimal);
                 Edit::Replace(minimal)
@@ -244,6 +264,12 @@ impl<'d> Value<'d> {
         }
         out.push(close);
     }
+}
+
+/// What a string literal says.
+fn unquoted(literal: &str, escaped: bool) -> Cow<'_, str> {
+    let inside = &literal[1..literal.len() - 1];
+    if escaped { unescape(inside) } else { Cow::Borrowed(inside) }
 }
 
 /// What becomes of a value when its document is written.

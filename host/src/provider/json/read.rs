@@ -1,9 +1,7 @@
 //! The one pass over a JSON text: what serde_json takes is taken, with the place of everything.
 
-use memchr::memchr;
-
 use super::text::plain;
-use super::{Kind, MAX_DEPTH, Node, NotJson};
+use super::{Key, Kind, MAX_DEPTH, Node, NotJson};
 
 /// Reads one document.
 pub(super) struct Reader<'a> {
@@ -30,14 +28,18 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn value(&mut self, key: (u32, u32), depth: usize) -> Result<(), NotJson> {
+    pub(super) fn value(&mut self, key: Key, depth: usize) -> Result<(), NotJson> {
         let (index, start) = (self.nodes.len(), self.at as u32);
-        self.nodes.push(Node { kind: Kind::Null, start, end: 0, key, next: 0 });
+        self.nodes.push(Node { kind: Kind::Null, escaped: false, start, end: 0, key, next: 0 });
+        let mut escaped = false;
         let kind = match self.peek() {
             b'{' | b'[' if depth == MAX_DEPTH => return Err(self.wrong("nested deeper than 128")),
             b'{' => self.container(b'}', depth).map(|()| Kind::Object),
             b'[' => self.container(b']', depth).map(|()| Kind::Array),
-            b'"' => self.string().map(|()| Kind::String),
+            b'"' => self.string().map(|found| {
+                escaped = found;
+                Kind::String
+            }),
             b'-' | b'0'..=b'9' => self.number().map(|()| Kind::Number),
             b't' => self.word(b"true").map(|()| Kind::Bool),
             b'f' => self.word(b"false").map(|()| Kind::Bool),
@@ -45,7 +47,7 @@ impl Reader<'_> {
             _ => Err(self.wrong("a value was expected")),
         }?;
         let (end, next) = (self.at as u32, self.nodes.len() as u32);
-        self.nodes[index] = Node { kind, start, end, key, next };
+        self.nodes[index] = Node { kind, escaped, start, end, key, next };
         Ok(())
     }
 
@@ -57,7 +59,7 @@ impl Reader<'_> {
             return Ok(());
         }
         loop {
-            let key = if close == b'}' { self.name()? } else { (0, 0) };
+            let key = if close == b'}' { self.name()? } else { Key::default() };
             self.value(key, depth + 1)?;
             self.space();
             match self.peek() {
@@ -70,35 +72,40 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn name(&mut self) -> Result<(u32, u32), NotJson> {
+    fn name(&mut self) -> Result<Key, NotJson> {
         let start = self.at as u32;
         if self.peek() != b'"' {
             return Err(self.wrong("a member's name was expected"));
         }
-        self.string()?;
+        let escaped = self.string()?;
         let end = self.at as u32;
-        self.compact &= memchr(b'\\', &self.bytes[start as usize..end as usize]).is_none();
+        self.compact &= !escaped;
         self.space();
         if self.peek() != b':' {
             return Err(self.wrong("a colon was expected"));
         }
         self.at += 1;
         self.space();
-        Ok((start, end))
+        Ok(Key { start, end, escaped })
     }
 
-    fn string(&mut self) -> Result<(), NotJson> {
+    /// Whether there is an escape in it.
+    fn string(&mut self) -> Result<bool, NotJson> {
         self.at += 1;
+        let mut escaped = false;
         loop {
             self.at += plain(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 None => return Err(self.wrong("a string does not end")),
                 Some(b'"') => break self.at += 1,
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 Some(_) => return Err(self.wrong("a control character in a string")),
             }
         }
-        Ok(())
+        Ok(escaped)
     }
 
     fn escape(&mut self) -> Result<(), NotJson> {

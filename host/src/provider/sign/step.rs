@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::super::Few;
 use super::super::algorithm::{KeyKind, Layout};
 use super::super::remote::Fetched;
 use super::super::signature::{Encoding, Table};
@@ -59,10 +60,10 @@ impl Step<'_> {
     }
 
     /// The secrets that the text may read.
-    fn secrets(&self) -> Vec<(&str, &[u8])> {
-        let key = self.ready.keys.first().map(|key| self.source.chosen(&key.chosen)).unwrap_or_default();
+    fn secrets(&self) -> Few<(&str, &[u8])> {
+        let key = self.ready.keys.first().map_or(&[][..], |key| &key.chosen);
         let way = self.ready.ways.first().map(Vec::as_slice).unwrap_or_default();
-        [key, self.source.chosen(way)].concat()
+        self.source.chosen(key.iter().chain(way))
     }
 
     fn bytes(&self, view: &View<'_>, keys: &PrivateKeys, message: &[u8]) -> Result<Vec<u8>, SignError> {

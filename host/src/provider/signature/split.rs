@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use hookport_plugin_api::description::{Parse, Verify};
 
+use crate::provider::Few;
+
 /// Parts of one text, named or not.
 const MAX_PARTS: usize = 256;
 
@@ -28,7 +30,7 @@ pub struct Parts<'t> {
     /// For `${sig:name}`.
     pub named: Vec<Part<'t>>,
     /// In the order received.
-    pub candidates: Vec<&'t str>,
+    pub candidates: Few<&'t str>,
 }
 
 impl Split {
