@@ -207,14 +207,20 @@ impl Table {
     /// The decoded signatures that a text of the request may hold, with its named parts.
     pub fn signatures<'t>(&self, text: &'t str, encodings: &[Encoding], forms: &[Layout]) -> (Parts<'t>, Few<Vec<u8>>) {
         let parts = self.split.apply(text);
-        let bare = self.bare(&parts);
-        let decoded = bare.flat_map(|text| encodings.iter().filter_map(|encoding| encoding.decode(text)));
-        let laid_out = decoded.flat_map(|bytes| match forms {
-            [] => Few::from_iter([bytes]),
-            forms => forms.iter().filter_map(|form| form.plain(&bytes)).collect(),
-        });
         let most = if self.algorithm.key == KeyKind::Public { MAX_ASYMMETRIC } else { MAX_SIGNATURES };
-        let signatures = laid_out.take(most).collect();
+        let mut signatures = Few::new();
+        for candidate in self.bare(&parts) {
+            for bytes in encodings.iter().filter_map(|encoding| encoding.decode(candidate)) {
+                match forms {
+                    [] => signatures.push(bytes),
+                    forms => signatures.extend(forms.iter().filter_map(|form| form.plain(&bytes))),
+                }
+            }
+            if signatures.len() >= most {
+                break;
+            }
+        }
+        signatures.truncate(most);
         (parts, signatures)
     }
 

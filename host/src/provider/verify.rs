@@ -97,21 +97,51 @@ impl Found {
     }
 }
 
-fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Proving<'_>) -> Result<Found, Rejection> {
+/// Whether a request is its provider's and in time, without what it says: verification alone, for who measures it.
+pub fn authentic(source: &Source, request: &Incoming, now: Timestamp) -> Result<(), Rejection> {
     source.provider.headers.iter().try_for_each(|rule| rule.check(&request.headers))?;
+    let fetched = Fetched::default();
     let parsed = Parsed::new(request, source.provider.reads);
     let telling = Telling { source, parsed: &parsed, now };
-    let asked = source.asks_signed(&parsed);
+    let Proven { pieces, proofs, broken, .. } = proven(&telling, &mut Proving::new(&fetched, now, None))?;
+    match (broken, in_time(&telling, &pieces, &proofs)?) {
+        (Some(what), _) => Err(Rejection::new(Reason::Malformed, what)),
+        (None, (stale, _)) => stale.map_or(Ok(()), Err),
+    }
+}
+
+/// What stands before anybody reads what a request says.
+struct Proven<'s> {
+    /// The handshake that it asks for.
+    asked: Option<usize>,
+    /// Why its body is not what the provider sends.
+    broken: Option<String>,
+    pieces: Option<Vec<Bytes>>,
+    /// Never empty.
+    proofs: Vec<Proof<'s>>,
+}
+
+fn proven<'s>(telling: &Telling<'s>, proving: &mut Proving<'_>) -> Result<Proven<'s>, Rejection> {
+    let Telling { source, parsed, now } = *telling;
+    let asked = source.asks_signed(parsed);
     // What asks is no event, so it need not look like one.
-    let broken = if asked.is_some() { None } else { broken(source, &parsed) };
-    let pieces = pieces(&telling);
-    let proofs = match (proofs(&telling, &pieces, proving), &broken) {
+    let broken = if asked.is_some() { None } else { broken(source, parsed) };
+    let pieces = pieces(telling);
+    let proofs = match (proofs(telling, &pieces, proving), &broken) {
         (Ok(proofs), None) => proofs,
         (Ok(proofs), Some(_)) if proofs.iter().all(|proof| proof.real && holds(source, proof, now)) => proofs,
         (Err(rejection), None) => return Err(rejection),
         // What does not parse has one answer, whoever sent it.
         (_, Some(what)) => return Err(Rejection::new(Reason::Malformed, what)),
     };
+    Ok(Proven { asked, broken, pieces, proofs })
+}
+
+fn examine(source: &Source, request: &Incoming, now: Timestamp, proving: &mut Proving<'_>) -> Result<Found, Rejection> {
+    source.provider.headers.iter().try_for_each(|rule| rule.check(&request.headers))?;
+    let parsed = Parsed::new(request, source.provider.reads);
+    let telling = Telling { source, parsed: &parsed, now };
+    let Proven { asked, broken, pieces, proofs } = proven(&telling, proving)?;
     let proof = &proofs[0];
     if let Some(what) = broken {
         return Ok(telling.unread(proof, Some(what), None));

@@ -199,7 +199,7 @@ impl<'d> Value<'d> {
     /// The value at a JSON pointer's steps; of a repeated key the last, as most parsers take it.
     pub fn at(self, steps: &[String]) -> Option<Value<'d>> {
         steps.iter().try_fold(self, |value, step| match value.kind() {
-            Kind::Object => value.members().filter(|(name, _)| name == step).last().map(|(_, value)| value),
+            Kind::Object => value.children().filter(|value| value.name() == *step).last(),
             Kind::Array => step.parse().ok().and_then(|index| value.children().nth(index)),
             _ => None,
         })
