@@ -181,8 +181,8 @@ fn borrowed<'a>((name, value): &'a Field<'_>) -> Field<'a> {
 fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>, Unfit> {
     let document = view.parsed.json().ok_or(Unfit::Missing(Place::Body))?;
     let mut fields = Vec::with_capacity(16);
-    fields.extend(document.root().members().map(|(name, value)| {
-        let value = match value.kind() {
+    for (name, value) in document.root().members() {
+        let said = match value.kind() {
             _ if collect.skip_empty && value.is_empty() => Cow::Borrowed(&b""[..]),
             Kind::Bool => Cow::Owned(collect.bool[usize::from(value.raw() == "true")].clone().into_bytes()),
             Kind::Array | Kind::Object => {
@@ -192,8 +192,8 @@ fn json_fields<'v>(collect: &Collect, view: &View<'v>) -> Result<Vec<Field<'v>>,
             }
             _ => text(value.text()),
         };
-        (text(name), value)
-    }));
+        fields.push((text(name), said));
+    }
     Ok(fields)
 }
 

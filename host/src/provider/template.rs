@@ -134,7 +134,7 @@ impl Template {
     }
 
     /// Renders it behind what is there.
-    pub fn render_into(&self, lookup: &dyn Lookup, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    pub fn render_into<L: Lookup + ?Sized>(&self, lookup: &L, out: &mut Vec<u8>) -> Result<(), Unfit> {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text.as_bytes()),

@@ -119,7 +119,7 @@ impl<'a> Document<'a> {
         let mut names = Vec::with_capacity(16);
         for index in (0..self.nodes.len()).filter(|&i| self.nodes[i].kind == Kind::Object) {
             names.clear();
-            names.extend(Value { document: self, index }.members().map(|(name, _)| name));
+            Value { document: self, index }.children().for_each(|value| names.push(value.name()));
             if let Some(name) = twice(&mut names) {
                 return Some(name.to_string());
             }
