@@ -5,6 +5,7 @@ mod busy;
 mod gate;
 mod limits;
 mod line;
+mod mutated;
 mod protocol;
 mod senders;
 
