@@ -12,6 +12,7 @@ mod receiver;
 mod restart;
 mod timeouts;
 mod tls;
+mod transform;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

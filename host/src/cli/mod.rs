@@ -26,6 +26,7 @@ mod sign;
 mod simulate;
 mod sources;
 mod tail;
+mod transform;
 mod vectors;
 mod verify;
 
@@ -60,6 +61,8 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
     Sources(sources::Sources),
+    #[command(hide = true)]
+    TransformWorker(transform::TransformWorker),
 }
 
 impl Command {
@@ -78,6 +81,7 @@ impl Command {
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),
             Self::Sources(sources) => sources.run(),
+            Self::TransformWorker(worker) => worker.run(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::judge::Reply;
 use super::lines::Lines;
 use super::payload;
 use super::sign::SecretError;
+use super::transform::FilterError;
 use crate::config::resolved::{self, Format, Retry};
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
@@ -57,6 +58,12 @@ pub enum DestinationError {
     /// Not a certificate and its key.
     #[error("client_cert: {0}")]
     ClientCert(#[from] TlsError),
+    /// Not a jq filter.
+    #[error("transform: {0}")]
+    Transform(#[from] FilterError),
+    /// A filter, and nothing that it can read.
+    #[error("transform: it is a filter over JSON, and raw sends the provider's own bytes")]
+    TransformOfRaw,
     /// A policy that cannot be followed.
     #[error("retry.{0}")]
     Retry(&'static str),

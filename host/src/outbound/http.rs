@@ -12,8 +12,9 @@ use url::Url;
 
 use super::destination::DestinationError;
 use super::judge::Reply;
-use super::payload;
+use super::payload::{self, Payload};
 use super::sign::Signer;
+use super::transform::Transform;
 use crate::config::resolved::{Format, Http};
 use crate::event::Event;
 use crate::net::tls::{Identity, Tls, roots};
@@ -28,6 +29,7 @@ pub(super) struct Endpoint {
     uri: Uri,
     authorization: Option<HeaderValue>,
     format: Format,
+    transform: Option<Transform>,
     signer: Signer,
     headers: HeaderMap,
     limits: Limits,
@@ -48,6 +50,7 @@ impl Endpoint {
             uri,
             authorization,
             format: written.format,
+            transform: transform(written)?,
             signer: Signer::new(&written.signing_secrets)?,
             headers: written.headers.clone(),
             limits: Limits { first_byte: written.first_byte_timeout, whole: written.timeout },
@@ -61,23 +64,30 @@ impl Endpoint {
 
     /// Sends once; `now` is the attempt's own time.
     pub(super) async fn deliver(&self, event: &Event, received: &Incoming, now: Timestamp) -> Reply {
-        let request = match self.request(event, received, now) {
-            Ok(request) => request,
-            Err(error) => return Reply::Failed(format!("the event cannot be written as JSON: {error}")),
+        let payload = match self.payload(event, received).await {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return Reply::Skipped,
+            Err(error) => return Reply::Failed(error),
         };
+        let request = self.request(payload, event, now);
         match self.client.send(request, KEPT, self.limits).await {
             Ok(answer) => answered(&answer, now),
             Err(error) => Reply::Failed(error.to_string()),
         }
     }
 
-    fn request(
-        &self,
-        event: &Event,
-        received: &Incoming,
-        now: Timestamp,
-    ) -> Result<Request<Full<Bytes>>, serde_json::Error> {
-        let mut payload = payload::request(self.format, event, received)?;
+    /// What is sent, unless the transform gives nothing.
+    async fn payload(&self, event: &Event, received: &Incoming) -> Result<Option<Payload>, String> {
+        let unwritable = |error| format!("the event cannot be written as JSON: {error}");
+        let Some(transform) = &self.transform else {
+            return payload::request(self.format, event, received).map(Some).map_err(unwritable);
+        };
+        let document = payload::document(self.format, event).map_err(unwritable)?;
+        let made = transform.apply(&document).await.map_err(|words| format!("transform: {words}"))?;
+        Ok(made.map(|made| payload::transformed(self.format, made)))
+    }
+
+    fn request(&self, mut payload: Payload, event: &Event, now: Timestamp) -> Request<Full<Bytes>> {
         self.sign(&mut payload.headers, &payload.body, &event.id.to_string(), now);
         if let Some(authorization) = &self.authorization {
             payload.headers.insert(AUTHORIZATION, authorization.clone());
@@ -90,7 +100,7 @@ impl Endpoint {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = payload.headers;
-        Ok(request)
+        request
     }
 
     /// Standard Webhooks; where the provider sent such headers itself they stand, and ours have our own name.
@@ -134,6 +144,14 @@ fn target(mut url: Url) -> Result<(Uri, Option<HeaderValue>), DestinationError> 
     let _ = url.set_password(None);
     let uri = Uri::try_from(url.as_str()).map_err(|error| DestinationError::Url(error.to_string()))?;
     Ok((uri, authorization))
+}
+
+fn transform(written: &Http) -> Result<Option<Transform>, DestinationError> {
+    match &written.transform {
+        Some(_) if written.format == Format::Raw => Err(DestinationError::TransformOfRaw),
+        Some(program) => Ok(Some(Transform::build(program, written.timeout)?)),
+        None => Ok(None),
+    }
 }
 
 /// The files are read here, so that a reload of the configuration renews them.

@@ -16,6 +16,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 pub(super) enum Reply {
     /// Written, where nobody answers.
     Written,
+    /// Not sent, because the destination's own transform wants nothing of it.
+    Skipped,
     /// An HTTP answer.
     Answered {
         /// Its status.
@@ -40,7 +42,9 @@ pub(super) fn judge(
     chance: f64,
 ) -> (Outcome, Option<String>) {
     let (error, pause) = match reply {
-        Reply::Written | Reply::Answered { status: 200..=299, .. } => return (Outcome::Delivered, None),
+        Reply::Written | Reply::Skipped | Reply::Answered { status: 200..=299, .. } => {
+            return (Outcome::Delivered, None);
+        }
         Reply::Answered { status: 410, .. } => return (Outcome::Exhausted("gone".into()), Some("status 410".into())),
         Reply::Answered { status: status @ (429 | 503), retry_after, .. } => (format!("status {status}"), *retry_after),
         Reply::Answered { status: status @ 300..=399, location, .. } => (redirect(*status, location.as_deref()), None),

@@ -16,6 +16,7 @@ mod payload;
 mod retry;
 mod routes;
 mod sign;
+pub mod transform;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use lanes::Lanes;
 pub use order::Order;
 pub use routes::{RouteError, Routes};
 pub use sign::SecretError;
+pub use transform::FilterError;
 
 use crate::clock::Clock;
 use crate::event::Event;

@@ -5,7 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::config::written::Format;
 use crate::event::{Data, Event};
@@ -48,24 +50,55 @@ pub(super) fn request(format: Format, event: &Event, request: &Incoming) -> Resu
             Data::Bytes(bytes, content_type) => (content_type.as_str(), bytes.clone()),
         },
     };
+    Ok(described(content_type, body))
+}
+
+/// The JSON that a transform reads.
+pub(super) fn document(format: Format, event: &Event) -> Result<Vec<u8>, serde_json::Error> {
+    match format {
+        Format::CloudEvent => serde_json::to_vec(event),
+        Format::Data | Format::Raw => data(&event.data),
+    }
+}
+
+/// What a transform made; it is a CloudEvent where it began as one and still says so.
+pub(super) fn transformed(format: Format, body: Bytes) -> Payload {
+    #[derive(Deserialize)]
+    struct Told<'a> {
+        #[serde(borrow)]
+        specversion: Option<&'a RawValue>,
+    }
+    let still_one = || serde_json::from_slice::<Told<'_>>(&body).is_ok_and(|told| told.specversion.is_some());
+    match format {
+        Format::CloudEvent if still_one() => described("application/cloudevents+json", body),
+        _ => described("application/json", body),
+    }
+}
+
+fn described(content_type: &str, body: Bytes) -> Payload {
     let content_type =
         HeaderValue::from_str(content_type).unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
     let user_agent = HeaderValue::from_static(concat!("hookport/", env!("CARGO_PKG_VERSION")));
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type), (header::USER_AGENT, user_agent)]);
-    Ok(Payload { headers, body })
+    Payload { headers, body }
+}
+
+/// The data as JSON, whatever it is.
+fn data(data: &Data) -> Result<Vec<u8>, serde_json::Error> {
+    match data {
+        Data::Json(json) => Ok(json.to_vec()),
+        Data::None => Ok(b"null".to_vec()),
+        Data::Bytes(bytes, content_type) => {
+            serde_json::to_vec(&json!({ "datacontenttype": content_type, "data_base64": STANDARD.encode(bytes) }))
+        }
+    }
 }
 
 /// One line of JSON, its newline included.
 pub(super) fn line(format: Format, event: &Event, request: &Incoming) -> Result<Vec<u8>, serde_json::Error> {
     let mut line = match format {
         Format::CloudEvent => serde_json::to_vec(event)?,
-        Format::Data => match &event.data {
-            Data::Json(json) => json.to_vec(),
-            Data::None => b"null".to_vec(),
-            Data::Bytes(bytes, content_type) => {
-                serde_json::to_vec(&json!({ "datacontenttype": content_type, "data_base64": STANDARD.encode(bytes) }))?
-            }
-        },
+        Format::Data => data(&event.data)?,
         Format::Raw => serde_json::to_vec(&raw(event, request))?,
     };
     // A document that was kept with newlines between its tokens has them nowhere else: in strings they are escaped.

@@ -38,6 +38,11 @@ impl Check<'_> {
         let url = self.destination_url(name, written);
         let signing_secrets = self.secrets(&["destinations", name, "signing_secret"], &written.signing_secret);
         let headers = self.headers(name, &written.headers, url.as_ref());
+        if written.transform.is_some() && written.format == written::Format::Raw {
+            let message =
+                "is a filter over JSON, and raw sends the provider's own bytes: choose \"cloudevent\" or \"data\"";
+            self.complain(&["destinations", name, "transform"], message);
+        }
         self.timeouts(name, written);
         self.tls(name, written, url.as_ref());
         if written.concurrency == 0 {
@@ -48,6 +53,7 @@ impl Check<'_> {
             url: url?,
             allow_private: written.allow_private,
             format: written.format,
+            transform: written.transform.clone(),
             signing_secrets,
             ca: written.ca.clone(),
             client_cert: written.client_cert.clone(),

@@ -46,6 +46,7 @@ impl Destination {
                 url: Url::parse(&http.url)?,
                 allow_private: http.allow_private,
                 format: http.format,
+                transform: http.transform.clone(),
                 signing_secrets,
                 ca: http.ca.clone(),
                 client_cert: http.client_cert.clone(),
@@ -104,6 +105,8 @@ pub struct Http {
     pub allow_private: bool,
     /// What is sent.
     pub format: Format,
+    /// A jq filter over what would be sent.
+    pub transform: Option<String>,
     /// Standard Webhooks secrets; several give several signatures.
     pub signing_secrets: Vec<SecretString>,
     /// PEM, authorities that are trusted instead of those of browsers.

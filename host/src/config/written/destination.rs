@@ -33,6 +33,8 @@ pub struct HttpDestination {
     /// What is sent.
     #[serde(default)]
     pub format: Format,
+    /// A jq filter over what would be sent.
+    pub transform: Option<String>,
     /// Standard Webhooks secrets; several give several signatures.
     #[serde(default)]
     pub signing_secret: Many<Secret>,

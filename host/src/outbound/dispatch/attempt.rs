@@ -14,6 +14,9 @@ use crate::outbound::{Destination, Open};
 /// Stands where the text of an answer is not kept.
 const WITHHELD: &str = "[withheld: it may repeat fields that this source opens or redacts]";
 
+/// Stands where there is no answer, because nothing was sent.
+const NOT_SENT: &str = "[not sent: the transform gave nothing]";
+
 /// What every attempt of a lane needs.
 #[derive(Clone)]
 pub(super) struct Attempts {
@@ -47,6 +50,7 @@ impl Attempts {
         };
         let (status, answer) = match reply {
             Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
+            Reply::Skipped => (None, Some(NOT_SENT.to_owned())),
             Reply::Written | Reply::Failed(_) => (None, None),
         };
         self.log(claimed, &outcome, error.as_deref());
