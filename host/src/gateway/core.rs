@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::inbound::{Inbound, Listener};
 use crate::journal::Journal;
 use crate::operations::{self, Operations};
-use crate::outbound::{Destination, Lanes};
+use crate::outbound::{Destination, Gates, Lanes, Means};
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -83,7 +83,9 @@ impl Core {
         tokio::spawn(retention::retain(journal.clone(), clock.clone(), keep, stopped));
         let operations = Arc::new(parts::operations(&inbound.load().sources, &plugins, &clock));
         let polls = Polls::begin(&config, &operations, &journal, &clock);
-        let mut lanes = Lanes::new(journal.clone(), seen.clone(), clock.clone());
+        let gates = Arc::<Gates>::default();
+        let means = Means { journal: journal.clone(), opener: seen.clone(), clock: clock.clone(), gates };
+        let mut lanes = Lanes::new(means);
         destinations.into_iter().for_each(|destination| lanes.begin(destination));
         Arc::new_cyclic(|core: &Weak<Self>| {
             let state = Arc::new(ArcSwap::from_pointee(admin::State {

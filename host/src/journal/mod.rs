@@ -162,6 +162,8 @@ pub struct Claimed {
     pub delivery: u64,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// From when a deadline counts: its event's arrival, or the last time that somebody asked for it again.
+    pub since: Timestamp,
     /// What to deliver.
     pub event: Arc<Event>,
     /// The provider's own request, for `raw` deliveries.

@@ -63,7 +63,7 @@ impl Endpoint {
     pub(super) async fn deliver(&self, event: &Event, received: &Incoming, now: Timestamp) -> Reply {
         let request = match self.request(event, received, now) {
             Ok(request) => request,
-            Err(error) => return Reply::Failed(format!("the event cannot be written as JSON: {error}")),
+            Err(error) => return Reply::Unsent(format!("the event cannot be written as JSON: {error}")),
         };
         match self.client.send(request, KEPT, self.limits).await {
             Ok(answer) => answered(&answer, now),

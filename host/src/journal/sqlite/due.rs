@@ -28,6 +28,8 @@ pub(super) struct Open {
     pub(super) event: i64,
     pub(super) attempts: u32,
     pub(super) base: u32,
+    /// When somebody asked for it again; else its event's arrival counts.
+    pub(super) since: Option<i64>,
     pub(super) cached: Option<Arc<Cached>>,
 }
 
@@ -270,7 +272,7 @@ mod tests {
     use super::*;
 
     fn open(event: i64) -> Open {
-        Open { event, attempts: 0, base: 0, cached: None }
+        Open { event, attempts: 0, base: 0, since: None, cached: None }
     }
 
     fn add(due: &Due, places: impl IntoIterator<Item = Place>) {

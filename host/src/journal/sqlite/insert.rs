@@ -151,7 +151,7 @@ impl<'c> Ingest<'c> {
                 planned.push((
                     destination,
                     place,
-                    Open { event: number, attempts: 0, base: 0, cached: cached.clone() },
+                    Open { event: number, attempts: 0, base: 0, since: None, cached: cached.clone() },
                 ));
             }
         }

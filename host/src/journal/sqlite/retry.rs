@@ -31,7 +31,7 @@ impl Retry {
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
-    pub(super) fn step(&self, conn: &Connection) -> rusqlite::Result<Step> {
+    pub(super) fn step(&self, conn: &Connection, now: i64) -> rusqlite::Result<Step> {
         let mut wanted = query::which(&self.filter);
         match self.filter.state {
             None => wanted.always("d.state > 2"),
@@ -59,16 +59,16 @@ impl Retry {
         );
         let found = |row: &Row<'_>| {
             let attempts = row.get(2)?;
-            let open = Open { event: row.get(1)?, attempts, base: attempts, cached: None };
+            let open = Open { event: row.get(1)?, attempts, base: attempts, since: Some(now), cached: None };
             Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (AT_ONCE, row.get(0)?), open)))
         };
         let found: Vec<_> =
             conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
         let after = found.last().map_or(self.after, |(state, (_, place, _))| (*state, place.1));
         let rows: Planned = found.into_iter().map(|(_, planned)| planned).collect();
-        let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, reason = NULL WHERE id = ?";
+        let again = "UPDATE deliveries SET state = 0, next = ?, base = attempts, since = ?, reason = NULL WHERE id = ?";
         for (_, place, _) in &rows {
-            conn.prepare_cached(again)?.execute(params![place.0, place.1])?;
+            conn.prepare_cached(again)?.execute(params![place.0, now, place.1])?;
         }
         Ok(Step { more: rows.len() == room, rows, after })
     }
@@ -114,13 +114,14 @@ pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit
 
 fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
     let mut select = conn.prepare_cached(
-        "SELECT next, id, event, attempts, base FROM deliveries INDEXED BY deliveries_open \
+        "SELECT next, id, event, attempts, base, since FROM deliveries INDEXED BY deliveries_open \
          WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?) AND (next, id) >= (?, ?) \
          ORDER BY next, id LIMIT ?",
     )?;
     let values = [Value::from(name.to_owned()), from.0.into(), from.1.into(), (limit as i64).into()];
     let rows = select.query_map(params_from_iter(values), |row| {
-        let open = Open { event: row.get(2)?, attempts: row.get(3)?, base: row.get(4)?, cached: None };
+        let (attempts, base, since) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let open = Open { event: row.get(2)?, attempts, base, since, cached: None };
         Ok(((row.get(0)?, row.get(1)?), open))
     })?;
     rows.collect()

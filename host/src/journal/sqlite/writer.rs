@@ -216,7 +216,8 @@ impl Writer<'_> {
     }
 
     fn retry(&mut self, mut retry: retry::Retry) {
-        match self.unsynced(|writer| retry.step(writer.conn)) {
+        let now = self.shared.clock.now().as_microsecond();
+        match self.unsynced(|writer| retry.step(writer.conn, now)) {
             Ok(step) => {
                 retry.committed(&step);
                 let more = step.more;

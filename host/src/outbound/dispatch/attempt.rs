@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::journal::{Attempt, Claimed, Outcome, Settled};
-use crate::outbound::judge::{Reply, judge};
+use crate::outbound::breaker::Health;
+use crate::outbound::judge::{Reply, Tried, health, judge};
 use crate::outbound::{Destination, Open};
 
 /// Stands where the text of an answer is not kept.
@@ -26,24 +27,35 @@ pub(super) struct Attempts {
 pub(super) struct Flight {
     pub(super) begun: Timestamp,
     pub(super) batch: Arc<[Claimed]>,
+    /// Whether the breaker waits for it.
+    pub(super) probe: bool,
+}
+
+/// What came of an attempt, for its deliveries and of their destination.
+pub(super) struct Ended {
+    pub(super) settled: Vec<Settled>,
+    pub(super) health: Health,
 }
 
 /// Delivers and judges.
-pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Vec<Settled> {
+pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Ended {
     let begun = attempts.clock.now();
     let started = Instant::now();
     let replies = attempts.destination.deliver(&batch, &attempts.opener, begun).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms)).collect()
+    let health = replies.last().map_or(Health::Unknown, health);
+    let judged = batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms));
+    Ended { settled: judged.collect(), health }
 }
 
 impl Attempts {
     fn judged(&self, claimed: &Claimed, reply: Reply, at: Timestamp, took_ms: u64) -> Settled {
         let now = self.clock.now();
-        let (outcome, error) = judge(&reply, claimed.attempt, self.destination.retry(), now, rand::random());
+        let tried = Tried { attempt: claimed.attempt, since: claimed.since, now, chance: rand::random() };
+        let (outcome, error) = judge(&reply, tried, self.destination.retry());
         let (status, answer) = match reply {
             Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
-            Reply::Written | Reply::Failed(_) => (None, None),
+            Reply::Written | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
         };
         self.log(claimed, &outcome, error.as_deref());
         Settled { delivery: claimed.delivery, attempt: Attempt { at, took_ms, status, error, answer }, outcome }
@@ -56,15 +68,17 @@ impl Attempts {
     }
 
     /// A panic is a failed attempt; what shutdown broke off was not tried.
-    pub(super) fn broken_off(&self, flight: &Flight, how: JoinError) -> Vec<Settled> {
+    pub(super) fn broken_off(&self, flight: &Flight, how: JoinError) -> Ended {
+        let health = Health::Unknown;
         if how.is_cancelled() {
-            return flight.batch.iter().map(|claimed| self.released(claimed)).collect();
+            return Ended { settled: flight.batch.iter().map(|claimed| self.released(claimed)).collect(), health };
         }
         tracing::error!(destination = self.destination.name(), "an attempt panicked: {how}");
         let took = self.clock.now().duration_since(flight.begun).as_millis();
         let took_ms = u64::try_from(took).unwrap_or_default();
-        let reply = Reply::Failed("the attempt panicked; the log of that time says where".into());
-        flight.batch.iter().map(|claimed| self.judged(claimed, reply.clone(), flight.begun, took_ms)).collect()
+        let reply = Reply::Unsent("the attempt panicked; the log of that time says where".into());
+        let judged = flight.batch.iter().map(|claimed| self.judged(claimed, reply.clone(), flight.begun, took_ms));
+        Ended { settled: judged.collect(), health }
     }
 
     /// Given back without a try.
