@@ -14,6 +14,8 @@ pub(crate) mod erase;
 pub(crate) mod keeping;
 #[path = "journal_contract_model.rs"]
 pub(crate) mod model;
+#[path = "journal_contract_pause.rs"]
+pub(crate) mod pause;
 
 use std::sync::Arc;
 
@@ -214,6 +216,7 @@ macro_rules! contract {
                 erased_content_is_gone_and_the_event_is_known, what_is_open_keeps_its_content,
                 of_a_batch_one_goes_and_the_others_keep_their_data, a_dry_run_and_a_limit_only_go_so_far,
             }
+            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, }
             model { dedup_is_the_model_s, }
         );
     };

@@ -80,7 +80,13 @@ fn run(ledger: Arc<Ledger>, destinations: Vec<Destination>) -> Running {
 fn run_with(ledger: Arc<Ledger>, destinations: Vec<Destination>, opener: impl Open, clock: Clock) -> Running {
     let (stop, stopped) = watch::channel(false);
     let gates = Arc::new(Gates::default());
-    let means = Means { journal: ledger.clone(), opener: Arc::new(opener), clock, gates: gates.clone() };
+    let means = Means {
+        journal: ledger.clone(),
+        opener: Arc::new(opener),
+        clock,
+        gates: gates.clone(),
+        notices: Arc::default(),
+    };
     let ended = outbound::run(means, destinations, stopped);
     Running { ledger, gates, stop, ended }
 }

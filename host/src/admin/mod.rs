@@ -4,12 +4,14 @@
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
 
 mod deliveries;
+mod destinations;
 mod events;
 mod failure;
 mod gateway;
 mod guard;
 mod health;
 mod operations;
+mod pauses;
 mod rejections;
 pub mod shown;
 mod sources;
@@ -25,14 +27,15 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
-use self::shown::{PluginShown, SourceShown};
-use crate::journal::{Capture, CaptureFilter, Journal};
+use self::shown::{DestinationShown, PluginShown, SourceShown};
+use crate::journal::{Capture, CaptureFilter, Journal, Pausable};
 use crate::operations::Operations;
 
 /// So many `tail`s may wait at once.
@@ -65,6 +68,18 @@ pub trait Confirm: Send + Sync + 'static {
     fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
 }
 
+/// An operator's hand on sources and destinations.
+pub trait Switch: Send + Sync + 'static {
+    /// From now on it takes or begins nothing; says since when.
+    fn pause(&self, kind: Pausable, name: String) -> Confirming<Timestamp>;
+
+    /// It goes on; says whether it was paused.
+    fn resume(&self, kind: Pausable, name: String) -> Confirming<bool>;
+
+    /// All destinations, as they are.
+    fn destinations(&self) -> Confirming<Vec<DestinationShown>>;
+}
+
 /// What the API shows; a change swaps it whole.
 pub struct State {
     /// Where everything is.
@@ -75,6 +90,8 @@ pub struct State {
     pub redact: Arc<dyn Redact>,
     /// Takes an operator's word.
     pub captures: Arc<dyn Confirm>,
+    /// Pauses and resumes.
+    pub switches: Arc<dyn Switch>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -130,6 +147,11 @@ fn router(served: Served) -> Router {
         .route("/v1/events/{id}", get(events::show))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/retry", post(deliveries::retry))
+        .route("/v1/destinations", get(destinations::list))
+        .route("/v1/destinations/{name}/pause", post(pauses::pause_destination))
+        .route("/v1/destinations/{name}/resume", post(pauses::resume_destination))
+        .route("/v1/sources/{source}/pause", post(pauses::pause_source))
+        .route("/v1/sources/{source}/resume", post(pauses::resume_source))
         .route("/v1/rejections", get(rejections::list))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))

@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod deliveries;
 mod demo;
+mod destinations;
 mod erase;
 mod events;
 mod failure;
@@ -16,6 +17,7 @@ mod json;
 mod offline;
 mod output;
 mod pair;
+mod pause;
 mod plugin;
 mod rejections;
 mod request;
@@ -57,6 +59,7 @@ enum Command {
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
+    Destinations(destinations::Destinations),
     Sources(sources::Sources),
 }
 
@@ -75,6 +78,7 @@ impl Command {
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),
+            Self::Destinations(destinations) => destinations.run(),
             Self::Sources(sources) => sources.run(),
         }
     }

@@ -36,6 +36,7 @@ pub use sign::SecretError;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::journal::Journal;
+use crate::notices::Notices;
 
 /// Reads what only the source can read, at delivery.
 pub trait Open: Send + Sync + 'static {
@@ -60,6 +61,8 @@ pub struct Means {
     pub clock: Clock,
     /// Which destinations are paused or left alone.
     pub gates: Arc<Gates>,
+    /// Hears of what is worth an event of the gateway's own.
+    pub notices: Arc<Notices>,
 }
 
 /// Delivers to every destination until `shutdown` turns true (or its sender is gone); then what is under way gets a few

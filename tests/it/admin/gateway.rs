@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hookport::admin::shown::{PluginShown, SourceShown};
-use hookport::admin::{self, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
+use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
+use hookport::admin::{self, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact, Switch};
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
-use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Pausable, Plan, Recorded, Settled};
 use hookport::request::Incoming;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,6 +58,20 @@ impl Confirm for Nobody {
     }
 }
 
+impl Switch for Nobody {
+    fn pause(&self, _: Pausable, _: String) -> Confirming<Timestamp> {
+        Box::pin(async { Err(Failure::new(StatusCode::NOT_FOUND, "nothing can be paused")) })
+    }
+
+    fn resume(&self, _: Pausable, _: String) -> Confirming<bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn destinations(&self) -> Confirming<Vec<DestinationShown>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
 pub(super) struct Gateway {
     pub(super) address: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
@@ -80,6 +95,7 @@ impl Gateway {
             operations: Arc::default(),
             redact: Arc::new(Masked),
             captures: Arc::new(Nobody),
+            switches: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),

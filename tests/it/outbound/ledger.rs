@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
-    Attempt, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
-    JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Rejected, RejectionFilter, Settled,
-    Shrunk, Stats,
+    Attempt, Backlog, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
+    Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pausable, Paused, Pending, Recorded, Rejected,
+    RejectionFilter, Settled, Shrunk, Stats,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -173,6 +173,18 @@ impl Journal for Ledger {
         not_kept()
     }
     fn ready(&self) -> Pending<()> {
+        not_kept()
+    }
+    fn pause(&self, _: Pausable, _: &str) -> Pending<Timestamp> {
+        not_kept()
+    }
+    fn resume(&self, _: Pausable, _: &str) -> Pending<bool> {
+        not_kept()
+    }
+    fn paused(&self) -> Pending<Vec<Paused>> {
+        not_kept()
+    }
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
         not_kept()
     }
     fn close(&self) -> Pending<()> {

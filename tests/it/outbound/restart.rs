@@ -112,7 +112,13 @@ async fn a_condition_that_fails_shows_on_the_event() {
 }
 
 fn means(journal: &Arc<dyn Journal>) -> Means {
-    Means { journal: journal.clone(), opener: Arc::new(AsItIs), clock: Clock::default(), gates: Arc::default() }
+    Means {
+        journal: journal.clone(),
+        opener: Arc::new(AsItIs),
+        clock: Clock::default(),
+        gates: Arc::default(),
+        notices: Arc::default(),
+    }
 }
 
 const TO_CRM: &str = "

@@ -19,6 +19,7 @@ mod insert;
 mod limits;
 mod mark;
 mod open;
+mod pause;
 mod prepare;
 mod query;
 mod queue;
@@ -49,11 +50,13 @@ use uuid::Uuid;
 use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
+use self::pause::Pausing;
 use self::retain::Aim;
 pub use self::seal::Vault;
 use super::{
-    Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal, JournalError,
-    NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Rejected, RejectionFilter, Settled, Shrunk, Stats,
+    Backlog, Capture, CaptureFilter, Claimed, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
+    JournalError, NewCapture, NewRejected, NewRequest, Pausable, Paused, Pending, Plan, Recorded, Rejected,
+    RejectionFilter, Settled, Shrunk, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -211,6 +214,24 @@ impl Journal for Sqlite {
 
     fn ready(&self) -> Pending<()> {
         self.chore(queue::Chore::Ready)
+    }
+
+    fn pause(&self, kind: Pausable, name: &str) -> Pending<Timestamp> {
+        let name = name.to_owned();
+        self.chore(|answer| queue::Chore::Pausing(Pausing::Pause(kind, name, answer)))
+    }
+
+    fn resume(&self, kind: Pausable, name: &str) -> Pending<bool> {
+        let name = name.to_owned();
+        self.chore(|answer| queue::Chore::Pausing(Pausing::Resume(kind, name, answer)))
+    }
+
+    fn paused(&self) -> Pending<Vec<Paused>> {
+        self.shared.read(pause::list)
+    }
+
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
+        self.shared.read(pause::backlog)
     }
 
     fn close(&self) -> Pending<()> {

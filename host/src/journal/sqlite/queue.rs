@@ -10,6 +10,7 @@ use super::answer::Sender;
 use super::capture::Capturing;
 use super::erase::Erase;
 use super::limits::Limits;
+use super::pause::Pausing;
 use super::prepare::Prepared;
 use super::reject::Kept;
 use super::retain::Retain;
@@ -40,6 +41,7 @@ pub(super) enum Chore {
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
+    Pausing(Pausing),
     /// Says whether an event could be kept now.
     Ready(Sender<()>),
     /// More due deliveries of a destination, from the file.

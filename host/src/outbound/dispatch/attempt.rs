@@ -7,7 +7,9 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::event::OWN_SOURCE;
 use crate::journal::{Attempt, Claimed, Outcome, Settled};
+use crate::notices::{Notice, Notices};
 use crate::outbound::breaker::Health;
 use crate::outbound::judge::{Reply, Tried, health, judge};
 use crate::outbound::{Destination, Open};
@@ -21,6 +23,7 @@ pub(super) struct Attempts {
     pub(super) destination: Arc<Destination>,
     pub(super) opener: Arc<dyn Open>,
     pub(super) clock: Clock,
+    pub(super) notices: Arc<Notices>,
 }
 
 /// An attempt that is under way; what is known of it where it does not come back by itself.
@@ -58,6 +61,9 @@ impl Attempts {
             Reply::Written | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
         };
         self.log(claimed, &outcome, error.as_deref());
+        if matches!(outcome, Outcome::Exhausted(_)) {
+            self.notice(claimed, status, now);
+        }
         Settled { delivery: claimed.delivery, attempt: Attempt { at, took_ms, status, error, answer }, outcome }
     }
 
@@ -85,6 +91,23 @@ impl Attempts {
     pub(super) fn released(&self, claimed: &Claimed) -> Settled {
         let attempt = Attempt { at: self.clock.now(), took_ms: 0, status: None, error: None, answer: None };
         Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Released }
+    }
+
+    /// Of a delivery of the gateway's own events nothing more is told.
+    fn notice(&self, claimed: &Claimed, status: Option<u16>, now: Timestamp) {
+        let event = &claimed.event;
+        if *event.source == *OWN_SOURCE {
+            return;
+        }
+        let reason = match status {
+            Some(410) => "gone",
+            _ if claimed.attempt >= self.destination.retry().attempts => "attempts",
+            _ => "deadline",
+        };
+        let (delivery, attempts, destination) = (claimed.delivery, claimed.attempt, self.destination.name().into());
+        let (event, kind, source) = (event.id, event.kind.clone(), event.source.clone());
+        self.notices
+            .tell(now, Notice::Exhausted { delivery, event, kind, source, destination, attempts, reason, status });
     }
 
     fn log(&self, claimed: &Claimed, outcome: &Outcome, error: Option<&str>) {

@@ -26,6 +26,7 @@ use super::gates::{Gate, Passage};
 use super::pace::Pace;
 use super::{Destination, Means};
 use crate::journal::{Claimed, Journal, JournalError, Outcome, Pending, Settled};
+use crate::notices::Notice;
 
 /// A shutdown may take ten seconds; one of them is left for the journal.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -87,6 +88,7 @@ impl Lane {
                 destination: Arc::new(destination),
                 opener: means.opener.clone(),
                 clock: means.clock.clone(),
+                notices: means.notices.clone(),
             },
             notice: Box::pin(more.clone().notified_owned()),
             more,
@@ -252,6 +254,7 @@ impl Lane {
             }
             Err(JournalError::Closed) => Err(Closed),
             Err(error) => {
+                self.attempts.notices.journal_failed(self.attempts.clock.now(), &error);
                 let wait = self.rest.begin();
                 tracing::warn!(destination = self.name(), ?wait, "{error}");
                 self.may_be_due = true;
@@ -275,12 +278,15 @@ impl Lane {
 
     fn turned(&mut self, turn: Turn) {
         let destination = self.attempts.destination.name();
+        let tell = |notice| self.attempts.notices.tell(self.attempts.clock.now(), notice);
         match turn {
             Turn::Opened { failures, pause } => {
+                tell(Notice::BreakerOpened { destination: destination.into(), failures });
                 tracing::warn!(destination, ?pause, "left alone: {failures} attempts in a row have failed");
             }
             Turn::Reopened { pause } => tracing::info!(destination, ?pause, "left alone again: it is not well yet"),
             Turn::Closed => {
+                tell(Notice::BreakerClosed { destination: destination.into() });
                 tracing::info!(destination, "well again: its deliveries go on");
                 // A probe that is under way says nothing of the next time.
                 self.flights.values_mut().for_each(|flight| flight.probe = false);
