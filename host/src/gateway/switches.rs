@@ -2,7 +2,7 @@
 //!
 //! A pause is written down before it holds, so that no restart starts what an operator stopped.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use axum::http::StatusCode;
 use jiff::Timestamp;

@@ -14,7 +14,7 @@ use crate::config::units::{Rate, Span};
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Destination {
     /// An HTTP endpoint.
-    Http(HttpDestination),
+    Http(Box<HttpDestination>),
     /// A file of JSON lines.
     File(FileDestination),
     /// Standard output.
