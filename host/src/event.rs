@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+/// The source, and the provider, of the gateway's own events; no other source may be called so.
+pub const OWN_SOURCE: &str = "hookport";
+
 /// What became of an event before any delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

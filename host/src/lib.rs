@@ -14,6 +14,7 @@ pub mod inbound;
 pub mod journal;
 pub mod keys;
 pub mod net;
+pub mod notices;
 pub mod operations;
 pub mod outbound;
 pub mod plugin;

@@ -1,6 +1,6 @@
 //! The gateway against a bare HTTP server, in one run: durable acks, delivery beside them, decoding, memory, starting.
 //!
-//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,decode,idle] [--connections 1,16,64,256]
+//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,isolation,decode,idle] [--connections 1,16,64,256]
 //! [--seconds 3] [--bytes 500,3072]`; `HOOKPORT_BENCH_QUICK=1` takes a fraction of the time. Journals lie below `target/`.
 
 mod gateway {
@@ -9,6 +9,7 @@ mod gateway {
     pub(crate) mod decode;
     pub(crate) mod delivery;
     pub(crate) mod idle;
+    pub(crate) mod isolation;
     pub(crate) mod load;
     pub(crate) mod running;
     pub(crate) mod sync;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use self::gateway::bare::Bare;
 use self::gateway::load::{Load, Measured};
 use self::gateway::running::Running;
-use self::gateway::{decode, delivery, idle, sync};
+use self::gateway::{decode, delivery, idle, isolation, sync};
 
 /// What is measured, and for how long.
 pub(crate) struct Arguments {
@@ -45,6 +46,9 @@ fn main() {
     }
     if wanted("delivery") {
         delivery::measure(&arguments);
+    }
+    if wanted("isolation") {
+        isolation::measure(&arguments);
     }
     if wanted("decode") {
         decode::measure();

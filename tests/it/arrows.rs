@@ -15,6 +15,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         "provider",
         &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations", "net", "keys"],
     ),
+    (
+        "notices",
+        &["inbound", "outbound", "gateway", "admin", "cli", "provider", "plugin", "config", "operations", "net"],
+    ),
     ("keys", &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations"]),
     ("plugin", &["inbound", "outbound", "gateway", "admin", "cli", "journal", "config", "operations", "net"]),
     ("operations", &["inbound", "outbound", "gateway", "admin", "cli"]),

@@ -18,6 +18,8 @@ pub(crate) mod model;
 pub(crate) mod order;
 #[path = "journal_contract_order_model.rs"]
 pub(crate) mod order_model;
+#[path = "journal_contract_pause.rs"]
+pub(crate) mod pause;
 #[path = "journal_contract_replay.rs"]
 pub(crate) mod replay;
 
@@ -244,6 +246,7 @@ macro_rules! contract {
                 retention_waits_for_what_is_replayed_and_takes_it_along, pages_go_on_where_the_last_one_ended,
                 what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
+            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, }
             model { dedup_is_the_model_s, }
             order_model { order_is_the_model_s, }
         );

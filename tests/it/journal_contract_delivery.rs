@@ -141,6 +141,8 @@ pub(crate) async fn exhausted_is_due_again_only_by_hand(places: Places<'_>) {
     for claimed in [&desk.claim("crm").await[0], &claimed[2]] {
         desk.settle(claimed, Outcome::Exhausted("no more tries".into())).await;
     }
+    assert!(claimed.iter().all(|claimed| claimed.since == claimed.event.received));
+    desk.clock.advance(seconds(3600));
     let one = DeliveryFilter { id: Some(claimed[1].delivery), ..DeliveryFilter::default() };
     assert_eq!(desk.journal.retry(one).await.unwrap(), 1);
     assert_eq!(
@@ -150,6 +152,10 @@ pub(crate) async fn exhausted_is_due_again_only_by_hand(places: Places<'_>) {
     );
     for _ in 0..2 {
         let again = desk.claim("crm").await;
+        assert!(
+            again.iter().all(|claimed| claimed.since.duration_since(claimed.event.received) >= seconds(3600)),
+            "and a deadline counts from now"
+        );
         let again: Vec<_> = again.iter().map(|claimed| (claimed.delivery, claimed.attempt)).collect();
         assert_eq!(again, [(claimed[1].delivery, 1), (claimed[2].delivery, 1)], "the policy starts again");
         desk.crash();

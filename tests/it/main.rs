@@ -19,6 +19,7 @@ mod keys;
 mod kill;
 mod operations;
 mod outbound;
+mod pauses;
 mod plugins;
 mod process;
 mod replay;

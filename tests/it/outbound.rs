@@ -4,6 +4,7 @@ mod dispatch;
 mod formats;
 mod guard;
 mod headers;
+mod held_back;
 mod identity;
 mod judgement;
 mod ledger;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hookport::clock::Clock;
 use hookport::event::{Data, Event, EventState};
-use hookport::outbound::{self, Destination, Open};
+use hookport::outbound::{self, Destination, Gates, Means, Open};
 use hookport::request::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -62,6 +63,7 @@ impl Open for AsItIs {
 /// A running outbound.
 struct Running {
     ledger: Arc<Ledger>,
+    gates: Arc<Gates>,
     stop: watch::Sender<bool>,
     ended: JoinHandle<()>,
 }
@@ -79,8 +81,16 @@ fn run(ledger: Arc<Ledger>, destinations: Vec<Destination>) -> Running {
 
 fn run_with(ledger: Arc<Ledger>, destinations: Vec<Destination>, opener: impl Open, clock: Clock) -> Running {
     let (stop, stopped) = watch::channel(false);
-    let ended = outbound::run(ledger.clone(), destinations, Arc::new(opener), clock, stopped);
-    Running { ledger, stop, ended }
+    let gates = Arc::new(Gates::default());
+    let means = Means {
+        journal: ledger.clone(),
+        opener: Arc::new(opener),
+        clock,
+        gates: gates.clone(),
+        notices: Arc::default(),
+    };
+    let ended = outbound::run(means, destinations, stopped);
+    Running { ledger, gates, stop, ended }
 }
 
 /// A destination as it is written in the configuration.

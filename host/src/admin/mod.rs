@@ -5,12 +5,14 @@
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
 
 mod deliveries;
+mod destinations;
 mod events;
 mod failure;
 mod gateway;
 mod guard;
 mod health;
 mod operations;
+mod pauses;
 mod rejections;
 pub mod replay;
 pub mod shown;
@@ -34,8 +36,8 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
-use self::shown::{PluginShown, SourceShown};
-use crate::journal::{Capture, CaptureFilter, Journal};
+use self::shown::{DestinationShown, PluginShown, SourceShown};
+use crate::journal::{Capture, CaptureFilter, Journal, Pausable};
 use crate::operations::Operations;
 
 /// So many `tail`s may wait at once.
@@ -77,6 +79,18 @@ pub trait Again: Send + Sync + 'static {
     fn destinations(&self) -> Vec<String>;
 }
 
+/// An operator's hand on sources and destinations.
+pub trait Switch: Send + Sync + 'static {
+    /// From now on it takes or begins nothing; says since when.
+    fn pause(&self, kind: Pausable, name: String) -> Confirming<Timestamp>;
+
+    /// It goes on; says whether it was paused.
+    fn resume(&self, kind: Pausable, name: String) -> Confirming<bool>;
+
+    /// All destinations, as they are.
+    fn destinations(&self) -> Confirming<Vec<DestinationShown>>;
+}
+
 /// What the API shows; a change swaps it whole.
 pub struct State {
     /// Where everything is.
@@ -89,6 +103,8 @@ pub struct State {
     pub captures: Arc<dyn Confirm>,
     /// Looks at what is kept again.
     pub again: Arc<dyn Again>,
+    /// Pauses and resumes.
+    pub switches: Arc<dyn Switch>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -146,6 +162,11 @@ fn router(served: Served) -> Router {
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/retry", post(deliveries::retry))
         .route("/v1/deliveries/cancel", post(deliveries::cancel))
+        .route("/v1/destinations", get(destinations::list))
+        .route("/v1/destinations/{name}/pause", post(pauses::pause_destination))
+        .route("/v1/destinations/{name}/resume", post(pauses::resume_destination))
+        .route("/v1/sources/{source}/pause", post(pauses::pause_source))
+        .route("/v1/sources/{source}/resume", post(pauses::resume_source))
         .route("/v1/rejections", get(rejections::list))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))

@@ -74,6 +74,35 @@ impl PluginShown {
     }
 }
 
+/// A destination that is configured, and how it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct DestinationShown {
+    /// Its name.
+    pub name: String,
+    /// `http`, `file` or `stdout`.
+    pub kind: &'static str,
+    /// How many in a time, where it is bounded.
+    pub rate: Option<String>,
+    /// How its lane is.
+    #[serde(flatten)]
+    pub lane: LaneShown,
+}
+
+/// How a destination's lane is.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaneShown {
+    /// `closed`, `open`, or `half_open`: one delivery is tried next.
+    pub breaker: &'static str,
+    /// When the breaker turned last.
+    pub since: Option<Timestamp>,
+    /// When an open breaker lets a delivery try.
+    pub next_probe: Option<Timestamp>,
+    /// Since when it is paused, if it is.
+    pub paused: Option<Timestamp>,
+    /// Attempts under way.
+    pub in_flight: usize,
+}
+
 /// A source that is configured.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceShown {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::shown::SourceShown;
 use super::{Confirmed, Failure, Shared};
-use crate::journal::{Capture, CaptureFilter};
+use crate::journal::{Capture, CaptureFilter, Pausable, Paused};
 
 /// Every source.
 #[derive(Serialize)]
@@ -21,6 +21,7 @@ pub(super) struct Page {
 struct Listed {
     #[serde(flatten)]
     source: SourceShown,
+    paused: Option<Timestamp>,
     captures: Vec<CaptureShown>,
 }
 
@@ -63,12 +64,15 @@ pub(super) struct Discarded {
 
 pub(super) async fn list(State(shared): State<Shared>) -> Result<Json<Page>, Failure> {
     let captures = shared.state.journal.captures().await?;
+    let paused = shared.state.journal.paused().await?;
     let listed = |source: &SourceShown| {
         let mut source = source.clone();
         let captures: Vec<_> = captures.iter().filter(|capture| capture.source == source.name).collect();
         let confirmed = |name: &String| captures.iter().any(|one| one.confirmed.is_some() && one.secret == *name);
         source.missing.retain(|name| !confirmed(name));
-        Listed { source, captures: captures.into_iter().map(CaptureShown::new).collect() }
+        let is_it = |paused: &&Paused| paused.kind == Pausable::Source && paused.name == source.name;
+        let paused = paused.iter().find(is_it).map(|paused| paused.since);
+        Listed { source, paused, captures: captures.into_iter().map(CaptureShown::new).collect() }
     };
     Ok(Json(Page { sources: shared.state.sources.iter().map(listed).collect() }))
 }

@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod deliveries;
 mod demo;
+mod destinations;
 mod erase;
 mod events;
 mod failure;
@@ -16,6 +17,7 @@ mod json;
 mod offline;
 mod output;
 mod pair;
+mod pause;
 mod plugin;
 mod progress;
 mod rejections;
@@ -60,6 +62,7 @@ enum Command {
     Events(events::Events),
     Deliveries(deliveries::Deliveries),
     Rejections(rejections::Rejections),
+    Destinations(destinations::Destinations),
     Sources(sources::Sources),
     #[command(hide = true)]
     TransformWorker(transform::TransformWorker),
@@ -80,6 +83,7 @@ impl Command {
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),
             Self::Rejections(rejections) => rejections.run(),
+            Self::Destinations(destinations) => destinations.run(),
             Self::Sources(sources) => sources.run(),
             Self::TransformWorker(worker) => worker.run(),
         }

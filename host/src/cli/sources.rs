@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::client::{Client, Connection};
 use super::events::read;
+use super::pause::Target;
 use super::{Failure, output};
 
-/// Show the sources of a running gateway, and confirm secrets that their senders told
+/// Show the sources of a running gateway, pause and resume them, and confirm secrets that their senders told
 #[derive(Args)]
 #[command(after_help = "Examples:\n  hookport sources list\n  hookport sources confirm notes --reveal")]
 pub(super) struct Sources {
@@ -30,6 +31,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Answer a source's senders 503 until it is resumed, so that they come again later
+    #[command(
+        after_help = "Nothing of what they send is kept but a rejection with the reason `unavailable`: a sender that does not try again, \
+                      or gives up before you resume, is not heard. A pause survives restarts.\n\nExamples:\n  hookport sources pause esim"
+    )]
+    Pause(Target),
+    /// Let a source take requests again
+    #[command(after_help = "Examples:\n  hookport sources resume esim")]
+    Resume(Target),
     /// Confirm a secret that a sender told in its handshake: the one that is pending, or of several the one with this fingerprint
     #[command(
         after_help = "The secret verifies at once, beside those that are configured, also after a restart. Others that were pending \
@@ -94,6 +104,8 @@ impl Sources {
         let client = self.connection.open()?;
         match self.command {
             Command::List { json } => list(&client, json),
+            Command::Pause(target) => target.pause(&client, "sources"),
+            Command::Resume(target) => target.resume(&client, "sources"),
             Command::Confirm { name, which, reveal, json } => confirm(&client, &name, &which, reveal, json),
             Command::Discard { name, which, json } => discard(&client, &name, &which, json),
         }
@@ -107,6 +119,7 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
         provider: String,
         path: Option<String>,
         missing: Vec<String>,
+        paused: Option<Timestamp>,
         captures: Vec<Capture>,
     }
     #[derive(Deserialize)]
@@ -118,7 +131,7 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
         return output::line(String::from_utf8_lossy(&answer));
     }
     let sources = read::<Page>(&answer)?.sources;
-    let mut table = output::table(&["NAME", "PROVIDER", "PATH", "SECRETS", "PENDING"]);
+    let mut table = output::table(&["NAME", "PROVIDER", "PATH", "STATE", "PENDING"]);
     let mut told = output::table(&["SOURCE", "SECRET", "FINGERPRINT", "STATE", "RECEIVED", "FROM"]);
     for source in &sources {
         let pending = source.captures.iter().filter(|capture| capture.confirmed.is_none()).count();
@@ -127,6 +140,7 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
             output::cell(&source.provider),
             output::cell(source.path.as_deref().unwrap_or("-")),
             match source.missing.as_slice() {
+                _ if source.paused.is_some() => output::state("paused"),
                 [] => output::state("ok"),
                 missing => output::state(&output::plain(format_args!("missing: {}", missing.join(", ")))),
             },

@@ -14,7 +14,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("journal", &["url", "postgres"]),
     ("plugins", &["isolation", "workers", "watch"]),
     ("sources", &["rate", "order_by", "transform"]),
-    ("destinations", &["rate", "tls", "batch", "kafka", "nats", "amqp", "redis", "postgres"]),
+    ("destinations", &["tls", "batch", "kafka", "nats", "amqp", "redis", "postgres"]),
     ("routes", &["rate", "order_by", "transform"]),
 ];
 

@@ -185,7 +185,7 @@ impl Pieces {
         };
         let at_kind = [&key[..], &["kind".to_owned()]].concat();
         match kind.as_ref().map(Value::as_str) {
-            Some(Some("http")) => self.piece(key, value).map(Destination::Http),
+            Some(Some("http")) => self.piece(key, value).map(Box::new).map(Destination::Http),
             Some(Some("file")) => self.piece(key, value).map(Destination::File),
             Some(Some("stdout")) => self.piece(key, value).map(Destination::Stdout),
             Some(Some(other)) => {

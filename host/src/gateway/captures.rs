@@ -141,7 +141,9 @@ impl Confirm for Captures {
     }
 }
 
-fn finished<T: Send + 'static>(work: impl Future<Output = Result<T, Failure>> + Send + 'static) -> Confirming<T> {
+pub(super) fn finished<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Confirming<T> {
     let task = tokio::spawn(work);
     Box::pin(async move {
         let broken = |error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("it broke off: {error}"));
@@ -149,6 +151,6 @@ fn finished<T: Send + 'static>(work: impl Future<Output = Result<T, Failure>> + 
     })
 }
 
-fn gone() -> Failure {
+pub(super) fn gone() -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the gateway is ending")
 }

@@ -14,14 +14,16 @@ use super::captures::Captures;
 use super::door::{Bound, Door};
 use super::retention::{self, Keep};
 use super::seen::Seen;
+use super::switches::Switches;
 use super::{Plugins, parts};
 use crate::admin::{self, Readiness};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::{Inbound, Listener};
 use crate::journal::Journal;
+use crate::notices::Recording;
 use crate::operations::{self, Operations};
-use crate::outbound::{Destination, Lanes};
+use crate::outbound::{Destination, Gates, Lanes, Means};
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,6 +36,8 @@ pub(super) struct Core {
     pub(super) readiness: Readiness,
     /// What requests are judged by.
     pub(super) inbound: Arc<ArcSwap<Inbound>>,
+    /// What lanes pass before they begin anything.
+    pub(super) gates: Arc<Gates>,
     /// What the admin API shows.
     pub(super) state: Arc<ArcSwap<admin::State>>,
     pub(super) retention: watch::Sender<Keep>,
@@ -53,6 +57,8 @@ pub(super) struct Running {
     pub(super) serving: Door,
     pub(super) lanes: Lanes,
     pub(super) polls: Polls,
+    /// Keeps the gateway's own events.
+    pub(super) recording: Recording,
 }
 
 /// The polls that are at work.
@@ -68,6 +74,8 @@ pub(super) struct Made {
     pub(super) clock: Clock,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) inbound: Inbound,
+    pub(super) gates: Arc<Gates>,
+    pub(super) recording: Recording,
     pub(super) destinations: Vec<Destination>,
     pub(super) sockets: [Bound; 2],
 }
@@ -75,7 +83,17 @@ pub(super) struct Made {
 impl Core {
     /// Puts everything to work.
     pub(super) fn start(made: Made) -> Arc<Self> {
-        let Made { config, plugins, clock, journal, inbound, destinations, sockets: [socket, admin_socket] } = made;
+        let Made {
+            config,
+            plugins,
+            clock,
+            journal,
+            inbound,
+            gates,
+            recording,
+            destinations,
+            sockets: [socket, admin_socket],
+        } = made;
         let readiness = Readiness::default();
         let inbound = Arc::new(ArcSwap::from_pointee(inbound));
         let seen = Arc::new(Seen { inbound: inbound.clone() });
@@ -84,7 +102,14 @@ impl Core {
         tokio::spawn(retention::retain(journal.clone(), clock.clone(), keep, stopped));
         let operations = Arc::new(parts::operations(&inbound.load().sources, &plugins, &clock));
         let polls = Polls::begin(&config, &operations, &journal, &clock);
-        let mut lanes = Lanes::new(journal.clone(), seen.clone(), clock.clone());
+        let means = Means {
+            journal: journal.clone(),
+            opener: seen.clone(),
+            clock: clock.clone(),
+            gates: gates.clone(),
+            notices: inbound.load().notices.clone(),
+        };
+        let mut lanes = Lanes::new(means);
         destinations.into_iter().for_each(|destination| lanes.begin(destination));
         Arc::new_cyclic(|core: &Weak<Self>| {
             let state = Arc::new(ArcSwap::from_pointee(admin::State {
@@ -93,6 +118,7 @@ impl Core {
                 redact: seen,
                 captures: Arc::new(Captures(core.clone())),
                 again: Arc::new(Again::new(&config, &clock)),
+                switches: Arc::new(Switches(core.clone())),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),
@@ -100,9 +126,9 @@ impl Core {
             }));
             let listening = socket.open(providers(&inbound));
             let serving = admin_socket.open(operators(&state));
-            let running = Running { config, plugins, listening, serving, lanes, polls };
+            let running = Running { config, plugins, listening, serving, lanes, polls, recording };
             let running = Mutex::new(Some(running));
-            Self { clock, journal, readiness, inbound, state, retention, stop, running }
+            Self { clock, journal, readiness, inbound, state, gates, retention, stop, running }
         })
     }
 }
@@ -110,9 +136,10 @@ impl Core {
 impl Running {
     /// Takes nothing new and finishes what is under way.
     pub(super) async fn end(self) -> Plugins {
-        let Self { plugins, listening, serving, lanes, polls, .. } = self;
+        let Self { plugins, listening, serving, lanes, polls, recording, .. } = self;
         let (listening, serving) = (listening.close(), serving.close());
         let _ = tokio::join!(listening, lanes.end(), polls.end());
+        recording.end().await;
         let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
         plugins
     }

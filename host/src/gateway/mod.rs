@@ -8,6 +8,7 @@ mod parts;
 mod plugins;
 mod retention;
 mod seen;
+mod switches;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,8 +21,10 @@ use crate::admin::Phase;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::Inbound;
-use crate::journal::{Journal, JournalError, sqlite};
+use crate::journal::{Journal, JournalError, Plan, sqlite};
 use crate::keys::RemoteKeys;
+use crate::notices::Recording;
+use crate::outbound::Gates;
 use crate::provider::complaint::Complaint;
 use crate::provider::sources::Sources;
 
@@ -34,7 +37,7 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] sqlite::OpenError),
-    /// What it keeps of the sources cannot be read.
+    /// What it keeps of the sources, or of what is paused, cannot be read.
     #[error(transparent)]
     Captures(#[from] JournalError),
     /// An address is taken or not ours.
@@ -79,18 +82,33 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
-        let options = sqlite::Options::new(&config.journal.path, clock.clone(), Arc::new(routes));
+        let plan: Arc<dyn Plan> = Arc::new(routes);
+        let options = sqlite::Options::new(&config.journal.path, clock.clone(), plan.clone());
         let options = sqlite::Options { vault: sqlite::Vault::new(&config.journal.keys), ..options };
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
         let sources = captures::sources(&config, plugins, &journal.captures().await?);
         let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));
-        let inbound = Inbound::new(Arc::new(sources), decoders, journal.clone(), Arc::new(keys), clock.clone(), limits);
+        let mut inbound =
+            Inbound::new(Arc::new(sources), decoders, journal.clone(), Arc::new(keys), clock.clone(), limits);
+        let (notices, recording) = Recording::begin(journal.clone(), plan, clock.clone());
+        inbound.notices = notices;
+        let gates = Arc::<Gates>::default();
+        switches::restore(&journal.paused().await?, &gates, &inbound.paused);
         let listening = Bound::new("server.listen", config.server.listen).await?;
         let serving = Bound::new("admin.listen", config.admin.listen).await?;
         let (address, admin) = (listening.at, serving.at);
         let (plugins, sockets) = (plugins.clone(), [listening, serving]);
-        let core =
-            Core::start(Made { config, plugins, clock, journal: journal.clone(), inbound, destinations, sockets });
+        let core = Core::start(Made {
+            config,
+            plugins,
+            clock,
+            journal: journal.clone(),
+            inbound,
+            gates,
+            recording,
+            destinations,
+            sockets,
+        });
         core.readiness.set(Phase::Running);
         Ok(Self { address, admin, journal, core })
     }

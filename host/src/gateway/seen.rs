@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use crate::admin::Redact;
-use crate::event::{Data, Event};
+use crate::event::{Data, Event, OWN_SOURCE};
 use crate::inbound::Inbound;
 use crate::outbound::Open;
 
@@ -17,11 +17,13 @@ pub(super) struct Seen {
 
 impl Open for Seen {
     fn opens(&self, event: &Event) -> bool {
-        self.inbound.load().sources.named(&event.source).is_none_or(|source| source.opens())
+        *event.source != *OWN_SOURCE
+            && self.inbound.load().sources.named(&event.source).is_none_or(|source| source.opens())
     }
 
     fn hides(&self, event: &Event) -> bool {
-        self.inbound.load().sources.named(&event.source).is_none_or(|source| source.hides())
+        *event.source != *OWN_SOURCE
+            && self.inbound.load().sources.named(&event.source).is_none_or(|source| source.hides())
     }
 
     fn open(&self, event: &Event) -> (Bytes, Vec<String>) {
@@ -40,6 +42,7 @@ impl Redact for Seen {
     fn redact(&self, source: &str, data: &[u8]) -> Bytes {
         match self.inbound.load().sources.named(source) {
             Some(source) => source.shown(data),
+            None if source == OWN_SOURCE => Bytes::copy_from_slice(data),
             None if source.is_empty() => {
                 Bytes::from_static(b"\"[withheld: no source was found, so nobody says what to mask]\"")
             }

@@ -5,6 +5,7 @@ mod answer;
 mod decode;
 mod listen;
 mod own;
+mod paused;
 mod peer;
 mod read;
 mod shake;
@@ -21,11 +22,13 @@ use tokio::sync::Semaphore;
 pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
+pub use self::paused::PausedSources;
 use self::shake::peer_of;
 use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
 use crate::keys::RemoteKeys;
+use crate::notices::Notices;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
 use crate::provider::remote::Fetched;
@@ -56,6 +59,10 @@ pub struct Inbound {
     checks: Arc<Semaphore>,
     /// Handshakes answered since the start.
     pub handshakes: Arc<AtomicU64>,
+    /// What an operator has paused.
+    pub paused: Arc<PausedSources>,
+    /// Hears of what is worth an event of the gateway's own.
+    pub notices: Arc<Notices>,
     log: Arc<Throttle>,
 }
 
@@ -98,6 +105,8 @@ impl Inbound {
             budget,
             checks: Arc::new(Semaphore::new(CHECKS)),
             handshakes: Arc::default(),
+            paused: Arc::default(),
+            notices: Arc::default(),
             log: Arc::default(),
         }
     }
@@ -115,6 +124,8 @@ impl Inbound {
             limits,
             checks: self.checks.clone(),
             handshakes: self.handshakes.clone(),
+            paused: self.paused.clone(),
+            notices: self.notices.clone(),
             log: self.log.clone(),
         }
     }
@@ -159,7 +170,10 @@ impl Inbound {
             Ok(Recorded::Accepted(_)) => Ok(Outcome::Accepted),
             Ok(Recorded::Duplicate) => Ok(Outcome::Duplicate),
             Err(JournalError::Busy) => Err(Rejection::new(Reason::Unavailable, "the journal has too much waiting")),
-            Err(error) => Err(Rejection::new(Reason::Unavailable, error.to_string())),
+            Err(error) => {
+                self.notices.journal_failed(self.clock.now(), &error);
+                Err(Rejection::new(Reason::Unavailable, error.to_string()))
+            }
         }
     }
 
@@ -212,6 +226,10 @@ impl Inbound {
     }
 
     fn refused(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
+        // A pause and a full queue refuse many, and are told otherwise.
+        if let Some(source) = source.filter(|_| rejection.reason != Reason::Unavailable) {
+            self.notices.refused(&source.name, self.clock.now());
+        }
         let Some(suppressed) = self.log.pass(self.clock.now()) else { return };
         let source = source.map_or("-", |source| &source.name);
         let (reason, detail, path) = (rejection.reason.code(), rejection.detail.as_str(), request.path());

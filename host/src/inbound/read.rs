@@ -75,6 +75,9 @@ impl Inbound {
         if !source.allows(request.peer) {
             return Err((Some(source), Rejection::new(Reason::Address, "the sender's address is not in allow_from")));
         }
+        if let Err(rejection) = self.paused.pass(&source.name) {
+            return Err((Some(source), rejection));
+        }
         Ok(source)
     }
 

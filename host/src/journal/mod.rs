@@ -3,6 +3,7 @@
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
 mod capture;
+mod paused;
 mod pending;
 mod replay;
 pub mod sqlite;
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
+pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed};
 
@@ -110,6 +112,18 @@ pub trait Journal: Send + Sync + 'static {
     /// Whether an event could be kept now; asks the disk where nothing was kept lately.
     fn ready(&self) -> Pending<()>;
 
+    /// Keeps in mind that an operator stopped it; says since when. Lanes and listeners look for themselves.
+    fn pause(&self, kind: Pausable, name: &str) -> Pending<Timestamp>;
+
+    /// It goes on; says whether it was paused.
+    fn resume(&self, kind: Pausable, name: &str) -> Pending<bool>;
+
+    /// All that is paused, also what is not configured any more.
+    fn paused(&self) -> Pending<Vec<Paused>>;
+
+    /// What waits for each destination, and what failed there for good; those with neither are left out.
+    fn backlog(&self) -> Pending<Vec<Backlog>>;
+
     /// Finishes what is queued (a retention or a retry that is under way ends with its step), syncs and closes; later calls fail with [`JournalError::Closed`].
     fn close(&self) -> Pending<()>;
 }
@@ -185,6 +199,8 @@ pub struct Claimed {
     pub delivery: u64,
     /// Which try this is, from 1.
     pub attempt: u32,
+    /// From when a deadline counts: its event's arrival, or the last time that somebody asked for it again.
+    pub since: Timestamp,
     /// What to deliver.
     pub event: Arc<Event>,
     /// The provider's own request, for `raw` deliveries.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use governor::Quota;
 use jiff::Timestamp;
 
 use super::Open;
@@ -12,7 +13,7 @@ use super::lines::Lines;
 use super::payload;
 use super::sign::SecretError;
 use super::transform::FilterError;
-use crate::config::resolved::{self, Format, Retry};
+use crate::config::resolved::{self, Breaker, Format, Retry, Waits};
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
 use crate::net::tls::TlsError;
@@ -26,6 +27,8 @@ pub struct Destination {
     retry: Retry,
     concurrency: usize,
     holds: bool,
+    rate: Option<Quota>,
+    breaker: Option<Breaker>,
     kind: Kind,
 }
 
@@ -73,14 +76,18 @@ impl Destination {
     /// Makes a resolved destination ready.
     pub fn build(name: &str, destination: &resolved::Destination) -> Result<Self, DestinationError> {
         use resolved::Destination::{File, Http, Stdout};
-        let (kind, concurrency, retry) = match destination {
-            Http(http) => (Kind::Http(Box::new(Endpoint::build(http)?)), http.concurrency, http.retry),
-            File { path, format, retry, .. } => (Kind::Lines(Lines::File(path.clone()), *format), 1, *retry),
-            Stdout { format, .. } => (Kind::Lines(Lines::Stdout, *format), 1, Retry::default()),
+        let (kind, retry) = match destination {
+            Http(http) => (Kind::Http(Box::new(Endpoint::build(http)?)), http.retry.clone()),
+            File { path, format, retry, .. } => (Kind::Lines(Lines::File(path.clone()), *format), retry.clone()),
+            Stdout { format, .. } => (Kind::Lines(Lines::Stdout, *format), Retry::default()),
         };
         check(&retry)?;
+        let (concurrency, rate, breaker) = match destination {
+            Http(http) => (http.concurrency, http.rate, http.breaker),
+            File { .. } | Stdout { .. } => (1, None, None),
+        };
         let holds = destination.order().is_some_and(|order| order.hold);
-        Ok(Self { name: name.into(), retry, concurrency, holds, kind })
+        Ok(Self { name: name.into(), retry, concurrency, holds, rate, breaker, kind })
     }
 
     /// Its name.
@@ -104,6 +111,16 @@ impl Destination {
     /// Whether a delivery that is exhausted holds its key.
     pub(super) fn holds(&self) -> bool {
         self.holds
+    }
+
+    /// How many may be sent in a time.
+    pub(super) fn rate(&self) -> Option<Quota> {
+        self.rate
+    }
+
+    /// When it is left alone for a while.
+    pub(super) fn breaker(&self) -> Option<Breaker> {
+        self.breaker
     }
 
     /// Batches that may be under way at once.
@@ -146,7 +163,7 @@ async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &
     let mut written = written.into_iter();
     let reply = |line: &Result<_, serde_json::Error>| match line {
         Ok(_) => written.next().unwrap_or_else(|| Reply::Failed("the line was not written".into())),
-        Err(error) => Reply::Failed(format!("the event cannot be written as JSON: {error}")),
+        Err(error) => Reply::Unsent(format!("the event cannot be written as JSON: {error}")),
     };
     prepared.iter().map(reply).collect()
 }
@@ -172,16 +189,17 @@ async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> A
 }
 
 fn check(retry: &Retry) -> Result<(), DestinationError> {
-    let wrong = if retry.attempts == 0 {
-        "attempts: it must be at least 1"
-    } else if !(retry.factor.is_finite() && retry.factor >= 1.0) {
-        "factor: it must be a number from 1.0"
-    } else if !(0.0..=1.0).contains(&retry.jitter) {
-        "jitter: it must lie between 0.0 and 1.0"
-    } else if retry.first.0.is_zero() {
-        "first: it must be longer than 0s"
-    } else {
-        return Ok(());
+    let wrong = match &retry.waits {
+        _ if retry.attempts == 0 => "attempts: it must be at least 1",
+        _ if !(0.0..=1.0).contains(&retry.jitter) => "jitter: it must lie between 0.0 and 1.0",
+        Waits::Growing { factor, .. } if !(factor.is_finite() && *factor >= 1.0) => {
+            "factor: it must be a number from 1.0"
+        }
+        Waits::Growing { first, .. } if first.is_zero() => "first: it must be longer than 0s",
+        Waits::Listed(waits) if waits.is_empty() || waits.iter().any(std::time::Duration::is_zero) => {
+            "waits: there must be some, and each must be longer than 0s"
+        }
+        Waits::Growing { .. } | Waits::Listed(_) => return Ok(()),
     };
     Err(DestinationError::Retry(wrong))
 }
@@ -211,6 +229,7 @@ mod tests {
             (r#"url = "https://x/", retry = { factor = 0.5 }"#, "s", "retry.factor: "),
             (r#"url = "https://x/", retry = { jitter = 2.0 }"#, "s", "retry.jitter: "),
             (r#"url = "https://x/", retry = { first = "0s" }"#, "s", "retry.first: "),
+            (r#"url = "https://x/", retry = { waits = [] }"#, "s", "retry.waits: "),
         ] {
             let text = format!("kind = \"http\"\n{}", text.replace(", ", "\n"));
             let error = build(&text, &[secret]).err().unwrap_or_default();

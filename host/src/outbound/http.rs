@@ -67,7 +67,7 @@ impl Endpoint {
         let payload = match self.payload(event, received).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Reply::Skipped,
-            Err(error) => return Reply::Failed(error),
+            Err(error) => return Reply::Unsent(error),
         };
         let request = self.request(payload, event, now);
         match self.client.send(request, KEPT, self.limits).await {

@@ -8,15 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::dispatch::Lane;
-use super::{Destination, Open};
-use crate::clock::Clock;
-use crate::journal::Journal;
+use super::{Destination, Means};
 
 /// Every destination's lane; dropping them ends them.
 pub struct Lanes {
-    journal: Arc<dyn Journal>,
-    opener: Arc<dyn Open>,
-    clock: Clock,
+    means: Means,
     /// By destination; one that was ended stays until it has.
     running: BTreeMap<Arc<str>, Running>,
 }
@@ -28,8 +24,8 @@ struct Running {
 
 impl Lanes {
     /// None yet. The journal must stay open until they have ended.
-    pub fn new(journal: Arc<dyn Journal>, opener: Arc<dyn Open>, clock: Clock) -> Self {
-        Self { journal, opener, clock, running: BTreeMap::new() }
+    pub fn new(means: Means) -> Self {
+        Self { means, running: BTreeMap::new() }
     }
 
     /// Begins a destination's lane. One that it has already ends first, so that never two deliver to it.
@@ -38,15 +34,14 @@ impl Lanes {
         let name: Arc<str> = destination.name().into();
         let before = self.running.remove(&name);
         let (stop, stopped) = watch::channel(false);
-        let (journal, opener, clock) = (self.journal.clone(), self.opener.clone(), self.clock.clone());
-        let label = name.clone();
+        let (means, label) = (self.means.clone(), name.clone());
         let ended = tokio::spawn(async move {
             if let Some(before) = before {
                 before.stop.send_replace(true);
                 // What broke it off is in the log.
                 let _ = before.ended.await;
             }
-            let lane = Lane::new(destination, journal, opener, clock);
+            let lane = Lane::new(destination, &means);
             if let Err(error) = tokio::spawn(lane.run(stopped)).await {
                 tracing::error!(
                     destination = &*label,

@@ -3,15 +3,18 @@
 //! `plan` (in `routes`) happens as an event is recorded; then each destination goes its own way here:
 //! `claim -> deliver -> judge -> settle`. What is durable is left to the journal.
 
+mod breaker;
 mod condition;
 mod destination;
 mod dispatch;
+mod gates;
 mod glob;
 mod http;
 mod judge;
 mod lanes;
 mod lines;
 mod order;
+mod pace;
 mod payload;
 mod retry;
 mod routes;
@@ -26,6 +29,7 @@ use tokio::task::JoinHandle;
 
 pub use condition::{Condition, ConditionError};
 pub use destination::{Destination, DestinationError};
+pub use gates::{GateShown, Gates};
 pub use glob::matches as glob_matches;
 pub use lanes::Lanes;
 pub use order::Order;
@@ -36,6 +40,7 @@ pub use transform::FilterError;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::journal::Journal;
+use crate::notices::Notices;
 
 /// Reads what only the source can read, at delivery.
 pub trait Open: Send + Sync + 'static {
@@ -49,16 +54,25 @@ pub trait Open: Send + Sync + 'static {
     fn open(&self, event: &Event) -> (Bytes, Vec<String>);
 }
 
+/// What every lane needs; a lane that is started later is given the same.
+#[derive(Clone)]
+pub struct Means {
+    /// Where deliveries are.
+    pub journal: Arc<dyn Journal>,
+    /// Reads what only sources can.
+    pub opener: Arc<dyn Open>,
+    /// The time of day.
+    pub clock: Clock,
+    /// Which destinations are paused or left alone.
+    pub gates: Arc<Gates>,
+    /// Hears of what is worth an event of the gateway's own.
+    pub notices: Arc<Notices>,
+}
+
 /// Delivers to every destination until `shutdown` turns true (or its sender is gone); then what is under way gets a few
 /// seconds to end, the rest is given back to the journal, and the task ends. The journal must stay open until then.
-pub fn run(
-    journal: Arc<dyn Journal>,
-    destinations: Vec<Destination>,
-    opener: Arc<dyn Open>,
-    clock: Clock,
-    mut shutdown: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    let mut lanes = Lanes::new(journal, opener, clock);
+pub fn run(means: Means, destinations: Vec<Destination>, mut shutdown: watch::Receiver<bool>) -> JoinHandle<()> {
+    let mut lanes = Lanes::new(means);
     destinations.into_iter().for_each(|destination| lanes.begin(destination));
     tokio::spawn(async move {
         // Without a sender it is over, too.

@@ -10,7 +10,7 @@ use super::condition::{Condition, ConditionError, View};
 use super::glob;
 use super::order::Order;
 use crate::config::written;
-use crate::event::Event;
+use crate::event::{Event, OWN_SOURCE};
 use crate::journal::{OrderKey, Plan};
 
 /// All routes, compiled, in the order of the configuration.
@@ -113,8 +113,17 @@ impl Plan for Routes {
 
 impl Route {
     fn is_for(&self, event: &Event) -> bool {
+        if *event.source == *OWN_SOURCE && !self.asks_for_own() {
+            return false;
+        }
         self.sources.as_ref().is_none_or(|sources| sources.iter().any(|name| **name == *event.source))
             && self.types.as_ref().is_none_or(|types| types.iter().any(|glob| glob::matches(glob, &event.kind)))
+    }
+
+    /// The gateway's own events go only where a route names them: who wants "everything" means that of providers.
+    fn asks_for_own(&self) -> bool {
+        let is_own = |glob: &String| glob.strip_prefix(OWN_SOURCE).is_some_and(|rest| rest.starts_with('.'));
+        self.sources.iter().flatten().any(|name| name == OWN_SOURCE) || self.types.iter().flatten().any(is_own)
     }
 
     /// The event's data is read when the first route asks, and once for all that do.
@@ -185,6 +194,38 @@ mod tests {
         assert!(!is_wanted(event("c", "p.CardStopped", r#"{"n":2}"#)));
         assert!(!is_wanted(event("a", "p.card", r#"{"n":2}"#)));
         assert!(!is_wanted(event("a", "p.CardStopped", r#"{"n":1}"#)));
+    }
+
+    #[test]
+    fn the_gateways_own_events_go_only_where_they_are_named() {
+        let routes = routes(
+            r#"
+            [[routes]]
+            to = ["all"]
+            [[routes]]
+            types = ["*"]
+            to = ["all"]
+            [[routes]]
+            sources = ["hookport"]
+            to = ["source"]
+            [[routes]]
+            types = ["hookport.*"]
+            to = ["type"]
+            [[routes]]
+            sources = ["hookport", "a"]
+            types = ["hookport.breaker.*"]
+            to = ["one"]
+            [[routes]]
+            sources = ["a"]
+            types = ["hookport.*"]
+            to = ["never"]
+            "#,
+        )
+        .unwrap();
+        let own = |kind| planned(&routes, &event("hookport", kind, "{}")).0;
+        assert_eq!(own("hookport.breaker.opened"), ["source", "type", "one"]);
+        assert_eq!(own("hookport.delivery.exhausted"), ["source", "type"]);
+        assert_eq!(planned(&routes, &event("a", "p.x", "{}")).0, ["all"]);
     }
 
     #[test]

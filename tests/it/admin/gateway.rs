@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hookport::admin::shown::{PluginShown, SourceShown};
-use hookport::admin::{self, Again, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact};
+use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
+use hookport::admin::{self, Again, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact, Switch};
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
-use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Pausable, Plan, Recorded, Settled};
 use hookport::request::Incoming;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{HeaderMap, HeaderValue};
@@ -68,6 +68,20 @@ impl Again for Nobody {
     }
 }
 
+impl Switch for Nobody {
+    fn pause(&self, _: Pausable, _: String) -> Confirming<Timestamp> {
+        Box::pin(async { Err(Failure::new(StatusCode::NOT_FOUND, "nothing can be paused")) })
+    }
+
+    fn resume(&self, _: Pausable, _: String) -> Confirming<bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn destinations(&self) -> Confirming<Vec<DestinationShown>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
 pub(super) struct Gateway {
     pub(super) address: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
@@ -92,6 +106,7 @@ impl Gateway {
             redact: Arc::new(Masked),
             captures: Arc::new(Nobody),
             again: Arc::new(Nobody),
+            switches: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),

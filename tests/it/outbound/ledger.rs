@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
-    Attempt, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
-    Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Redelivered, Rejected,
-    RejectionFilter, Replay, Settled, Shrunk, Stats,
+    Attempt, Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail,
+    EventFilter, Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pausable, Paused, Pending,
+    Recorded, Redelivered, Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) event: Arc<Event>,
     pub(crate) request: Arc<Incoming>,
     pub(crate) in_flight: bool,
+    /// From when a deadline counts, if not its event's arrival.
+    pub(crate) since: Option<Timestamp>,
     /// `None` when it has ended.
     pub(crate) due: Option<Timestamp>,
     pub(crate) attempts: Vec<Attempt>,
@@ -46,6 +48,7 @@ impl Ledger {
             event: Arc::new(event),
             request: Arc::new(request),
             in_flight: false,
+            since: None,
             attempts: Vec::new(),
             outcomes: Vec::new(),
         });
@@ -80,7 +83,8 @@ impl Journal for Ledger {
         let claimed = rows.iter_mut().enumerate().filter(|(_, row)| due(row)).take(limit).map(|(number, row)| {
             row.in_flight = true;
             let attempt = row.attempts.len() as u32 + 1;
-            Claimed { delivery: number as u64, attempt, event: row.event.clone(), request: row.request.clone() }
+            let since = row.since.unwrap_or(row.event.received);
+            Claimed { delivery: number as u64, attempt, since, event: row.event.clone(), request: row.request.clone() }
         });
         Pending::ready(Ok(claimed.collect()))
     }
@@ -178,6 +182,18 @@ impl Journal for Ledger {
         not_kept()
     }
     fn ready(&self) -> Pending<()> {
+        not_kept()
+    }
+    fn pause(&self, _: Pausable, _: &str) -> Pending<Timestamp> {
+        not_kept()
+    }
+    fn resume(&self, _: Pausable, _: &str) -> Pending<bool> {
+        not_kept()
+    }
+    fn paused(&self) -> Pending<Vec<Paused>> {
+        not_kept()
+    }
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
         not_kept()
     }
     fn close(&self) -> Pending<()> {

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::receiver::{Receiver, Say};
-use super::{AsItIs, request, until};
+use super::restart::means;
+use super::{request, until};
 
 const KEYS: u32 = 5;
 
@@ -38,7 +39,7 @@ fn start(folder: &Path, written: &str) -> Gateway {
     let routes = Arc::new(routes.with_once_per_request(raw).with_orders(order));
     let journal: Arc<dyn Journal> = sqlite::open(Options::new(folder, Clock::default(), routes)).unwrap();
     let (stop, stopped) = watch::channel(false);
-    let ended = outbound::run(journal.clone(), vec![destination], Arc::new(AsItIs), Clock::default(), stopped);
+    let ended = outbound::run(means(&journal), vec![destination], stopped);
     Gateway { journal, stop, ended }
 }
 

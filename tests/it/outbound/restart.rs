@@ -10,7 +10,7 @@ use hookport::config::written::Route;
 use hookport::event::{Data, DedupKey, Event, EventState, NewEvent};
 use hookport::journal::sqlite::{self, Options};
 use hookport::journal::{DeliveryFilter, DeliveryState, EventFilter, Journal, NewRequest, Recorded};
-use hookport::outbound::{self, Destination, Routes};
+use hookport::outbound::{self, Destination, Means, Routes};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -77,7 +77,7 @@ async fn raw_is_sent_once_for_all_new_events_of_a_request() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&folder.path().join("journal"), routes(text, &destinations));
     let (stop, stopped) = watch::channel(false);
-    let running = outbound::run(journal.clone(), destinations, Arc::new(AsItIs), Clock::default(), stopped);
+    let running = outbound::run(means(&journal), destinations, stopped);
 
     journal.record(carrying([1, 2, 3])).await.unwrap();
     is_settled(&*journal).await;
@@ -111,6 +111,16 @@ async fn a_condition_that_fails_shows_on_the_event() {
     assert!(events[0].warnings[0].contains("\"expensive\"") && events[0].warnings[0].contains("price"));
 }
 
+pub(super) fn means(journal: &Arc<dyn Journal>) -> Means {
+    Means {
+        journal: journal.clone(),
+        opener: Arc::new(AsItIs),
+        clock: Clock::default(),
+        gates: Arc::default(),
+        notices: Arc::default(),
+    }
+}
+
 const TO_CRM: &str = "
     [[routes]]
     to = ['crm']
@@ -124,7 +134,7 @@ fn live(folder: &Path, url: &str, drain: bool, first: bool, is_enough: impl Fn(&
     let (stop, stopped) = watch::channel(false);
     let running = {
         let _inside = runtime.enter();
-        outbound::run(journal.clone(), destinations, Arc::new(AsItIs), Clock::default(), stopped)
+        outbound::run(means(&journal), destinations, stopped)
     };
     runtime.block_on(async {
         for number in (0..20).filter(|_| first) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use url::{Host, Url};
 
 use super::{Check, NAME_RULE, is_name};
-use crate::config::resolved::{Destination, Http, Order};
+use crate::config::resolved::{self, Destination, Http, LONGEST_WAIT, Order};
 use crate::config::written::{self, OnExhausted};
 use crate::net::address::is_public;
 
@@ -24,7 +24,7 @@ impl Check<'_> {
                     if file.path.as_os_str().is_empty() || file.path.is_dir() {
                         self.complain(&["destinations", name, "path"], "must be a file, such as \"data/events.jsonl\"");
                     }
-                    self.retry(name, file.retry);
+                    self.retry(name, &file.retry);
                     Destination::of(written, Vec::new()).ok()
                 }
                 written::Destination::Stdout(_) => Destination::of(written, Vec::new()).ok(),
@@ -48,7 +48,8 @@ impl Check<'_> {
         if written.concurrency == 0 {
             self.complain(&["destinations", name, "concurrency"], "must be at least 1");
         }
-        self.retry(name, written.retry);
+        self.breaker(name, written.breaker);
+        self.retry(name, &written.retry);
         Some(Http {
             url: url?,
             allow_private: written.allow_private,
@@ -62,7 +63,9 @@ impl Check<'_> {
             first_byte_timeout: written.first_byte_timeout.map(|span| span.0),
             timeout: written.timeout.0,
             concurrency: written.concurrency,
-            retry: written.retry,
+            rate: written.rate.map(|rate| rate.0),
+            breaker: resolved::Breaker::of(written.breaker),
+            retry: resolved::Retry::of(&written.retry),
             order: Order::of(written.order_by.as_deref(), written.on_exhausted),
         })
     }
@@ -145,19 +148,51 @@ impl Check<'_> {
         }
     }
 
-    fn retry(&mut self, name: &str, retry: written::Retry) {
+    fn breaker(&mut self, name: &str, breaker: written::Breaker) {
+        let mut complain = |key, message| self.complain(&["destinations", name, "breaker", key], message);
+        if breaker.pause.0.is_zero() {
+            complain("pause", "must be more than nothing, such as \"30s\" (failures = 0 turns the breaker off)");
+        }
+        if breaker.max_pause < breaker.pause {
+            complain("max_pause", "must not be shorter than `pause`");
+        }
+    }
+
+    fn retry(&mut self, name: &str, retry: &written::Retry) {
         let mut complain = |key, message| self.complain(&["destinations", name, "retry", key], message);
-        if retry.attempts == 0 {
+        if retry.attempts == Some(0) {
             complain("attempts", "must be at least 1");
         }
-        if !(1.0..=1000.0).contains(&retry.factor) {
-            complain("factor", "must be from 1.0 to 1000.0");
-        }
-        if !(0.0..=1.0).contains(&retry.jitter) {
+        if retry.jitter.is_some_and(|jitter| !(0.0..=1.0).contains(&jitter)) {
             complain("jitter", "must be a share from 0.0 to 1.0");
         }
-        if retry.max < retry.first {
+        if retry.deadline.is_some_and(|deadline| deadline.0.is_zero()) {
+            complain("deadline", "must be more than nothing, such as \"3d\"");
+        }
+        if let Some(waits) = &retry.waits {
+            if waits.is_empty() {
+                complain("waits", "is empty: list the waits, such as [\"5s\", \"1m\"], or leave it out");
+            }
+            if waits.iter().any(|wait| wait.0.is_zero() || wait.0 > LONGEST_WAIT) {
+                complain("waits", "must be more than nothing and at most 24h each");
+            }
+            if retry.first.is_some() || retry.factor.is_some() || retry.max.is_some() {
+                complain("waits", "says every wait: leave out `first`, `factor` and `max`");
+            }
+            return;
+        }
+        if retry.factor.is_some_and(|factor| !(1.0..=1000.0).contains(&factor)) {
+            complain("factor", "must be from 1.0 to 1000.0");
+        }
+        let resolved::Waits::Growing { first, max, .. } = resolved::Retry::of(retry).waits else { return };
+        if first.is_zero() {
+            complain("first", "must be more than nothing, such as \"5s\"");
+        }
+        if max < first {
             complain("max", "must not be shorter than `first`");
+        }
+        if max > LONGEST_WAIT {
+            complain("max", "must be at most 24h");
         }
     }
 }

@@ -7,6 +7,7 @@ use hookport_plugin_api::description::SettingValue;
 use super::{Check, quoted};
 use crate::config::resolved::{Destination, Format, Input, Poll, Source};
 use crate::config::written::{self, Route};
+use crate::event::OWN_SOURCE;
 use crate::provider::complaint::did_you_mean;
 
 impl Check<'_> {
@@ -26,7 +27,7 @@ impl Check<'_> {
 
     fn route(&mut self, at: &str, route: &Route) {
         let draft = self.draft;
-        for name in route.sources.iter().flatten() {
+        for name in route.sources.iter().flatten().filter(|name| *name != OWN_SOURCE) {
             self.named(&["routes", at, "sources"], "sources", name, draft.written.sources.keys());
         }
         for name in &route.to {

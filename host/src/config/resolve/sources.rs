@@ -8,6 +8,7 @@ use url::Url;
 use super::{Check, NAME_RULE, is_name, quoted};
 use crate::config::resolved::{Source, SourceParts};
 use crate::config::written;
+use crate::event::OWN_SOURCE;
 use crate::plugin::catalog;
 use crate::provider::complaint::did_you_mean;
 use crate::provider::slots::misfit;
@@ -20,6 +21,9 @@ impl Check<'_> {
         for (name, written) in &self.draft.written.sources {
             if !is_name(name) {
                 self.complain(&["sources", name], NAME_RULE);
+            }
+            if name == OWN_SOURCE {
+                self.complain(&["sources", name], "is the name of the gateway's own events: choose another");
             }
             let Some(description) = self.description(&written.provider) else {
                 self.unknown_provider(name, &written.provider);

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use governor::Quota;
 use hyper::header::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
+use super::Retry;
 use crate::config::environment::Environment;
 use crate::config::resolve::headers;
-use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, OnExhausted, Retry};
+use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, OnExhausted};
 
 /// Where events go.
 #[derive(Debug, Clone)]
@@ -55,13 +57,15 @@ impl Destination {
                 first_byte_timeout: http.first_byte_timeout.map(|span| span.0),
                 timeout: http.timeout.0,
                 concurrency: http.concurrency,
-                retry: http.retry,
+                rate: http.rate.map(|rate| rate.0),
+                breaker: Breaker::of(http.breaker),
+                retry: Retry::of(&http.retry),
                 order: Order::of(http.order_by.as_deref(), http.on_exhausted),
             })),
             written::Destination::File(file) => Self::File {
                 path: file.path.clone(),
                 format: file.format,
-                retry: file.retry,
+                retry: Retry::of(&file.retry),
                 order: Order::of(file.order_by.as_deref(), file.on_exhausted),
             },
             written::Destination::Stdout(stdout) => Self::Stdout {
@@ -123,6 +127,10 @@ pub struct Http {
     pub timeout: Duration,
     /// Attempts at once.
     pub concurrency: usize,
+    /// Attempts in a time.
+    pub rate: Option<Quota>,
+    /// When to leave it alone for a while; none: never.
+    pub breaker: Option<Breaker>,
     /// When to try again.
     pub retry: Retry,
     /// What goes after what.
@@ -152,5 +160,24 @@ impl Http {
     /// What was written, or five seconds; without a word never longer than the whole.
     pub(in crate::config) fn connect_timeout(written: &HttpDestination) -> Duration {
         written.connect_timeout.map_or(CONNECT.min(written.timeout.0), |span| span.0)
+    }
+}
+
+/// When a destination that fails is left alone, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many in a row open it; at least 1.
+    pub failures: u32,
+    /// How long it stays open the first time.
+    pub pause: Duration,
+    /// It doubles up to this.
+    pub max_pause: Duration,
+}
+
+impl Breaker {
+    /// None where `failures` is 0.
+    pub fn of(written: written::Breaker) -> Option<Self> {
+        let written::Breaker { failures, pause, max_pause } = written;
+        (failures > 0).then_some(Self { failures, pause: pause.0, max_pause: max_pause.0 })
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration resolved: URLs parsed, secrets loaded, names known to exist. Nothing here can be misspelt any more.
 
 mod destination;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
-pub use self::destination::{Destination, Http, Order};
+pub use self::destination::{Breaker, Destination, Http, Order};
+pub use self::retry::{LONGEST_WAIT, Retry, Waits};
 use super::origin::Origin;
-pub use super::written::{Format, LogFormat, Retry, Route};
+pub use super::written::{Format, LogFormat, Route};
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;

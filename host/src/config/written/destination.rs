@@ -7,14 +7,14 @@ use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
 use super::{HeaderText, Secret};
-use crate::config::units::Span;
+use crate::config::units::{Rate, Span};
 
 /// `[destinations.NAME]`; `load` reads its `kind` first, so that an error keeps its key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Destination {
     /// An HTTP endpoint.
-    Http(HttpDestination),
+    Http(Box<HttpDestination>),
     /// A file of JSON lines.
     File(FileDestination),
     /// Standard output.
@@ -55,6 +55,11 @@ pub struct HttpDestination {
     /// Attempts at once.
     #[serde(default = "sixteen")]
     pub concurrency: usize,
+    /// Attempts in a time.
+    pub rate: Option<Rate>,
+    /// When to leave it alone for a while.
+    #[serde(default)]
+    pub breaker: Breaker,
     /// When to try again.
     #[serde(default)]
     pub retry: Retry,
@@ -136,24 +141,40 @@ pub enum OnExhausted {
     Hold,
 }
 
-/// `retry = { ... }`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+/// `retry = { ... }`; what is not there has its default in `resolved`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// Tries in all.
-    pub attempts: u32,
+    pub attempts: Option<u32>,
     /// Before the second try.
-    pub first: Span,
+    pub first: Option<Span>,
     /// Each wait is so many times the one before.
-    pub factor: f64,
+    pub factor: Option<f64>,
     /// No wait is longer.
-    pub max: Span,
+    pub max: Option<Span>,
+    /// The waits one by one, instead of those that grow.
+    pub waits: Option<Vec<Span>>,
     /// A share of the wait, added or taken off at random.
-    pub jitter: f64,
+    pub jitter: Option<f64>,
+    /// No try comes later than so long after the event.
+    pub deadline: Option<Span>,
 }
 
-impl Default for Retry {
+/// `breaker = { ... }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Breaker {
+    /// So many in a row open it; 0: none ever do.
+    pub failures: u32,
+    /// How long it stays open the first time.
+    pub pause: Span,
+    /// How long it stays open at most, after it has doubled.
+    pub max_pause: Span,
+}
+
+impl Default for Breaker {
     fn default() -> Self {
-        Self { attempts: 25, first: Span::seconds(5), factor: 2.0, max: Span::seconds(6 * 3600), jitter: 0.2 }
+        Self { failures: 20, pause: Span::seconds(30), max_pause: Span::seconds(600) }
     }
 }

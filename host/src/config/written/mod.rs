@@ -13,7 +13,7 @@ use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
 pub use self::destination::{
-    ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
+    Breaker, ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
 };
 pub use self::headers::HeaderText;
 pub(super) use self::secret::SECRET_FORMS;

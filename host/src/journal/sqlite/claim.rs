@@ -56,7 +56,8 @@ fn from_memory(taken: &Taken) -> Option<Claimed> {
 
 fn claimed(taken: &Taken, event: &Arc<Event>, request: &Arc<Incoming>) -> Claimed {
     let attempt = taken.open.attempts - taken.open.base + 1;
-    Claimed { delivery: taken.delivery as u64, attempt, event: event.clone(), request: request.clone() }
+    let since = taken.open.since.map_or(event.received, rows::time);
+    Claimed { delivery: taken.delivery as u64, attempt, since, event: event.clone(), request: request.clone() }
 }
 
 /// What is claimed, and the deliveries whose event cannot be read any more, with the reason.

@@ -34,6 +34,8 @@ pub(super) struct Open {
     pub(super) base: u32,
     /// Where it is the first of a key: the others wait in the file.
     pub(super) order: Option<OrderKey>,
+    /// When somebody asked for it again; else its event's arrival counts.
+    pub(super) since: Option<i64>,
     pub(super) cached: Option<Arc<Cached>>,
 }
 

@@ -44,8 +44,8 @@ impl<'c> Ingest<'c> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             delivery: conn.prepare(
-                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, order_key, replay) \
-                 VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?)",
+                "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, since, order_key, replay) \
+                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?7, ?6, ?7)",
             )?,
             ids,
             keys,
@@ -170,7 +170,7 @@ impl<'c> Ingest<'c> {
         let state = if waits { rows::WAITING } else { rows::PENDING };
         self.delivery.execute(params![place.1, event, name, state, place.0, order, replay])?;
         if !waits {
-            planned.push((destination, place, Open { event, attempts: 0, base: 0, order, cached }));
+            planned.push((destination, place, Open { event, attempts: 0, base: 0, since: replay, order, cached }));
         }
         Ok(())
     }

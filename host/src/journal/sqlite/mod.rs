@@ -21,6 +21,7 @@ mod limits;
 mod mark;
 mod open;
 mod order;
+mod pause;
 mod prepare;
 mod query;
 mod queue;
@@ -52,12 +53,13 @@ use uuid::Uuid;
 use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
+use self::pause::Pausing;
 use self::retain::Aim;
 pub use self::seal::Vault;
 use super::{
-    Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
-    JournalError, NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Redelivered, Rejected, RejectionFilter,
-    Replay, Settled, Shrunk, Stats,
+    Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
+    Journal, JournalError, NewCapture, NewRejected, NewRequest, Pausable, Paused, Pending, Plan, Recorded, Redelivered,
+    Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -231,6 +233,24 @@ impl Journal for Sqlite {
 
     fn ready(&self) -> Pending<()> {
         self.chore(queue::Chore::Ready)
+    }
+
+    fn pause(&self, kind: Pausable, name: &str) -> Pending<Timestamp> {
+        let name = name.to_owned();
+        self.chore(|answer| queue::Chore::Pausing(Pausing::Pause(kind, name, answer)))
+    }
+
+    fn resume(&self, kind: Pausable, name: &str) -> Pending<bool> {
+        let name = name.to_owned();
+        self.chore(|answer| queue::Chore::Pausing(Pausing::Resume(kind, name, answer)))
+    }
+
+    fn paused(&self) -> Pending<Vec<Paused>> {
+        self.shared.read(pause::list)
+    }
+
+    fn backlog(&self) -> Pending<Vec<Backlog>> {
+        self.shared.read(pause::backlog)
     }
 
     fn close(&self) -> Pending<()> {

@@ -131,13 +131,13 @@ fn first(
     but: Option<i64>,
 ) -> rusqlite::Result<Option<First>> {
     let find = format!(
-        "SELECT d.state, d.next, d.id, d.event, d.attempts, d.base {OF_KEY} \
+        "SELECT d.state, d.next, d.id, d.event, d.attempts, d.base, d.since {OF_KEY} \
          AND d.destination = (SELECT id FROM destinations WHERE name = ?) AND d.order_key = ? AND d.id <> ? \
          ORDER BY d.id LIMIT 1"
     );
     let read = |row: &Row<'_>| {
         let (event, attempts, base) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let open = Open { event, attempts, base, order: Some(*key), cached: None };
+        let open = Open { event, attempts, base, since: row.get(6)?, order: Some(*key), cached: None };
         Ok(First { state: row.get(0)?, place: (row.get::<_, Option<i64>>(1)?.unwrap_or_default(), row.get(2)?), open })
     };
     conn.prepare_cached(&find)?.query_row(params![&**destination, key, but.unwrap_or_default()], read).optional()

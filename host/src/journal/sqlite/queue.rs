@@ -11,6 +11,7 @@ use super::cancel::Cancel;
 use super::capture::Capturing;
 use super::erase::Erase;
 use super::limits::Limits;
+use super::pause::Pausing;
 use super::prepare::Prepared;
 use super::reject::Kept;
 use super::replay::Redeliver;
@@ -44,6 +45,7 @@ pub(super) enum Chore {
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
+    Pausing(Pausing),
     /// Says whether an event could be kept now.
     Ready(Sender<()>),
     /// More due deliveries of a destination, from the file.

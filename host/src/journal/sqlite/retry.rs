@@ -32,7 +32,7 @@ impl Retry {
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
-    pub(super) fn step(&self, conn: &Connection, withdrawal: &mut Withdrawal<'_>) -> rusqlite::Result<Step> {
+    pub(super) fn step(&self, conn: &Connection, withdrawal: &mut Withdrawal<'_>, now: i64) -> rusqlite::Result<Step> {
         if self.filter.state == Some(DeliveryState::Retrying) {
             return self.hurry(conn);
         }
@@ -56,7 +56,7 @@ impl Retry {
         );
         let found = |row: &Row<'_>| {
             let (attempts, order) = (row.get(2)?, row.get(5)?);
-            let open = Open { event: row.get(1)?, attempts, base: attempts, order, cached: None };
+            let open = Open { event: row.get(1)?, attempts, base: attempts, since: Some(now), order, cached: None };
             Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (AT_ONCE, row.get(0)?), open)))
         };
         let found: Vec<_> =
@@ -76,12 +76,12 @@ impl Retry {
         wanted.always(format!("d.state = {} AND d.id > {} AND d.next > {AT_ONCE}", RETRYING, self.after.1));
         let (text, values) = wanted.limited(room);
         let sql = format!(
-            "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.order_key FROM {} {text} ORDER BY d.id LIMIT ?",
+            "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.since, d.order_key FROM {} {text} ORDER BY d.id LIMIT ?",
             query::DELIVERIES
         );
         let found = |row: &Row<'_>| {
-            let (event, attempts, base, order) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-            let open = Open { event, attempts, base, order, cached: None };
+            let (event, attempts, base) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            let open = Open { event, attempts, base, since: row.get(6)?, order: row.get(7)?, cached: None };
             Ok((row.get::<_, Arc<str>>(2)?, (row.get(0)?, row.get(1)?), open))
         };
         let hurried: Planned =
@@ -125,8 +125,8 @@ fn again(
         _ => false,
     };
     let state = if waits { WAITING } else { PENDING };
-    let again = "UPDATE deliveries SET state = ?, next = ?, base = attempts, reason = NULL WHERE id = ?";
-    conn.prepare_cached(again)?.execute(params![state, next, id])?;
+    let again = "UPDATE deliveries SET state = ?, next = ?, base = attempts, since = ?, reason = NULL WHERE id = ?";
+    conn.prepare_cached(again)?.execute(params![state, next, open.since, id])?;
     if !waits && !flies {
         due.push(delivery);
     }
@@ -171,14 +171,14 @@ pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit
 
 fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
     let mut select = conn.prepare_cached(
-        "SELECT next, id, event, attempts, base, order_key FROM deliveries INDEXED BY deliveries_open \
+        "SELECT next, id, event, attempts, base, since, order_key FROM deliveries INDEXED BY deliveries_open \
          WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?) AND (next, id) >= (?, ?) \
          ORDER BY next, id LIMIT ?",
     )?;
     let values = [Value::from(name.to_owned()), from.0.into(), from.1.into(), (limit as i64).into()];
     let rows = select.query_map(params_from_iter(values), |row| {
-        let open =
-            Open { event: row.get(2)?, attempts: row.get(3)?, base: row.get(4)?, order: row.get(5)?, cached: None };
+        let (attempts, base, since, order) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        let open = Open { event: row.get(2)?, attempts, base, since, order, cached: None };
         Ok(((row.get(0)?, row.get(1)?), open))
     })?;
     rows.collect()

@@ -10,6 +10,9 @@ CREATE INDEX deliveries_ordered ON deliveries (destination, order_key, id)
 ALTER TABLE deliveries ADD COLUMN replay INTEGER;
 CREATE INDEX deliveries_replayed ON deliveries (event) WHERE replay IS NOT NULL;
 
+-- From when a deadline counts, where somebody asked for it after its event had arrived.
+ALTER TABLE deliveries ADD COLUMN since INTEGER;
+
 -- What an operator stopped for a while: `kind` is 'source' or 'destination'.
 CREATE TABLE paused (kind TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 

@@ -18,6 +18,7 @@ use super::group::{self, Outcome};
 use super::ids::Ids;
 use super::insert::{Ingest, Planned};
 use super::mark::Mark;
+use super::pause::{self, Pausing};
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
 use super::replay::Redeliver;
@@ -220,14 +221,16 @@ impl Writer<'_> {
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
+            Chore::Pausing(pausing) => self.pause(pausing),
             Chore::Ready(answer) => self.ready(answer),
         }
         true
     }
 
     fn retry(&mut self, mut retry: retry::Retry) {
+        let now = self.shared.clock.now().as_microsecond();
         let mut withdrawal = self.shared.due.withdrawal();
-        match self.unsynced(|writer| retry.step(writer.conn, &mut withdrawal)) {
+        match self.unsynced(|writer| retry.step(writer.conn, &mut withdrawal, now)) {
             Ok(step) => {
                 withdrawal.commit();
                 retry.committed(&step);
@@ -358,6 +361,15 @@ impl Writer<'_> {
             Capturing::Keep(new, answer) => self.answer(answer, |conn| capture::keep(conn, &new, vault)),
             Capturing::Confirm(which, answer) => self.answer(answer, |conn| capture::confirm(conn, &which, now)),
             Capturing::Discard(which, answer) => self.answer(answer, |conn| capture::discard(conn, &which)),
+        }
+    }
+
+    /// It must hold after a crash, so it waits for the disk, too.
+    fn pause(&mut self, pausing: Pausing) {
+        let now = self.shared.clock.now();
+        match pausing {
+            Pausing::Pause(kind, name, answer) => self.answer(answer, |conn| pause::pause(conn, kind, &name, now)),
+            Pausing::Resume(kind, name, answer) => self.answer(answer, |conn| pause::resume(conn, kind, &name)),
         }
     }
 

@@ -7,8 +7,11 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::event::OWN_SOURCE;
 use crate::journal::{Attempt, Claimed, Outcome, Settled};
-use crate::outbound::judge::{Reply, judge};
+use crate::notices::{Notice, Notices};
+use crate::outbound::breaker::Health;
+use crate::outbound::judge::{Reply, Tried, health, judge};
 use crate::outbound::{Destination, Open};
 
 /// Stands where the text of an answer is not kept.
@@ -23,27 +26,39 @@ pub(super) struct Attempts {
     pub(super) destination: Arc<Destination>,
     pub(super) opener: Arc<dyn Open>,
     pub(super) clock: Clock,
+    pub(super) notices: Arc<Notices>,
 }
 
 /// An attempt that is under way; what is known of it where it does not come back by itself.
 pub(super) struct Flight {
     pub(super) begun: Timestamp,
     pub(super) batch: Arc<[Claimed]>,
+    /// Whether the breaker waits for it.
+    pub(super) probe: bool,
+}
+
+/// What came of an attempt, for its deliveries and of their destination.
+pub(super) struct Ended {
+    pub(super) settled: Vec<Settled>,
+    pub(super) health: Health,
 }
 
 /// Delivers and judges.
-pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Vec<Settled> {
+pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Ended {
     let begun = attempts.clock.now();
     let started = Instant::now();
     let replies = attempts.destination.deliver(&batch, &attempts.opener, begun).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms)).collect()
+    let health = replies.last().map_or(Health::Unknown, health);
+    let judged = batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms));
+    Ended { settled: judged.collect(), health }
 }
 
 impl Attempts {
     fn judged(&self, claimed: &Claimed, reply: Reply, at: Timestamp, took_ms: u64) -> Settled {
         let now = self.clock.now();
-        let (outcome, error) = judge(&reply, claimed.attempt, self.destination.retry(), now, rand::random());
+        let tried = Tried { attempt: claimed.attempt, since: claimed.since, now, chance: rand::random() };
+        let (outcome, error) = judge(&reply, tried, self.destination.retry());
         let outcome = match outcome {
             Outcome::Exhausted(reason) if self.destination.holds() => Outcome::Held(reason),
             outcome => outcome,
@@ -51,9 +66,12 @@ impl Attempts {
         let (status, answer) = match reply {
             Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
             Reply::Skipped => (None, Some(NOT_SENT.to_owned())),
-            Reply::Written | Reply::Failed(_) => (None, None),
+            Reply::Written | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
         };
         self.log(claimed, &outcome, error.as_deref());
+        if matches!(outcome, Outcome::Exhausted(_) | Outcome::Held(_)) {
+            self.notice(claimed, status, now);
+        }
         Settled { delivery: claimed.delivery, attempt: Attempt { at, took_ms, status, error, answer }, outcome }
     }
 
@@ -64,21 +82,40 @@ impl Attempts {
     }
 
     /// A panic is a failed attempt; what shutdown broke off was not tried.
-    pub(super) fn broken_off(&self, flight: &Flight, how: JoinError) -> Vec<Settled> {
+    pub(super) fn broken_off(&self, flight: &Flight, how: JoinError) -> Ended {
+        let health = Health::Unknown;
         if how.is_cancelled() {
-            return flight.batch.iter().map(|claimed| self.released(claimed)).collect();
+            return Ended { settled: flight.batch.iter().map(|claimed| self.released(claimed)).collect(), health };
         }
         tracing::error!(destination = self.destination.name(), "an attempt panicked: {how}");
         let took = self.clock.now().duration_since(flight.begun).as_millis();
         let took_ms = u64::try_from(took).unwrap_or_default();
-        let reply = Reply::Failed("the attempt panicked; the log of that time says where".into());
-        flight.batch.iter().map(|claimed| self.judged(claimed, reply.clone(), flight.begun, took_ms)).collect()
+        let reply = Reply::Unsent("the attempt panicked; the log of that time says where".into());
+        let judged = flight.batch.iter().map(|claimed| self.judged(claimed, reply.clone(), flight.begun, took_ms));
+        Ended { settled: judged.collect(), health }
     }
 
     /// Given back without a try.
     pub(super) fn released(&self, claimed: &Claimed) -> Settled {
         let attempt = Attempt { at: self.clock.now(), took_ms: 0, status: None, error: None, answer: None };
         Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Released }
+    }
+
+    /// Of a delivery of the gateway's own events nothing more is told.
+    fn notice(&self, claimed: &Claimed, status: Option<u16>, now: Timestamp) {
+        let event = &claimed.event;
+        if *event.source == *OWN_SOURCE {
+            return;
+        }
+        let reason = match status {
+            Some(410) => "gone",
+            _ if claimed.attempt >= self.destination.retry().attempts => "attempts",
+            _ => "deadline",
+        };
+        let (delivery, attempts, destination) = (claimed.delivery, claimed.attempt, self.destination.name().into());
+        let (event, kind, source) = (event.id, event.kind.clone(), event.source.clone());
+        self.notices
+            .tell(now, Notice::Exhausted { delivery, event, kind, source, destination, attempts, reason, status });
     }
 
     fn log(&self, claimed: &Claimed, outcome: &Outcome, error: Option<&str>) {

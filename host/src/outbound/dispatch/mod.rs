@@ -2,7 +2,8 @@
 //! nobody else.
 //!
 //! A lane sleeps until something happens: the journal has more, an attempt ended, a settlement was written, a delivery
-//! is due. How a destination sends is left to `destination`, what a reply means to `judge`.
+//! is due, an operator or the breaker changed its gate, its rate has room. How a destination sends is left to `destination`,
+//! what a reply means to `judge`, when to leave a destination alone to `breaker`.
 
 mod attempt;
 mod rest;
@@ -16,13 +17,16 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use self::attempt::{Attempts, Flight, attempt};
+use self::attempt::{Attempts, Ended, Flight, attempt};
 use self::rest::Rest;
-use super::{Destination, Open};
-use crate::clock::Clock;
+use super::breaker::Turn;
+use super::gates::{Gate, Passage};
+use super::pace::Pace;
+use super::{Destination, Means};
 use crate::journal::{Claimed, Journal, JournalError, Outcome, Pending, Settled};
+use crate::notices::Notice;
 
 /// A shutdown may take ten seconds; one of them is left for the journal.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -40,13 +44,17 @@ const UNSETTLED: usize = 1024;
 pub(super) struct Lane {
     attempts: Attempts,
     journal: Arc<dyn Journal>,
+    gate: Arc<Gate>,
+    pace: Pace,
     more: Arc<Notify>,
     /// Kept between rounds, so that no notice falls between two of them.
     notice: Pin<Box<OwnedNotified>>,
     may_be_due: bool,
+    /// When there is room for another, where gate or pace had none.
+    room_from: Option<Instant>,
     claiming: Option<Pending<Vec<Claimed>>>,
     claimed: VecDeque<Claimed>,
-    under_way: JoinSet<Vec<Settled>>,
+    under_way: JoinSet<Ended>,
     flights: HashMap<Id, Flight>,
     ended: Vec<Settled>,
     settling: Option<(Pending<()>, Vec<Settled>)>,
@@ -56,9 +64,11 @@ pub(super) struct Lane {
 /// What a lane waits for.
 enum Happened {
     Claimed(Result<Vec<Claimed>, JournalError>),
-    Ended(Result<(Id, Vec<Settled>), JoinError>),
+    Ended(Result<(Id, Ended), JoinError>),
     Settled(Result<(), JournalError>),
     MayBeDue,
+    /// There may be room where there was none.
+    Room,
     Rested,
     Shutdown,
 }
@@ -67,19 +77,24 @@ enum Happened {
 struct Closed;
 
 impl Lane {
-    pub(super) fn new(
-        destination: Destination,
-        journal: Arc<dyn Journal>,
-        opener: Arc<dyn Open>,
-        clock: Clock,
-    ) -> Self {
-        let more = journal.due(destination.name());
+    pub(super) fn new(destination: Destination, means: &Means) -> Self {
+        let more = means.journal.due(destination.name());
+        let gate = means.gates.gate(destination.name());
+        gate.follow(destination.breaker());
         Self {
-            attempts: Attempts { destination: Arc::new(destination), opener, clock },
+            pace: Pace::new(destination.rate()),
+            gate,
+            attempts: Attempts {
+                destination: Arc::new(destination),
+                opener: means.opener.clone(),
+                clock: means.clock.clone(),
+                notices: means.notices.clone(),
+            },
             notice: Box::pin(more.clone().notified_owned()),
             more,
-            journal,
+            journal: means.journal.clone(),
             may_be_due: true,
+            room_from: None,
             claiming: None,
             claimed: VecDeque::new(),
             under_way: JoinSet::new(),
@@ -113,27 +128,62 @@ impl Lane {
         self.attempts.destination.name()
     }
 
-    /// Asks for deliveries as soon as half of those that were claimed ahead are under way.
+    /// Asks for deliveries as soon as half of those that were claimed ahead are under way, and for no more than may be sent.
     fn claim(&mut self) {
-        let room = self.attempts.destination.concurrency() * self.attempts.destination.batch();
-        let wanted = self.may_be_due && self.claiming.is_none() && !self.rest.is_on();
-        if wanted && self.claimed.len() <= room / 2 && self.ended.len() < UNSETTLED {
-            self.may_be_due = false;
-            let limit = room - self.claimed.len();
-            self.claiming = Some(self.journal.claim(self.name(), limit, self.attempts.clock.now()));
+        self.room_from = None;
+        let idle = self.claiming.is_none() && !self.rest.is_on() && self.ended.len() < UNSETTLED;
+        if !(self.may_be_due && idle) {
+            return;
+        }
+        let room = match self.gate.passage(Instant::now()) {
+            Passage::Any => self.attempts.destination.concurrency() * self.attempts.destination.batch(),
+            Passage::Probe => usize::from(self.under_way.len() < self.attempts.destination.concurrency()),
+            Passage::Shut(until) => {
+                self.room_from = until;
+                return;
+            }
+        };
+        let limit = room.saturating_sub(self.claimed.len());
+        if limit == 0 || self.claimed.len() > room / 2 {
+            return;
+        }
+        match self.pace.room(limit) {
+            Ok(limit) => {
+                self.may_be_due = false;
+                self.claiming = Some(self.journal.claim(self.name(), limit, self.attempts.clock.now()));
+            }
+            Err(wait) => self.room_from = Instant::now().checked_add(wait),
         }
     }
 
     /// Begins attempts, as many as the destination takes at once; each judges its own replies.
     fn deliver_and_judge(&mut self) {
-        let destination = &self.attempts.destination;
+        let destination = self.attempts.destination.clone();
         while self.under_way.len() < destination.concurrency() && !self.claimed.is_empty() {
-            let count = destination.batch().min(self.claimed.len());
+            let passage = self.gate.passage(Instant::now());
+            let (probe, count) = match passage {
+                Passage::Any => (false, destination.batch().min(self.claimed.len())),
+                Passage::Probe => (true, 1),
+                Passage::Shut(_) => break,
+            };
+            if probe {
+                self.gate.probe();
+            }
             let batch: Arc<[Claimed]> = self.claimed.drain(..count).collect();
-            let flight = Flight { begun: self.attempts.clock.now(), batch: batch.clone() };
+            let flight = Flight { begun: self.attempts.clock.now(), batch: batch.clone(), probe };
             let id = self.under_way.spawn(attempt(self.attempts.clone(), batch)).id();
             self.flights.insert(id, flight);
         }
+        self.gate.set_in_flight(self.under_way.len());
+        if matches!(self.gate.passage(Instant::now()), Passage::Shut(_)) {
+            self.give_back();
+        }
+    }
+
+    /// What was claimed and not begun is the journal's again, and was no attempt.
+    fn give_back(&mut self) {
+        let released = self.claimed.drain(..).map(|claimed| self.attempts.released(&claimed));
+        self.ended.extend(released.collect::<Vec<_>>());
     }
 
     /// Writes down all that ended since the last time, together.
@@ -156,6 +206,8 @@ impl Lane {
                 Happened::MayBeDue
             }
             () = after(sleep_until_due) => Happened::MayBeDue,
+            () = at(self.room_from) => Happened::Room,
+            () = self.gate.changed() => Happened::Room,
             () = self.rest.over() => Happened::Rested,
             _ = shutdown.wait_for(|stop| *stop) => Happened::Shutdown,
         }
@@ -173,6 +225,7 @@ impl Lane {
             Happened::Claimed(claimed) => {
                 self.claiming = None;
                 let claimed = self.unless_failed(claimed)?.unwrap_or_default();
+                self.pace.used(claimed.len());
                 // After an empty answer the lane sleeps, whatever the journal calls due, so that it never spins.
                 self.may_be_due |= !claimed.is_empty() && self.until_due().is_some_and(|wait| wait.is_zero());
                 self.claimed.extend(claimed);
@@ -187,7 +240,7 @@ impl Lane {
             }
             Happened::MayBeDue => self.may_be_due = true,
             Happened::Rested => self.rest.end(),
-            Happened::Shutdown => {}
+            Happened::Room | Happened::Shutdown => {}
         }
         Ok(())
     }
@@ -201,6 +254,7 @@ impl Lane {
             }
             Err(JournalError::Closed) => Err(Closed),
             Err(error) => {
+                self.attempts.notices.journal_failed(self.attempts.clock.now(), &error);
                 let wait = self.rest.begin();
                 tracing::warn!(destination = self.name(), ?wait, "{error}");
                 self.may_be_due = true;
@@ -209,15 +263,33 @@ impl Lane {
         }
     }
 
-    fn note_ended(&mut self, ended: Result<(Id, Vec<Settled>), JoinError>) {
-        match ended {
-            Ok((id, settled)) => {
-                self.flights.remove(&id);
-                self.ended.extend(settled);
+    fn note_ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(flight) = self.flights.remove(&id) else { return };
+        let Ended { settled, health } = match ended {
+            Ok((_, ended)) => ended,
+            Err(broken) => self.attempts.broken_off(&flight, broken),
+        };
+        self.ended.extend(settled);
+        if let Some(turn) = self.gate.ended(health, flight.probe, self.attempts.clock.now()) {
+            self.turned(turn);
+        }
+    }
+
+    fn turned(&mut self, turn: Turn) {
+        let destination = self.attempts.destination.name();
+        let tell = |notice| self.attempts.notices.tell(self.attempts.clock.now(), notice);
+        match turn {
+            Turn::Opened { failures, pause } => {
+                tell(Notice::BreakerOpened { destination: destination.into(), failures });
+                tracing::warn!(destination, ?pause, "left alone: {failures} attempts in a row have failed");
             }
-            Err(broken) => {
-                let Some(flight) = self.flights.remove(&broken.id()) else { return };
-                self.ended.extend(self.attempts.broken_off(&flight, broken));
+            Turn::Reopened { pause } => tracing::info!(destination, ?pause, "left alone again: it is not well yet"),
+            Turn::Closed => {
+                tell(Notice::BreakerClosed { destination: destination.into() });
+                tracing::info!(destination, "well again: its deliveries go on");
+                // A probe that is under way says nothing of the next time.
+                self.flights.values_mut().for_each(|flight| flight.probe = false);
             }
         }
     }
@@ -230,8 +302,7 @@ impl Lane {
         {
             self.claimed.extend(claimed);
         }
-        let released = self.claimed.drain(..).map(|claimed| self.attempts.released(&claimed));
-        self.ended.extend(released.collect::<Vec<_>>());
+        self.give_back();
         while let Ok(Some(ended)) = timeout_at(end, self.under_way.join_next_with_id()).await {
             self.note_ended(ended);
         }
@@ -266,6 +337,13 @@ impl Lane {
 async fn answer<T>(waited_for: Option<&mut Pending<T>>) -> Result<T, JournalError> {
     match waited_for {
         Some(answer) => answer.await,
+        None => pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
 }

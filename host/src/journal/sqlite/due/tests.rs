@@ -1,7 +1,7 @@
 use super::*;
 
 fn open(event: i64) -> Open {
-    Open { event, attempts: 0, base: 0, order: None, cached: None }
+    Open { event, attempts: 0, base: 0, since: None, order: None, cached: None }
 }
 
 fn add(due: &Due, places: impl IntoIterator<Item = Place>) {

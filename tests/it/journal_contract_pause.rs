@@ -1,0 +1,38 @@
+//! Pauses and backlogs: what an operator stopped stays stopped, and what waits is counted for each destination.
+
+use hookport::journal::{Outcome, Pausable};
+
+use super::{Bounds, Desk, Places, seconds};
+
+pub(crate) async fn a_pause_holds_over_a_crash_until_it_is_ended(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    let since = desk.journal.pause(Pausable::Destination, "crm").await.unwrap();
+    desk.clock.advance(seconds(60));
+    assert_eq!(desk.journal.pause(Pausable::Destination, "crm").await.unwrap(), since, "a second one changes nothing");
+    desk.journal.pause(Pausable::Source, "crm").await.unwrap();
+    desk.crash();
+    let paused = desk.journal.paused().await.unwrap();
+    let named: Vec<_> = paused.iter().map(|paused| (paused.kind, paused.name.as_str())).collect();
+    assert_eq!(named, [(Pausable::Destination, "crm"), (Pausable::Source, "crm")]);
+    assert_eq!(paused[0].since, since);
+    assert!(desk.journal.resume(Pausable::Destination, "crm").await.unwrap());
+    assert!(!desk.journal.resume(Pausable::Destination, "crm").await.unwrap());
+    desk.crash();
+    assert_eq!(desk.journal.paused().await.unwrap().len(), 1, "the source of that name is another matter");
+}
+
+pub(crate) async fn what_waits_is_counted_for_each_destination(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    for (name, to) in [("a", "crm+log"), ("b", "crm"), ("c", "log")] {
+        desk.event(name, to).await;
+    }
+    let claimed = desk.claim("crm").await;
+    desk.settle(&claimed[0], Outcome::Exhausted("gone".into())).await;
+    for claimed in desk.claim("log").await {
+        desk.settle(&claimed, Outcome::Delivered).await;
+    }
+    let backlog = desk.journal.backlog().await.unwrap();
+    let counted: Vec<_> = backlog.iter().map(|one| (one.destination.as_str(), one.open, one.exhausted)).collect();
+    assert_eq!(counted, [("crm", 1, 1)]);
+    assert_eq!(backlog[0].oldest_open, Some(claimed[1].event.received));
+}
