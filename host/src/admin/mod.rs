@@ -12,6 +12,7 @@ mod guard;
 mod health;
 mod operations;
 mod rejections;
+pub mod release;
 pub mod replay;
 pub mod shown;
 mod sources;
@@ -35,8 +36,9 @@ use tokio::sync::{Semaphore, watch};
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 use self::shown::{PluginShown, SourceShown};
-use crate::journal::{Capture, CaptureFilter, Journal};
+use crate::journal::{Capture, CaptureFilter, Journal, NewRequest};
 use crate::operations::Operations;
+use crate::request::Incoming;
 
 /// So many `tail`s may wait at once.
 const TAILS: usize = 64;
@@ -68,6 +70,12 @@ pub trait Confirm: Send + Sync + 'static {
     fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
 }
 
+/// A request that is being judged once more.
+pub type Judging = Pin<Box<dyn Future<Output = Result<NewRequest, String>> + Send>>;
+
+/// Sentences that are being looked for.
+pub type Diagnosing = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
+
 /// What is kept, looked at with the sources, routes and destinations of now; the gateway knows them.
 pub trait Again: Send + Sync + 'static {
     /// The time of day.
@@ -75,6 +83,13 @@ pub trait Again: Send + Sync + 'static {
 
     /// The destinations' names.
     fn destinations(&self) -> Vec<String>;
+
+    /// What a refused request would have become at the time of its receipt; the error says why it still is nothing. The
+    /// source that refused it, where there was one, and the length of its body.
+    fn refused(&self, source: Option<&str>, request: Incoming, length: u64) -> Judging;
+
+    /// What would make the signature of a refused request match, without any secret.
+    fn diagnose(&self, source: Option<&str>, request: Incoming, length: u64) -> Diagnosing;
 }
 
 /// What the API shows; a change swaps it whole.
@@ -147,6 +162,7 @@ fn router(served: Served) -> Router {
         .route("/v1/deliveries/retry", post(deliveries::retry))
         .route("/v1/deliveries/cancel", post(deliveries::cancel))
         .route("/v1/rejections", get(rejections::list))
+        .route("/v1/rejections/release", post(release::release))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))
         .route("/v1/sources", get(sources::list))

@@ -19,6 +19,7 @@ mod pair;
 mod plugin;
 mod progress;
 mod rejections;
+mod release;
 mod replay;
 mod request;
 mod serve;

@@ -92,7 +92,7 @@ impl Core {
                 operations,
                 redact: seen,
                 captures: Arc::new(Captures(core.clone())),
-                again: Arc::new(Again::new(&config, &clock)),
+                again: Arc::new(Again::new(&config, &clock, &inbound)),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),

@@ -72,6 +72,9 @@ pub trait Journal: Send + Sync + 'static {
     /// How many there are of these, whatever the limit.
     fn count(&self, of: Counted) -> Pending<u64>;
 
+    /// Forgets rejections that became events; says how many were there.
+    fn released(&self, rejections: Vec<u64>) -> Pending<u64>;
+
     /// One rejection with its request.
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;
 
@@ -308,6 +311,9 @@ pub struct Rejected {
     pub received: Timestamp,
     /// The sender.
     pub peer: Option<std::net::IpAddr>,
+    /// The signature was right, and only its time or its nonce was not.
+    #[serde(default)]
+    pub authentic: bool,
     /// Method and target.
     pub line: String,
     /// Bytes of the body.

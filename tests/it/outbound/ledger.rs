@@ -147,6 +147,9 @@ impl Journal for Ledger {
     fn count(&self, _: Counted) -> Pending<u64> {
         not_kept()
     }
+    fn released(&self, _: Vec<u64>) -> Pending<u64> {
+        not_kept()
+    }
     fn rejection(&self, _: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {
         not_kept()
     }

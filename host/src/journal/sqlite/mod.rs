@@ -179,6 +179,10 @@ impl Journal for Sqlite {
         self.shared.read(move |conn| query::count(conn, &of, &shared.due))
     }
 
+    fn released(&self, rejections: Vec<u64>) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Released(rejections, answer))
+    }
+
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {
         self.shared.read(move |conn| reject::show(conn, id))
     }
