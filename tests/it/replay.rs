@@ -1,5 +1,6 @@
 //! Stored events, failed deliveries and refused requests, used again by an operator: whole gateways, asked by commands.
 
+mod decoded;
 mod released;
 mod stand;
 

@@ -5,12 +5,14 @@
 //! Who may ask is `guard`'s, what may be seen of data, headers and keys is `shown`'s. Wiring is the gateway's.
 
 mod deliveries;
+mod difference;
 mod events;
 mod failure;
 mod gateway;
 mod guard;
 mod health;
 mod operations;
+mod redecode;
 mod rejections;
 pub mod release;
 pub mod replay;
@@ -87,6 +89,9 @@ pub trait Again: Send + Sync + 'static {
     /// What a refused request would have become at the time of its receipt; the error says why it still is nothing. The
     /// source that refused it, where there was one, and the length of its body.
     fn refused(&self, source: Option<&str>, request: Incoming, length: u64) -> Judging;
+
+    /// What a stored request of a source says now, verified at the time of its receipt; the error says why it cannot be told.
+    fn stored(&self, source: &str, request: Arc<Incoming>) -> Judging;
 
     /// What would make the signature of a refused request match, without any secret.
     fn diagnose(&self, source: Option<&str>, request: Incoming, length: u64) -> Diagnosing;

@@ -40,6 +40,18 @@ impl admin::Again for Again {
         Box::pin(async move { inbound.refused_again(source.as_deref(), Arc::new(request), length).await })
     }
 
+    fn stored(&self, source: &str, request: Arc<Incoming>) -> Judging {
+        let (inbound, source) = (self.inbound.load_full(), source.to_owned());
+        Box::pin(async move {
+            // Who calls has an address; what a poll found has none.
+            if request.peer.is_none() {
+                return Err("a poll found it, and nobody signed it: it cannot be decoded again".into());
+            }
+            let source = inbound.source_of(Some(&source), &request)?;
+            inbound.stored_again(&source, request).await
+        })
+    }
+
     fn diagnose(&self, source: Option<&str>, request: Incoming, length: u64) -> Diagnosing {
         let found = self.inbound.load().source_of(source, &request);
         Box::pin(async move {

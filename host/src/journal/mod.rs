@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::pending::{Answer, Pending, Undelivered};
-pub use self::replay::{Content, Redelivered, Replay, Replayed};
+pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
 use crate::reason::{Reason, Rejection};
@@ -56,6 +56,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Makes new deliveries of stored events, and puts what was decoded again in the place of what was stored: all of it
     /// in one transaction, so a few hundred events at most.
     fn redeliver(&self, replay: Replay) -> Pending<Redelivered>;
+
+    /// The requests of events, with those of their events that are meant; in the order of these, after one of them. Perhaps
+    /// fewer than the limit, but none only where none is left.
+    fn requests(&self, filter: EventFilter) -> Pending<Vec<StoredRequest>>;
 
     /// Newest first, after an event oldest first; then perhaps fewer than the limit, but none only where none is left.
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>>;

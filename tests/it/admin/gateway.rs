@@ -73,6 +73,10 @@ impl Again for Nobody {
         Box::pin(async { Err("nobody is asked".into()) })
     }
 
+    fn stored(&self, _: &str, _: Arc<Incoming>) -> Judging {
+        Box::pin(async { Err("nobody is asked".into()) })
+    }
+
     fn diagnose(&self, _: Option<&str>, _: Incoming, _: u64) -> Diagnosing {
         Box::pin(async { Vec::new() })
     }

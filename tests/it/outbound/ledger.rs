@@ -9,7 +9,7 @@ use hookport::event::Event;
 use hookport::journal::{
     Attempt, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
     Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pending, Recorded, Redelivered, Rejected,
-    RejectionFilter, Replay, Settled, Shrunk, Stats,
+    RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -142,6 +142,9 @@ impl Journal for Ledger {
         not_kept()
     }
     fn redeliver(&self, _: Replay) -> Pending<Redelivered> {
+        not_kept()
+    }
+    fn requests(&self, _: EventFilter) -> Pending<Vec<StoredRequest>> {
         not_kept()
     }
     fn count(&self, _: Counted) -> Pending<u64> {

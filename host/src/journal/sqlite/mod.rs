@@ -36,6 +36,7 @@ mod seal;
 mod settle;
 mod space;
 mod splice;
+mod stored;
 mod sum;
 mod writer;
 
@@ -57,7 +58,7 @@ pub use self::seal::Vault;
 use super::{
     Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter, Journal,
     JournalError, NewCapture, NewRejected, NewRequest, Pending, Plan, Recorded, Redelivered, Rejected, RejectionFilter,
-    Replay, Settled, Shrunk, Stats,
+    Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -154,6 +155,10 @@ impl Journal for Sqlite {
         self.chore(|answer| {
             queue::Chore::Redeliver(replay::Redeliver::new(replay, &*shared.plan, shared.vault.as_ref(), answer))
         })
+    }
+
+    fn requests(&self, filter: EventFilter) -> Pending<Vec<StoredRequest>> {
+        self.shared.read(move |conn| stored::requests(conn, &filter))
     }
 
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>> {
