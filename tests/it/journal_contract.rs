@@ -243,7 +243,8 @@ macro_rules! contract {
                 a_replay_goes_where_it_is_told_or_where_the_plan_says, a_replay_makes_no_delivery_beside_an_open_one,
                 what_was_unrouted_is_routed_by_a_replay, a_dry_replay_says_the_same_and_leaves_nothing,
                 who_gets_requests_gets_each_once_in_a_replay, a_new_content_takes_the_old_ones_place,
-                retention_waits_for_what_is_replayed_and_takes_it_along, pages_go_on_where_the_last_one_ended,
+                retention_waits_for_what_is_replayed_and_takes_it_along, a_flood_of_forgeries_pushes_nothing_authentic_out,
+                pages_go_on_where_the_last_one_ended,
                 what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
             pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookport::event::{Data, Event, EventState};
 use hookport::journal::{
-    Attempt, Content, Counted, DeliveryFilter, DeliveryState, EventFilter, Outcome, Recorded, Redelivered, Replay,
-    Replayed, Settled,
+    Attempt, Content, Counted, DeliveryFilter, DeliveryState, EventFilter, NewRejected, NewRequest, Outcome, Recorded,
+    Redelivered, RejectionFilter, Replay, Replayed, Settled,
 };
+use hookport::reason::{Reason, Rejection};
+use hookport::request::Incoming;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -219,6 +221,45 @@ pub(crate) async fn what_failed_is_found_by_why_and_tried_again_whatever_is_know
     assert_eq!((hurried[0].delivery, hurried[0].attempt), (claimed[3].delivery, 2), "its tries go on");
     let several = DeliveryFilter { ids: vec![claimed[0].delivery, claimed[2].delivery], ..DeliveryFilter::default() };
     assert_eq!(desk.journal.retry(several).await.unwrap(), 1, "what is delivered is left alone");
+}
+
+pub(crate) async fn a_flood_of_forgeries_pushes_nothing_authentic_out(places: Places<'_>) {
+    let bounds = Bounds { rejections: 20, ..Bounds::default() };
+    let mut desk = Desk::new(places(), bounds);
+    let stale = Rejection::new(Reason::TimestampExpired, "a day late");
+    let late = NewRequest { stale: Some(stale), ..request([event("late", "to.crm")]) };
+    assert!(matches!(desk.record(late).await, Recorded::Refused(_)));
+    let forged = |n: i64| {
+        let rejection = Rejection::new(Reason::SignatureMismatch, format!("forged {n}"));
+        let request = Incoming::clone(&request([event("forged", "to.crm")]).request);
+        NewRejected { source: Some("esim".into()), rejection, request }
+    };
+    let all = RejectionFilter { limit: 1_000, ..RejectionFilter::default() };
+    for round in 0..4 {
+        for n in 0..25 {
+            desk.journal.reject(forged(round * 25 + n));
+        }
+        // What is refused waits for nobody: a record behind it says that it is written.
+        desk.event(&format!("after-{round}"), "crm").await;
+        if round == 1 {
+            desk.restart().await;
+        }
+    }
+    let kept = desk.journal.rejections(all.clone()).await.unwrap();
+    let authentic: Vec<_> = kept.iter().filter(|rejected| rejected.authentic).collect();
+    assert_eq!((kept.len(), authentic.len()), (21, 1), "each shelf has its own bound");
+    let number = authentic[0].id;
+    let (_, request) = desk.journal.rejection(number).await.unwrap().unwrap();
+    assert!(request.unwrap().body.starts_with(b"{\"id\":\"late\""), "whole");
+    let newest = kept[0].id;
+    assert_eq!(desk.journal.released(vec![number, newest, 9_999]).await.unwrap(), 2);
+    assert_eq!(desk.journal.count(Counted::Rejections(all.clone())).await.unwrap(), 19);
+    desk.restart().await;
+    desk.journal.reject(forged(1_000));
+    desk.event("last", "crm").await;
+    let kept = desk.journal.rejections(all).await.unwrap();
+    assert!(kept[0].id > newest, "a number is given once");
+    assert_eq!(desk.journal.stats().await.unwrap().rejections, 20);
 }
 
 pub(crate) async fn pages_go_on_where_the_last_one_ended(places: Places<'_>) {

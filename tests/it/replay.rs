@@ -1,5 +1,7 @@
 //! Stored events, failed deliveries and refused requests, used again by an operator: whole gateways, asked by commands.
 
+mod decoded;
+mod released;
 mod stand;
 
 use serde_json::json;

@@ -6,6 +6,7 @@
 
 mod deliveries;
 mod destinations;
+mod difference;
 mod events;
 mod failure;
 mod gateway;
@@ -13,7 +14,9 @@ mod guard;
 mod health;
 mod operations;
 mod pauses;
+mod redecode;
 mod rejections;
+pub mod release;
 pub mod replay;
 pub mod shown;
 mod sources;
@@ -37,8 +40,9 @@ use tokio::sync::{Semaphore, watch};
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 use self::shown::{DestinationShown, PluginShown, SourceShown};
-use crate::journal::{Capture, CaptureFilter, Journal, Pausable};
+use crate::journal::{Capture, CaptureFilter, Journal, NewRequest, Pausable};
 use crate::operations::Operations;
+use crate::request::Incoming;
 
 /// So many `tail`s may wait at once.
 const TAILS: usize = 64;
@@ -70,6 +74,12 @@ pub trait Confirm: Send + Sync + 'static {
     fn discard(&self, which: CaptureFilter) -> Confirming<u64>;
 }
 
+/// A request that is being judged once more.
+pub type Judging = Pin<Box<dyn Future<Output = Result<NewRequest, String>> + Send>>;
+
+/// Sentences that are being looked for.
+pub type Diagnosing = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
+
 /// What is kept, looked at with the sources, routes and destinations of now; the gateway knows them.
 pub trait Again: Send + Sync + 'static {
     /// The time of day.
@@ -77,6 +87,16 @@ pub trait Again: Send + Sync + 'static {
 
     /// The destinations' names.
     fn destinations(&self) -> Vec<String>;
+
+    /// What a refused request would have become at the time of its receipt; the error says why it still is nothing. The
+    /// source that refused it, where there was one, and the length of its body.
+    fn refused(&self, source: Option<&str>, request: Incoming, length: u64) -> Judging;
+
+    /// What a stored request of a source says now, verified at the time of its receipt; the error says why it cannot be told.
+    fn stored(&self, source: &str, request: Arc<Incoming>) -> Judging;
+
+    /// What would make the signature of a refused request match, without any secret.
+    fn diagnose(&self, source: Option<&str>, request: Incoming, length: u64) -> Diagnosing;
 }
 
 /// An operator's hand on sources and destinations.
@@ -168,6 +188,7 @@ fn router(served: Served) -> Router {
         .route("/v1/sources/{source}/pause", post(pauses::pause_source))
         .route("/v1/sources/{source}/resume", post(pauses::resume_source))
         .route("/v1/rejections", get(rejections::list))
+        .route("/v1/rejections/release", post(release::release))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(gateway::plugins))
         .route("/v1/sources", get(sources::list))

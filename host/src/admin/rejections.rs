@@ -9,6 +9,7 @@ use super::events::MOST;
 use super::shown::{RequestShown, masked_target};
 use super::{Failure, Shared};
 use crate::journal::{Rejected, RejectionFilter};
+use crate::reason::Reason;
 
 /// A page of rejections.
 #[derive(Serialize)]
@@ -22,6 +23,9 @@ pub(super) struct Detail {
     #[serde(flatten)]
     rejection: Rejected,
     request: Option<RequestShown>,
+    /// What would have made its signature match, by the source as it is now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnosis: Vec<String>,
 }
 
 pub(super) async fn list(
@@ -38,11 +42,18 @@ pub(super) async fn show(State(shared): State<Shared>, Path(id): Path<String>) -
     let id = id.parse().map_err(|_| Failure::unusable(format!("\"{id}\" is not a rejection's number")))?;
     let found = shared.state.journal.rejection(id).await?;
     let (rejection, request) = found.ok_or_else(|| Failure::not_found("rejection of this number"))?;
+    let diagnosis = match &request {
+        Some(request) if matches!(rejection.reason, Reason::SignatureMismatch | Reason::Malformed) => {
+            let source = rejection.source.as_deref();
+            shared.state.again.diagnose(source, request.clone(), rejection.bytes).await
+        }
+        _ => Vec::new(),
+    };
     let request = request.map(|request| {
         let source = rejection.source.as_deref().unwrap_or_default();
         shared.state.request(source, &request)
     });
-    Ok(Json(Detail { rejection: masked(rejection), request }))
+    Ok(Json(Detail { rejection: masked(rejection), request, diagnosis }))
 }
 
 fn masked(rejection: Rejected) -> Rejected {

@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::difference::Difference;
+use super::redecode::Redecoded;
+pub use super::redecode::{Change, Verdict};
 use super::{Failure, Shared};
 use crate::event::Event;
 use crate::journal::{Content, Counted, EventFilter, Redelivered, Replay, Replayed};
@@ -26,12 +29,26 @@ pub struct Wanted {
     /// The destinations; empty: those that the routes choose.
     #[serde(default)]
     pub to: Vec<String>,
+    /// As they were decoded then, or as they are now.
+    #[serde(default)]
+    pub decode: Decode,
     /// Everything is decided and nothing done.
     #[serde(default)]
     pub dry_run: bool,
     /// As the first answer has it.
     #[serde(default)]
     pub run: Option<Timestamp>,
+}
+
+/// Which decoding goes out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decode {
+    /// That of then.
+    #[default]
+    Stored,
+    /// That of the descriptions, the secrets and the code of now: what differs takes the stored one's place.
+    Current,
 }
 
 /// What a request did.
@@ -49,6 +66,12 @@ pub struct Batch {
     pub looked_at: u64,
     /// What came of it.
     pub done: Redelivered,
+    /// Where they were decoded again: how many are the same.
+    #[serde(default)]
+    pub same: u64,
+    /// Those that are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 pub(super) async fn replay(
@@ -63,18 +86,14 @@ pub(super) async fn replay(
         None => (shared.state.again.now(), Some(journal.count(Counted::Events(wanted.events.clone())).await?)),
     };
     let limit = if wanted.events.limit == 0 { BATCH } else { wanted.events.limit.min(BATCH) };
-    let after = wanted.events.after.unwrap_or_default();
-    let mut events = journal.events(EventFilter { after: Some(after), limit, ..wanted.events }).await?;
-    // What came since is not what was asked for, and a replay must end.
-    events.retain(|event| !is_after(event.id, run));
-    let batch = Batch {
-        run,
-        after: events.last().map(|event| event.id),
-        total,
-        looked_at: events.len() as u64,
-        done: Redelivered::default(),
+    let after = Some(wanted.events.after.unwrap_or_default());
+    let filter = EventFilter { after, limit, ..wanted.events };
+    let page = match wanted.decode {
+        Decode::Stored => stored(&shared, filter, run).await?,
+        Decode::Current => current(&shared, filter, run).await?,
     };
-    let events = events.into_iter().map(|event: Event| Replayed { event, content: Content::Stored }).collect();
+    let Page { after, looked_at, decoded } = page;
+    let Redecoded { replayed: events, same, changes } = decoded;
     let done = journal.redeliver(Replay { run, events, to, dry: wanted.dry_run }).await?;
     if !wanted.dry_run && done.deliveries > 0 {
         tracing::info!(
@@ -83,7 +102,37 @@ pub(super) async fn replay(
             "stored events go out again, asked for by the admin API"
         );
     }
-    Ok(Json(Batch { done, ..batch }))
+    Ok(Json(Batch { run, after, total, looked_at, done, same, changes }))
+}
+
+/// Some events, and where the next ones begin.
+struct Page {
+    after: Option<Uuid>,
+    looked_at: u64,
+    decoded: Redecoded,
+}
+
+async fn stored(shared: &Shared, filter: EventFilter, run: Timestamp) -> Result<Page, Failure> {
+    let mut events = shared.state.journal.events(filter).await?;
+    // What came since is not what was asked for, and a replay must end.
+    events.retain(|event| !is_after(event.id, run));
+    let (after, looked_at) = (events.last().map(|event| event.id), events.len() as u64);
+    let replayed = events.into_iter().map(|event: Event| Replayed { event, content: Content::Stored }).collect();
+    Ok(Page { after, looked_at, decoded: Redecoded { replayed, ..Redecoded::default() } })
+}
+
+async fn current(shared: &Shared, filter: EventFilter, run: Timestamp) -> Result<Page, Failure> {
+    let mut requests = shared.state.journal.requests(filter).await?;
+    for request in &mut requests {
+        request.events.retain(|stored| !is_after(stored.event.id, run));
+    }
+    let events = || requests.iter().flat_map(|request| &request.events);
+    let (after, looked_at) = (events().map(|stored| stored.event.id).last(), events().count() as u64);
+    let mut decoded = Redecoded::default();
+    for request in requests {
+        decoded.add(shared, request).await;
+    }
+    Ok(Page { after, looked_at, decoded })
 }
 
 /// The destinations that were named, if they are there: a delivery to nobody would wait for ever.

@@ -21,6 +21,7 @@ mod pause;
 mod plugin;
 mod progress;
 mod rejections;
+mod release;
 mod replay;
 mod request;
 mod serve;

@@ -7,13 +7,15 @@ use serde::Deserialize;
 use super::client::{Client, Connection};
 use super::events::read;
 use super::request::Request;
-use super::{Failure, filter, output};
+use super::{Failure, filter, output, release};
 use crate::journal::{Rejected, RejectionFilter};
 use crate::reason::Reason;
 
 /// Show the requests that a running gateway has refused
 #[derive(Args)]
-#[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections show 17")]
+#[command(
+    after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections release --source esim --since 2d"
+)]
 pub(super) struct Rejections {
     #[command(flatten)]
     connection: Connection,
@@ -46,7 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show one rejection with its request, signatures masked
+    Release(release::Release),
+    /// Show one rejection with its request, signatures masked, and what would have made its signature match
     #[command(
         after_help = "Examples:\n  hookport rejections show 17\n  hookport rejections show 17 --json | jq .detail"
     )]
@@ -71,6 +74,7 @@ impl Rejections {
                     json,
                 )
             }
+            Command::Release(release) => release.run(&client),
             Command::Show { id, json } => show(&client, id, json),
         }
     }
@@ -106,16 +110,21 @@ fn show(client: &Client, id: u64, json: bool) -> Result<(), Failure> {
         #[serde(flatten)]
         rejection: Rejected,
         request: Option<Request>,
+        #[serde(default)]
+        diagnosis: Vec<String>,
     }
     let answer = client.get(&format!("/v1/rejections/{id}"), &())?;
     if json {
         return output::line(String::from_utf8_lossy(&answer));
     }
-    let Detail { rejection, request } = read(&answer)?;
+    let Detail { rejection, request, diagnosis } = read(&answer)?;
     let peer = rejection.peer.map_or("-".to_owned(), |peer| peer.to_string());
     let source = rejection.source.as_deref().unwrap_or("-");
     output::line(format_args!("{}: {}", rejection.reason, output::plain(&rejection.detail)))?;
     output::line(output::plain(format_args!("source {source}, from {peer}, {:.0}", rejection.received)))?;
+    for finding in diagnosis {
+        output::line(output::plain(format_args!("diagnosis: {finding}")))?;
+    }
     match request {
         Some(request) => request.print(),
         None => {

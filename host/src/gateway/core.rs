@@ -117,7 +117,7 @@ impl Core {
                 operations,
                 redact: seen,
                 captures: Arc::new(Captures(core.clone())),
-                again: Arc::new(Again::new(&config, &clock)),
+                again: Arc::new(Again::new(&config, &clock, &inbound)),
                 switches: Arc::new(Switches(core.clone())),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),

@@ -1,6 +1,7 @@
 //! Inbound: from a provider's request to its ack, in one direction. The journal keeps, outbound delivers; neither is known
 //! here beyond the journal's trait.
 
+mod again;
 mod answer;
 mod decode;
 mod listen;
@@ -17,8 +18,10 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+pub use self::again::is_whole;
 pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
@@ -152,8 +155,10 @@ impl Inbound {
     }
 
     async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Ack, Rejection> {
-        let verified =
-            self.verify(source, request).await.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
+        let verified = self
+            .verify(source, request, self.clock.now())
+            .await
+            .inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
         if let Some(answer) = verified.handshake {
             return self.shake(source, answer, request).await;
         }
@@ -178,8 +183,12 @@ impl Inbound {
     }
 
     /// Checks that take long leave the async thread; keys that the request names are fetched before.
-    async fn verify(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Verified, Rejection> {
-        let now = self.clock.now();
+    async fn verify(
+        &self,
+        source: &Arc<Source>,
+        request: &Arc<Incoming>,
+        now: Timestamp,
+    ) -> Result<Verified, Rejection> {
         if !source.costly() {
             return verify(source, request, now);
         }

@@ -20,6 +20,8 @@ use crate::request::Incoming;
 
 /// After an early refusal so much is still read, so that the sender gets to the answer.
 const DISCARD: usize = 16 << 20;
+/// So much of a body is kept although its address or its sender is not known; one byte more than the journal keeps.
+const KEPT: u32 = (64 << 10) + 1;
 
 impl Inbound {
     /// A whole exchange: find, read, receive, answer.
@@ -123,7 +125,7 @@ impl Inbound {
 
     /// A refusal before the body was read: answered at once, while the rest is read and thrown away.
     fn early(
-        &self,
+        self: Arc<Self>,
         source: Option<Arc<Source>>,
         rejection: Rejection,
         head: Head,
@@ -139,15 +141,36 @@ impl Inbound {
         };
         let expects = head.request.headers.contains_key(EXPECT);
         let unread = !body.is_end_stream();
-        self.keep(source.as_ref(), &rejection, &head.request);
         // On HTTP/2 only the stream ends.
         let response = if unread && head.version < Version::HTTP_2 { answer::closing(response) } else { response };
         if rejection.reason == Reason::Timeout || !unread || expects {
+            self.keep(source.as_ref(), &rejection, &head.request);
             return response;
         }
         let patience = self.limits.request_timeout;
-        tokio::spawn(async move { timeout(patience, discard(body)).await });
+        tokio::spawn(async move {
+            let mut body = body;
+            // Read all the same, so it may be kept: the address may be right tomorrow.
+            let (room, _place) = self.room(source.as_ref(), rejection.reason);
+            let kept = timeout(patience, beginning(&mut body, room)).await.ok().flatten().unwrap_or_default();
+            self.keep(source.as_ref(), &rejection, &Incoming { body: kept, ..head.request });
+            drop(_place);
+            timeout(patience, discard(body)).await
+        });
         response
+    }
+
+    /// How much of a body that was not asked for is kept, and its share of the memory for bodies. Nothing where nobody can
+    /// say what in it must be masked.
+    fn room(&self, source: Option<&Arc<Source>>, reason: Reason) -> (usize, Option<OwnedSemaphorePermit>) {
+        let tellable = source.is_some() || !self.sources.iter().any(|source| source.redacts());
+        if !tellable || !matches!(reason, Reason::UnknownPath | Reason::Address) {
+            return (0, None);
+        }
+        match self.budget.clone().try_acquire_many_owned(KEPT) {
+            Ok(place) => (KEPT as usize, Some(place)),
+            Err(_) => (0, None),
+        }
     }
 }
 
@@ -155,6 +178,18 @@ impl Inbound {
 pub(super) struct Head {
     request: Incoming,
     version: Version,
+}
+
+/// The body, if it is whole; of one that is longer so much that it is seen to be cut off.
+async fn beginning(body: &mut HttpBody, room: usize) -> Option<Bytes> {
+    let mut read = BytesMut::new();
+    while read.len() < room {
+        match body.frame().await {
+            None => break,
+            Some(frame) => read.extend_from_slice(frame.ok()?.data_ref()?),
+        }
+    }
+    Some(read.freeze())
 }
 
 async fn discard(mut body: HttpBody) {

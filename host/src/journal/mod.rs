@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
-pub use self::replay::{Content, Redelivered, Replay, Replayed};
+pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
 
 use crate::event::{DedupKey, Event, EventState, NewEvent};
 use crate::reason::{Reason, Rejection};
@@ -59,6 +59,10 @@ pub trait Journal: Send + Sync + 'static {
     /// in one transaction, so a few hundred events at most.
     fn redeliver(&self, replay: Replay) -> Pending<Redelivered>;
 
+    /// The requests of events, with those of their events that are meant; in the order of these, after one of them. Perhaps
+    /// fewer than the limit, but none only where none is left.
+    fn requests(&self, filter: EventFilter) -> Pending<Vec<StoredRequest>>;
+
     /// Newest first, after an event oldest first; then perhaps fewer than the limit, but none only where none is left.
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>>;
 
@@ -73,6 +77,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// How many there are of these, whatever the limit.
     fn count(&self, of: Counted) -> Pending<u64>;
+
+    /// Forgets rejections that became events; says how many were there.
+    fn released(&self, rejections: Vec<u64>) -> Pending<u64>;
 
     /// One rejection with its request.
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;
@@ -324,6 +331,9 @@ pub struct Rejected {
     pub received: Timestamp,
     /// The sender.
     pub peer: Option<std::net::IpAddr>,
+    /// The signature was right, and only its time or its nonce was not.
+    #[serde(default)]
+    pub authentic: bool,
     /// Method and target.
     pub line: String,
     /// Bytes of the body.

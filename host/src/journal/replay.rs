@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{DedupKey, Event};
+use crate::request::Incoming;
 
 /// Some events of a replay.
 #[derive(Debug, Clone)]
@@ -71,4 +72,24 @@ impl std::ops::AddAssign for Redelivered {
         self.erased += other.erased;
         self.added += other.added;
     }
+}
+
+/// A stored request with events of it.
+#[derive(Debug, Clone)]
+pub struct StoredRequest {
+    /// As received.
+    pub request: Arc<Incoming>,
+    /// Those that are meant, in their order.
+    pub events: Vec<StoredEvent>,
+    /// By which repeats of its other events are known.
+    pub others: Vec<[u8; 16]>,
+}
+
+/// A stored event with the hash by which a repeat is known.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// The event.
+    pub event: Event,
+    /// Of its key.
+    pub key: [u8; 16],
 }

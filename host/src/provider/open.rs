@@ -53,6 +53,18 @@ impl Source {
         self.masks() || !self.opening.values().all(Vec::is_empty)
     }
 
+    /// Whether what is kept of a refused request may have lost what this source redacts: it proves nothing any more.
+    pub fn is_masked(&self, body: &[u8]) -> bool {
+        !self.provider.redacted.is_empty()
+            && (body.windows(3).any(|bytes| bytes == b"***")
+                || body.starts_with(b"[") && body.ends_with(b"does not parse]"))
+    }
+
+    /// Whether it redacts anything.
+    pub fn redacts(&self) -> bool {
+        !self.provider.redacted.is_empty()
+    }
+
     /// Whether this source's events hold what is not for everybody's eyes: fields that are opened or redacted.
     pub fn hides(&self) -> bool {
         self.opens() || !self.provider.redacted.is_empty()

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
-use hookport::admin::{self, Again, Confirm, Confirmed, Confirming, Failure, Phase, Readiness, Redact, Switch};
+use hookport::admin::{
+    self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Phase, Readiness, Redact, Switch,
+};
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
@@ -65,6 +67,18 @@ impl Again for Nobody {
 
     fn destinations(&self) -> Vec<String> {
         vec!["crm".into()]
+    }
+
+    fn refused(&self, _: Option<&str>, _: Incoming, _: u64) -> Judging {
+        Box::pin(async { Err("nobody is asked".into()) })
+    }
+
+    fn stored(&self, _: &str, _: Arc<Incoming>) -> Judging {
+        Box::pin(async { Err("nobody is asked".into()) })
+    }
+
+    fn diagnose(&self, _: Option<&str>, _: Incoming, _: u64) -> Diagnosing {
+        Box::pin(async { Vec::new() })
     }
 }
 

@@ -9,7 +9,7 @@ use hookport::event::Event;
 use hookport::journal::{
     Attempt, Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail,
     EventFilter, Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pausable, Paused, Pending,
-    Recorded, Redelivered, Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats,
+    Recorded, Redelivered, Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use hookport::request::Incoming;
 use jiff::Timestamp;
@@ -148,7 +148,13 @@ impl Journal for Ledger {
     fn redeliver(&self, _: Replay) -> Pending<Redelivered> {
         not_kept()
     }
+    fn requests(&self, _: EventFilter) -> Pending<Vec<StoredRequest>> {
+        not_kept()
+    }
     fn count(&self, _: Counted) -> Pending<u64> {
+        not_kept()
+    }
+    fn released(&self, _: Vec<u64>) -> Pending<u64> {
         not_kept()
     }
     fn rejection(&self, _: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

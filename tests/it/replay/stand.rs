@@ -71,6 +71,18 @@ impl Stand {
         Self { folder, gateway, status, got, _crm }
     }
 
+    /// The gateway ends and comes back with another description of the provider.
+    pub(super) async fn redescribed(self, changes: &[(&str, &str)]) -> Self {
+        let file = "plugins/tally/provider.toml";
+        let mut text = std::fs::read_to_string(self.folder.path(file)).expect("a description");
+        for (old, new) in changes {
+            assert!(text.contains(old), "{old} is not in it");
+            text = text.replacen(old, new, 1);
+        }
+        self.folder.write(file, &text);
+        self.reconfigured("", "").await
+    }
+
     /// Runs a command against the gateway.
     pub(super) fn run(&self, arguments: &[&str]) -> Ran {
         let admin = format!("http://{}", self.gateway.admin);

@@ -68,7 +68,7 @@ pub(super) fn commit(
             ingest.keys.commit();
             shared.due.add(planned);
             shared.due.landed(landed);
-            shared.rejections.store(shelf.count, Ordering::Relaxed);
+            shared.rejections.store(shelf.count(), Ordering::Relaxed);
             Outcome::Committed(Sender::send_all(answers))
         }
         Err(error) => {

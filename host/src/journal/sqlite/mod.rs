@@ -37,6 +37,7 @@ mod seal;
 mod settle;
 mod space;
 mod splice;
+mod stored;
 mod sum;
 mod writer;
 
@@ -59,7 +60,7 @@ pub use self::seal::Vault;
 use super::{
     Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
     Journal, JournalError, NewCapture, NewRejected, NewRequest, Pausable, Paused, Pending, Plan, Recorded, Redelivered,
-    Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats,
+    Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -158,6 +159,10 @@ impl Journal for Sqlite {
         })
     }
 
+    fn requests(&self, filter: EventFilter) -> Pending<Vec<StoredRequest>> {
+        self.shared.read(move |conn| stored::requests(conn, &filter))
+    }
+
     fn events(&self, filter: EventFilter) -> Pending<Vec<Event>> {
         self.shared.read(move |conn| query::events(conn, &filter))
     }
@@ -179,6 +184,10 @@ impl Journal for Sqlite {
     fn count(&self, of: Counted) -> Pending<u64> {
         let shared = self.shared.clone();
         self.shared.read(move |conn| query::count(conn, &of, &shared.due))
+    }
+
+    fn released(&self, rejections: Vec<u64>) -> Pending<u64> {
+        self.chore(|answer| queue::Chore::Released(rejections, answer))
     }
 
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

@@ -183,7 +183,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         readers: Readers::start(&file, limits.readers, vault.as_ref())?,
         queue: Queue::new(&limits),
         due,
-        rejections: AtomicU64::new(loaded.shelf.count),
+        rejections: AtomicU64::new(loaded.shelf.count()),
         dropped: AtomicU64::new(0),
         file,
         clock,

@@ -42,6 +42,8 @@ pub(super) enum Chore {
     Retry(Retry),
     Cancel(Cancel),
     Redeliver(Redeliver),
+    /// Rejections that became events.
+    Released(Vec<u64>, Sender<u64>),
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),

@@ -10,8 +10,8 @@ use super::filter::Where;
 use super::ids::Ids;
 use super::limits::Limits;
 use super::prepare::{self, Prepared, Stored};
-use super::rows;
 use super::seal::Vault;
+use super::{rows, schema};
 use crate::journal::{NewRejected, Rejected, RejectionFilter};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
@@ -30,6 +30,7 @@ pub(super) struct Kept {
     stored: Stored,
     peer: Option<IpAddr>,
     length: usize,
+    authentic: bool,
     pub(super) size: usize,
 }
 
@@ -41,16 +42,16 @@ impl Kept {
         // Copied: a slice would hold the whole body while it waits.
         let body = bytes::Bytes::copy_from_slice(&request.body[..cut]);
         let stored = Stored::new(&request, body, vault.map(Vault::data_key).as_ref());
-        Self::of(source.map(|source| source.to_string()), rejection, &request, stored)
+        Self::of(source.map(|source| source.to_string()), rejection, &request, stored, false)
     }
 
     /// An authentic request that came too late or twice: whole, so that it can be released.
     pub(super) fn stale(prepared: &Prepared, rejection: Rejection) -> Self {
         let request = &prepared.request;
-        Self::of(Some(prepared.source.to_string()), rejection, request, prepared.stored.clone())
+        Self::of(Some(prepared.source.to_string()), rejection, request, prepared.stored.clone(), true)
     }
 
-    fn of(source: Option<String>, rejection: Rejection, request: &Incoming, stored: Stored) -> Self {
+    fn of(source: Option<String>, rejection: Rejection, request: &Incoming, stored: Stored, authentic: bool) -> Self {
         let size = ROW + stored.headers.len() + stored.body.len() + request.target.len() + rejection.detail.len();
         Self {
             source,
@@ -60,26 +61,55 @@ impl Kept {
             stored,
             peer: request.peer,
             length: request.body.len(),
+            authentic,
             size,
         }
     }
 }
 
-/// The kept rejections' bounds and what they hold now.
+/// The kept rejections' bounds and what they hold now. What is authentic lies apart, so that nobody who only forges can
+/// push it out; the bounds are those of each of the two.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shelf {
     limit: u64,
     limit_bytes: u64,
-    pub(super) count: u64,
+    forged: Held,
+    authentic: Held,
+}
+
+/// Rejections of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    count: u64,
     bytes: u64,
+}
+
+impl Held {
+    fn without(&mut self, size: u64) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
 }
 
 impl Shelf {
     pub(super) fn load(conn: &Connection, limits: &Limits) -> rusqlite::Result<Self> {
-        conn.query_row("SELECT count(*), coalesce(sum(size), 0) FROM rejections", [], |row| {
-            let (count, bytes) = (rows::unsigned(row, 0)?, rows::unsigned(row, 1)?);
-            Ok(Self { limit: limits.rejections, limit_bytes: limits.rejection_bytes, count, bytes })
-        })
+        let held = "SELECT count(*), coalesce(sum(size), 0) FROM rejections WHERE authentic = ?";
+        let held = |authentic: bool| {
+            conn.query_row(held, [authentic], |row| {
+                Ok(Held { count: rows::unsigned(row, 0)?, bytes: rows::unsigned(row, 1)? })
+            })
+        };
+        let (forged, authentic) = (held(false)?, held(true)?);
+        Ok(Self { limit: limits.rejections, limit_bytes: limits.rejection_bytes, forged, authentic })
+    }
+
+    /// How many are kept.
+    pub(super) fn count(&self) -> u64 {
+        self.forged.count + self.authentic.count
+    }
+
+    fn held(&mut self, authentic: bool) -> &mut Held {
+        if authentic { &mut self.authentic } else { &mut self.forged }
     }
 
     /// Keeps one and lets the oldest go where there are too many.
@@ -87,7 +117,7 @@ impl Shelf {
         ids.rejection += 1;
         conn.prepare_cached(
             "INSERT INTO rejections (id, source, reason, detail, received, method, target, peer, length, size, headers, \
-             body, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             body, seal, authentic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             ids.rejection,
@@ -103,34 +133,53 @@ impl Shelf {
             kept.stored.headers,
             &kept.stored.body[..],
             kept.stored.seal,
+            kept.authentic,
         ])?;
-        self.count += 1;
-        self.bytes += kept.size as u64;
-        while self.count > self.limit || self.bytes > self.limit_bytes {
-            let oldest = "DELETE FROM rejections WHERE id = (SELECT min(id) FROM rejections) RETURNING size";
-            let size = conn.prepare_cached(oldest)?.query_row([], |row| rows::unsigned(row, 0)).optional()?;
-            let Some(size) = size else { break };
-            self.count -= 1;
-            self.bytes -= size.min(self.bytes);
+        let (limit, limit_bytes) = (self.limit, self.limit_bytes);
+        let held = self.held(kept.authentic);
+        held.count += 1;
+        held.bytes += kept.size as u64;
+        while held.count > limit || held.bytes > limit_bytes {
+            let oldest = "DELETE FROM rejections WHERE id = (SELECT min(id) FROM rejections INDEXED BY rejections_shelf \
+                 WHERE authentic = ?) RETURNING size";
+            let oldest =
+                conn.prepare_cached(oldest)?.query_row([kept.authentic], |row| rows::unsigned(row, 0)).optional()?;
+            let Some(size) = oldest else { break };
+            held.without(size);
         }
         Ok(())
+    }
+
+    /// Takes away those that became events; the newest may be among them, and its number is not given again.
+    pub(super) fn released(&mut self, conn: &Connection, ids: &Ids, released: &[u64]) -> rusqlite::Result<u64> {
+        schema::set_meta(conn, "last_rejection", ids.rejection)?;
+        let mut delete = conn.prepare_cached("DELETE FROM rejections WHERE id = ? RETURNING size, authentic")?;
+        let mut gone = 0;
+        for id in released {
+            let read = |row: &Row<'_>| Ok((rows::unsigned(row, 0)?, row.get::<_, bool>(1)?));
+            let found = delete.query_row([i64::try_from(*id).unwrap_or(i64::MAX)], read).optional()?;
+            if let Some((size, authentic)) = found {
+                self.held(authentic).without(size);
+                gone += 1;
+            }
+        }
+        Ok(gone)
     }
 
     /// Lets the oldest go that came before; true if there may be more. The newest stays: ids go on from it.
     pub(super) fn forget(&mut self, conn: &Connection, before: i64) -> rusqlite::Result<bool> {
         let forget = "DELETE FROM rejections WHERE received < ?1 AND id < (SELECT max(id) FROM rejections) \
-             AND id IN (SELECT id FROM rejections ORDER BY id LIMIT ?2) RETURNING size";
+             AND id IN (SELECT id FROM rejections ORDER BY id LIMIT ?2) RETURNING size, authentic";
         let mut forget = conn.prepare_cached(forget)?;
-        let gone: Vec<u64> =
-            forget.query_map(params![before, FORGOTTEN], |row| rows::unsigned(row, 0))?.collect::<Result<_, _>>()?;
-        self.count -= (gone.len() as u64).min(self.count);
-        self.bytes -= gone.iter().sum::<u64>().min(self.bytes);
+        let read = |row: &Row<'_>| Ok((rows::unsigned(row, 0)?, row.get::<_, bool>(1)?));
+        let gone: Vec<_> = forget.query_map(params![before, FORGOTTEN], read)?.collect::<Result<_, _>>()?;
+        gone.iter().for_each(|(size, authentic)| self.held(*authentic).without(*size));
         Ok(gone.len() as i64 == FORGOTTEN)
     }
 }
 
 const COLUMNS: &str = "id, source, reason, detail, received, peer, method, \
-    CASE WHEN seal IS NULL THEN target ELSE CAST(opened(seal, target) AS TEXT) END, length";
+    CASE WHEN seal IS NULL THEN target ELSE CAST(opened(seal, target) AS TEXT) END, length, authentic";
 const CONTENT: &str = "CASE WHEN seal IS NULL THEN headers ELSE opened(seal, headers) END, \
     CASE WHEN seal IS NULL THEN body ELSE opened(seal, body) END";
 
@@ -160,8 +209,8 @@ pub(super) fn show(conn: &Connection, id: u64) -> rusqlite::Result<Option<(Rejec
         let request = Incoming {
             method: row.get(6)?,
             target: row.get(7)?,
-            headers: prepare::headers(row.get_ref(9)?.as_blob()?),
-            body: row.get::<_, Vec<u8>>(10)?.into(),
+            headers: prepare::headers(row.get_ref(10)?.as_blob()?),
+            body: row.get::<_, Vec<u8>>(11)?.into(),
             peer: peer(row)?,
             received: rows::time(row.get(4)?),
         };
@@ -181,6 +230,7 @@ fn rejected(row: &Row<'_>) -> rusqlite::Result<Rejected> {
         received: rows::time(row.get(4)?),
         peer: peer(row)?,
         line: format!("{} {}", row.get::<_, String>(6)?, row.get::<_, String>(7)?),
+        authentic: row.get(9)?,
         bytes: rows::unsigned(row, 8)?,
     })
 }

@@ -101,8 +101,8 @@ pub(super) fn ids(conn: &Connection) -> rusqlite::Result<Ids> {
     ids.event = last("events", "last_event")?;
     ids.request = last("requests", "last_request")?;
     ids.delivery = last("deliveries", "last_delivery")?;
-    // Of rejections the newest always stays.
-    ids.rejection = last("rejections", "")?;
+    // Of rejections the newest stays, unless it became an event.
+    ids.rejection = last("rejections", "last_rejection")?;
     let newest = "SELECT uuid FROM events ORDER BY id DESC LIMIT 1";
     if let Some(bytes) = conn.query_row(newest, [], |row| row.get(0)).optional()? {
         ids.resume_after(uuid::Uuid::from_bytes(bytes));

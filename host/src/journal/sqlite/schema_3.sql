@@ -18,6 +18,7 @@ CREATE TABLE paused (kind TEXT NOT NULL, name TEXT NOT NULL, since INTEGER NOT N
 
 -- 1: the signature was right, and only its time or nonce was not. They have a shelf of their own.
 ALTER TABLE rejections ADD COLUMN authentic INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX rejections_shelf ON rejections (authentic);
 
 -- Checksums of what was recorded (`sum.rs`); NULL where a row is older than they are.
 ALTER TABLE requests ADD COLUMN sum INTEGER;

@@ -218,6 +218,7 @@ impl Writer<'_> {
             Chore::Cancel(cancel) => self.cancel(cancel),
             Chore::Leave(gone) => self.leave(gone),
             Chore::Redeliver(redeliver) => self.redeliver(redeliver),
+            Chore::Released(rejections, answer) => self.released(&rejections, answer),
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
@@ -294,6 +295,16 @@ impl Writer<'_> {
         let _ = redeliver.answer.send(done.map(|step| step.done).map_err(|error| self.shared.failed(&error)));
     }
 
+    fn released(&mut self, rejections: &[u64], answer: Sender<u64>) {
+        let mut shelf = self.shelf;
+        let done = self.unsynced(|writer| shelf.released(writer.conn, &writer.ingest.ids, rejections));
+        if done.is_ok() {
+            self.shelf = shelf;
+            self.shared.rejections.store(shelf.count(), Ordering::Relaxed);
+        }
+        let _ = answer.send(done.map_err(|error| self.shared.failed(&error)));
+    }
+
     fn retain(&mut self, mut retain: Retain) {
         let now = self.shared.clock.now().as_microsecond();
         self.ingest.keys.mind_the_clock(now);
@@ -305,7 +316,7 @@ impl Writer<'_> {
         match done {
             Ok(step) => {
                 retain.committed(&step, &mut self.ingest.keys, &mut self.shelf);
-                self.shared.rejections.store(self.shelf.count, Ordering::Relaxed);
+                self.shared.rejections.store(self.shelf.count(), Ordering::Relaxed);
                 if retain.done() {
                     self.checkpointer.wake();
                     let space = Space::of(self.conn, &self.shared.file);
