@@ -1,9 +1,11 @@
-//! Quantities with units: `"10s"`, `"30d"`, `"1MiB"`. A bare number is an error, because nobody knows what it counts.
+//! Quantities with units: `"10s"`, `"30d"`, `"1MiB"`, `"100/s"`. A bare number is an error, because nobody knows what it counts.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use governor::Quota;
 use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -57,6 +59,32 @@ fn size(text: &str) -> Option<usize> {
         _ => return None,
     };
     text[..digits].parse::<usize>().ok()?.checked_mul(unit)
+}
+
+/// So many in a time. After a quiet time as many may come at once, and then they are spread evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(pub Quota);
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = text(deserializer, "a rate with its unit, such as \"100/s\", \"30/m\" or \"1000/h\"")?;
+        quota(&text).map(Self).ok_or_else(|| {
+            D::Error::custom(format_args!("{text:?} is not a rate such as \"100/s\", \"30/m\" or \"1000/h\""))
+        })
+    }
+}
+
+/// GCRA's parameters; none for nothing at all and for more than one each nanosecond.
+fn quota(text: &str) -> Option<Quota> {
+    let (count, unit) = text.split_once('/')?;
+    let count: NonZeroU32 = count.trim().parse().ok()?;
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    Some(Quota::with_period(Duration::from_secs(seconds) / count.get())?.allow_burst(count))
 }
 
 /// A network, or one address.
@@ -113,6 +141,16 @@ mod tests {
     #[test]
     fn a_size_that_overflows_is_refused() {
         assert!(read::<Size>("99999999999999999GiB").is_err());
+    }
+
+    #[test]
+    fn a_rate_is_a_burst_and_then_an_even_pace() {
+        let Rate(quota) = read("30/m").unwrap();
+        assert_eq!((quota.burst_size().get(), quota.replenish_interval()), (30, Duration::from_secs(2)));
+        assert_eq!(read::<Rate>("100/s").unwrap().0.replenish_interval(), Duration::from_millis(10));
+        for wrong in ["100", "0/s", "-1/s", "1.5/s", "10/d", "/s", "4000000000/s", "99999999999/h"] {
+            assert!(read::<Rate>(wrong).unwrap_err().contains("100/s"), "{wrong}");
+        }
     }
 
     #[test]
