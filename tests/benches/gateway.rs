@@ -1,6 +1,7 @@
-//! The gateway against a bare HTTP server, in one run: durable acks, delivery beside them, decoding, memory, starting.
+//! The gateway against a bare HTTP server, in one run: durable acks, delivery beside them, decoding, memory, starting,
+//! and 10,000 senders that are idle or slow.
 //!
-//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,decode,idle] [--connections 1,16,64,256]
+//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,decode,idle,slow] [--connections 1,16,64,256]
 //! [--seconds 3] [--bytes 500,3072]`; `HOOKPORT_BENCH_QUICK=1` takes a fraction of the time. Journals lie below `target/`.
 
 mod gateway {
@@ -11,6 +12,7 @@ mod gateway {
     pub(crate) mod idle;
     pub(crate) mod load;
     pub(crate) mod running;
+    pub(crate) mod slow;
     pub(crate) mod sync;
 }
 #[path = "../it/shipped.rs"]
@@ -24,7 +26,7 @@ use std::time::Duration;
 use self::gateway::bare::Bare;
 use self::gateway::load::{Load, Measured};
 use self::gateway::running::Running;
-use self::gateway::{decode, delivery, idle, sync};
+use self::gateway::{decode, delivery, idle, slow, sync};
 
 /// What is measured, and for how long.
 pub(crate) struct Arguments {
@@ -51,6 +53,9 @@ fn main() {
     }
     if wanted("idle") {
         idle::measure();
+    }
+    if wanted("slow") {
+        slow::measure();
     }
     if wanted("sync") {
         sync::measure();

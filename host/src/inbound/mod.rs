@@ -1,13 +1,18 @@
 //! Inbound: from a provider's request to its ack, in one direction. The journal keeps, outbound delivers; neither is known
 //! here beyond the journal's trait.
 
+mod addresses;
 mod answer;
+mod connection;
 mod decode;
+mod lent;
 mod listen;
 mod own;
 mod peer;
+mod proxy;
 mod read;
 mod shake;
+mod socket;
 mod throttle;
 
 use std::collections::HashMap;
@@ -18,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use self::addresses::Addresses;
 pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
@@ -26,6 +32,7 @@ use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
 use crate::keys::RemoteKeys;
+use crate::net::certificate::Certificate;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
 use crate::provider::remote::Fetched;
@@ -56,6 +63,7 @@ pub struct Inbound {
     checks: Arc<Semaphore>,
     /// Handshakes answered since the start.
     pub handshakes: Arc<AtomicU64>,
+    addresses: Arc<Addresses>,
     log: Arc<Throttle>,
 }
 
@@ -68,8 +76,14 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Connections at once; more wait.
     pub max_connections: usize,
-    /// X-Forwarded-For counts only from these.
+    /// Connections of one address at once, trusted proxies excepted; more are closed.
+    pub max_connections_per_address: Option<usize>,
+    /// X-Forwarded-For counts only from these, and so does a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// What is shown to those who connect; without it nothing is encrypted.
+    pub tls: Option<Arc<Certificate>>,
 }
 
 /// Bytes of bodies that may be in memory at once.
@@ -98,6 +112,7 @@ impl Inbound {
             budget,
             checks: Arc::new(Semaphore::new(CHECKS)),
             handshakes: Arc::default(),
+            addresses: Arc::default(),
             log: Arc::default(),
         }
     }
@@ -115,6 +130,7 @@ impl Inbound {
             limits,
             checks: self.checks.clone(),
             handshakes: self.handshakes.clone(),
+            addresses: self.addresses.clone(),
             log: self.log.clone(),
         }
     }
