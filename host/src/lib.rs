@@ -4,6 +4,7 @@
 //! [`journal`], and neither knows the other. What a provider is, is data: [`provider`] compiles and executes descriptions.
 
 pub mod admin;
+pub mod allowance;
 pub mod case;
 pub mod cli;
 pub mod clock;

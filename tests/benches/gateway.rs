@@ -1,6 +1,7 @@
-//! The gateway against a bare HTTP server, in one run: durable acks, delivery beside them, decoding, memory, starting.
+//! The gateway against a bare HTTP server, in one run: durable acks, delivery beside them, decoding, memory, starting,
+//! and 10,000 senders that are idle or slow.
 //!
-//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,isolation,decode,idle] [--connections 1,16,64,256]
+//! `cargo bench -p hookport-tests --bench gateway -- [--only sync,ingest,delivery,isolation,decode,idle,slow] [--connections 1,16,64,256]
 //! [--seconds 3] [--bytes 500,3072]`; `HOOKPORT_BENCH_QUICK=1` takes a fraction of the time. Journals lie below `target/`.
 
 mod gateway {
@@ -12,6 +13,7 @@ mod gateway {
     pub(crate) mod isolation;
     pub(crate) mod load;
     pub(crate) mod running;
+    pub(crate) mod slow;
     pub(crate) mod sync;
 }
 #[path = "../it/shipped.rs"]
@@ -25,7 +27,7 @@ use std::time::Duration;
 use self::gateway::bare::Bare;
 use self::gateway::load::{Load, Measured};
 use self::gateway::running::Running;
-use self::gateway::{decode, delivery, idle, isolation, sync};
+use self::gateway::{decode, delivery, idle, isolation, slow, sync};
 
 /// What is measured, and for how long.
 pub(crate) struct Arguments {
@@ -55,6 +57,9 @@ fn main() {
     }
     if wanted("idle") {
         idle::measure();
+    }
+    if wanted("slow") {
+        slow::measure();
     }
     if wanted("sync") {
         sync::measure();

@@ -1,13 +1,17 @@
 //! The gateway's edge over raw sockets: what senders do, what they do wrong, and what each of them is answered.
 
+mod allowance;
 mod answers;
 mod busy;
+mod floods;
 mod gate;
 mod limits;
 mod line;
 mod mutated;
 mod protocol;
+mod proxies;
 mod senders;
+mod tls;
 
 use std::time::Duration;
 

@@ -78,7 +78,12 @@ impl Folder {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn serve(&self) -> Process {
-        let running = self.spawn();
+        self.serve_with(&[])
+    }
+
+    /// The same, with variables of its environment.
+    pub(crate) fn serve_with(&self, variables: &[(&str, &Path)]) -> Process {
+        let running = self.spawn(variables);
         let mut ready = Value::Null;
         while ready["message"] != "ready" {
             let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
@@ -90,7 +95,7 @@ impl Folder {
 
     /// Starts it where it cannot start, or kills it before it is ready.
     pub(crate) fn serve_in_vain(&self, kill_after: Option<Duration>) -> Ended {
-        let mut running = self.spawn();
+        let mut running = self.spawn(&[]);
         if let Some(after) = kill_after {
             std::thread::sleep(after);
             running.child.kill().expect("it can be killed");
@@ -105,8 +110,10 @@ impl Folder {
         Ended { code: output.status.code(), said }
     }
 
-    fn spawn(&self) -> Running {
-        let mut child = command(self.0.path(), &["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+    fn spawn(&self, variables: &[(&str, &Path)]) -> Running {
+        let mut command = command(self.0.path(), &["serve"]);
+        command.envs(variables.iter().copied());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
         let errors = BufReader::new(child.stderr.take().expect("its log"));
         let (sender, lines) = channel();
         let reader = std::thread::spawn(move || {
@@ -133,6 +140,17 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 impl Process {
     pub(crate) fn id(&self) -> u32 {
         self.running.child.id()
+    }
+
+    /// Waits until a line of the log has this text.
+    pub(crate) fn says(&self, text: &str) -> String {
+        loop {
+            let line = self.running.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{text:?} is not said"));
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 
     /// Sends a signal by name.

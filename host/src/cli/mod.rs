@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod deliveries;
 mod demo;
+mod descriptors;
 mod destinations;
 mod erase;
 mod events;

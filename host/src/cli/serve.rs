@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
-use super::Failure;
 use super::configuration::Configuration;
+use super::{Failure, descriptors};
 use crate::clock::Clock;
 use crate::config::resolved::{Log, LogFormat};
 use crate::gateway::Gateway;
@@ -32,6 +32,7 @@ impl Serve {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        descriptors::raise(config.server.max_connections);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::refused)?;
         let ended = runtime.block_on(async {
             let mut ends = Ends::new().map_err(Failure::refused)?;

@@ -120,6 +120,9 @@ impl Simulate {
         match &self.to {
             Some(url) if matches!(url.scheme(), "http" | "https") => Ok(url.clone()),
             Some(_) => Err(Failure::unusable("--to begins with http:// or https://")),
+            None if config.server.tls.is_some() => {
+                Err(Failure::unusable("the gateway speaks TLS: say with --to https://NAME:PORT by which name"))
+            }
             None => play::local(config.server.listen)
                 .ok_or_else(|| Failure::unusable("server.listen takes any free port: say with --to which it is")),
         }

@@ -9,11 +9,11 @@ use crate::provider::complaint::did_you_mean;
 /// Keys and values of later issues, by the section that they belong to: refused, so that nobody relies on them yet.
 const LATER: &[(&str, &[&str])] = &[
     ("", &["console", "metrics", "telemetry", "tls", "transforms"]),
-    ("server", &["tls", "rate"]),
+    ("server", &["rate"]),
     ("admin", &["tls", "console"]),
     ("journal", &["url", "postgres"]),
     ("plugins", &["isolation", "workers", "watch"]),
-    ("sources", &["rate", "order_by", "transform"]),
+    ("sources", &["order_by", "transform"]),
     ("destinations", &["tls", "batch", "kafka", "nats", "amqp", "redis", "postgres"]),
     ("routes", &["rate", "order_by", "transform"]),
 ];

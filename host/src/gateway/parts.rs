@@ -96,7 +96,10 @@ pub(super) fn limits(config: &Config) -> Limits {
         max_body: server.max_body,
         request_timeout: server.request_timeout,
         max_connections: server.max_connections,
+        max_connections_per_address: server.max_connections_per_address,
         trusted_proxies: server.trusted_proxies.clone(),
+        proxy_protocol: server.proxy_protocol,
+        tls: server.tls.clone(),
     }
 }
 

@@ -1,15 +1,20 @@
 //! Inbound: from a provider's request to its ack, in one direction. The journal keeps, outbound delivers; neither is known
 //! here beyond the journal's trait.
 
+mod addresses;
 mod again;
 mod answer;
+mod connection;
 mod decode;
+mod lent;
 mod listen;
 mod own;
 mod paused;
 mod peer;
+mod proxy;
 mod read;
 mod shake;
+mod socket;
 mod throttle;
 
 use std::collections::HashMap;
@@ -21,6 +26,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use self::addresses::Addresses;
 pub use self::again::is_whole;
 pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
@@ -31,6 +37,7 @@ use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
 use crate::keys::RemoteKeys;
+use crate::net::certificate::Certificate;
 use crate::notices::Notices;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
@@ -66,6 +73,7 @@ pub struct Inbound {
     pub paused: Arc<PausedSources>,
     /// Hears of what is worth an event of the gateway's own.
     pub notices: Arc<Notices>,
+    addresses: Arc<Addresses>,
     log: Arc<Throttle>,
 }
 
@@ -78,8 +86,14 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// Connections at once; more wait.
     pub max_connections: usize,
-    /// X-Forwarded-For counts only from these.
+    /// Connections of one address at once, trusted proxies excepted; more are closed.
+    pub max_connections_per_address: Option<usize>,
+    /// X-Forwarded-For counts only from these, and so does a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// What is shown to those who connect; without it nothing is encrypted.
+    pub tls: Option<Arc<Certificate>>,
 }
 
 /// Bytes of bodies that may be in memory at once.
@@ -110,6 +124,7 @@ impl Inbound {
             handshakes: Arc::default(),
             paused: Arc::default(),
             notices: Arc::default(),
+            addresses: Arc::default(),
             log: Arc::default(),
         }
     }
@@ -129,6 +144,7 @@ impl Inbound {
             handshakes: self.handshakes.clone(),
             paused: self.paused.clone(),
             notices: self.notices.clone(),
+            addresses: self.addresses.clone(),
             log: self.log.clone(),
         }
     }

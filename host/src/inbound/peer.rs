@@ -7,18 +7,23 @@ use ipnet::IpNet;
 
 /// Walks X-Forwarded-For from the right as long as the address before it is a trusted proxy's.
 pub(super) fn peer(socket: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     let mut caller = socket.to_canonical();
     let lines = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
     for hop in hops.into_iter().rev() {
-        if !is_trusted(caller) {
+        if !is_trusted(caller, trusted) {
             break;
         }
         let Some(address) = address(hop) else { break };
         caller = address.to_canonical();
     }
     caller
+}
+
+/// Whether an address is a trusted proxy's.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|net| net.contains(&address))
 }
 
 /// `1.2.3.4`, `1.2.3.4:5`, `::1` or `[::1]:5`.

@@ -38,6 +38,11 @@ impl Inbound {
             Ok(source) => source,
             Err((source, rejection)) => return self.early(source, rejection, head, body),
         };
+        // Held until the answer is there.
+        let _turn = match source.allowance.take() {
+            Ok(turn) => turn,
+            Err(detail) => return self.early(Some(source), Rejection::new(Reason::Unavailable, detail), head, body),
+        };
         match self.body(&head, body).await {
             Ok((bytes, _budget)) => {
                 let mut request = Incoming { body: bytes, ..head.request };
@@ -91,14 +96,14 @@ impl Inbound {
             return Err((self.too_large(), body));
         }
         let mut body = body;
-        let read = timeout(self.limits.request_timeout, self.frames(&mut body)).await;
+        let read = timeout(self.limits.request_timeout, self.frames(head.bytes(), &mut body)).await;
         let slow = || Rejection::new(Reason::Timeout, "the body did not come in time");
         read.unwrap_or_else(|_| Err(slow())).map_err(|rejection| (rejection, body))
     }
 
-    async fn frames(&self, body: &mut HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
+    async fn frames(&self, head: usize, body: &mut HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
         let busy = |_| Rejection::new(Reason::Unavailable, "too many bodies are in memory");
-        let mut budget = self.budget.clone().try_acquire_many_owned(0).map_err(busy)?;
+        let mut budget = self.budget.clone().try_acquire_many_owned(head as u32).map_err(busy)?;
         let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
         while let Some(frame) = body.frame().await {
             let frame =
@@ -190,6 +195,14 @@ async fn beginning(body: &mut HttpBody, room: usize) -> Option<Bytes> {
         }
     }
     Some(read.freeze())
+}
+
+impl Head {
+    /// What it holds in memory, about.
+    fn bytes(&self) -> usize {
+        let headers = self.request.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        self.request.target.len() + headers.sum::<usize>()
+    }
 }
 
 async fn discard(mut body: HttpBody) {

@@ -1,8 +1,10 @@
-//! Connections that the gateway makes: a pooled HTTP client and the guard that keeps it off private addresses.
+//! Connections that the gateway makes: a pooled HTTP client and the guard that keeps it off private addresses; and the
+//! certificate that it shows on those that are made to it.
 //!
 //! What is sent, and what an answer means, is left to those who call.
 
 pub mod address;
+pub mod certificate;
 pub mod client;
 mod connect;
 mod failure;

@@ -24,7 +24,7 @@ pub struct Tls {
 
 /// A certificate with its chain, and the key that fits it.
 #[derive(Clone)]
-pub struct Identity(Arc<CertifiedKey>);
+pub struct Identity(pub(super) Arc<CertifiedKey>);
 
 /// Why a file of certificates or a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +45,15 @@ pub enum TlsError {
         /// What is wrong, and what would be right.
         wrong: String,
     },
+}
+
+impl TlsError {
+    /// Which file.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Unreadable { file, .. } | Self::Wrong { file, .. } => file,
+        }
+    }
 }
 
 /// The authorities in a PEM file.

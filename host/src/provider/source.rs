@@ -21,6 +21,7 @@ use super::outgoing::ReadySigner;
 use super::place::Place;
 use super::slots::{check_secrets, settings};
 use super::view::{Parsed, PublicUrl, View};
+use crate::allowance::Allowance;
 use crate::request::Incoming;
 use jiff::Timestamp;
 
@@ -41,6 +42,8 @@ pub struct SourceParts {
     pub allow_from: Vec<IpNet>,
     /// Whether operations may call private addresses.
     pub allow_private: bool,
+    /// How much it takes; shared by all sources that are made of these parts.
+    pub allowance: Arc<Allowance>,
 }
 
 /// A source, ready.
@@ -57,6 +60,8 @@ pub struct Source {
     pub allow_from: Vec<IpNet>,
     /// Whether operations may call private addresses.
     pub allow_private: bool,
+    /// How much it takes at once and in a time.
+    pub allowance: Arc<Allowance>,
     pub(super) secrets: BTreeMap<String, Vec<SecretString>>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) urls: Vec<PublicUrl>,
@@ -82,6 +87,7 @@ impl Source {
             tolerance: parts.tolerance.unwrap_or(Duration::from_secs(described)),
             allow_from: parts.allow_from,
             allow_private: parts.allow_private,
+            allowance: parts.allowance,
             secrets: parts.secrets,
             settings,
             urls: parts.public_urls,

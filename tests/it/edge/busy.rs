@@ -65,7 +65,10 @@ async fn a_full_queue_is_503_at_once_and_loses_nothing_that_it_took() {
         max_body: 1 << 20,
         request_timeout: Duration::from_secs(10),
         max_connections: 100,
+        max_connections_per_address: None,
         trusted_proxies: Vec::new(),
+        proxy_protocol: false,
+        tls: None,
     };
     let (clock, keys) = (Clock::default(), Arc::new(RemoteKeys::new(Clock::default())));
     let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), keys, clock, limits);

@@ -110,12 +110,39 @@ async fn who_drips_a_body_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_does_not_end_ends_the_connection() {
+async fn a_head_that_does_not_end_is_408() {
     let gate = Gate::with(QUICK, "").await;
     let mut line = gate.connect().await;
     line.send(head("00")).await.expect("it is taken");
+    let reply = line.answer().await;
+    assert_eq!((reply.status, reply.header("connection")), (408, Some("close")));
     line.closed().await;
-    assert!(gate.kept().await.is_empty());
+    let mut second = gate.connect().await;
+    assert_eq!(second.ask(request("a")).await.status, 202);
+    second.send("POST /tal").await.expect("it is taken");
+    assert_eq!(second.answer().await.status, 408);
+    second.closed().await;
+    assert_eq!(gate.kept().await, ["a"]);
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_idle_after_a_request_is_hung_up_on_without_a_word() {
+    let gate = Gate::with(QUICK, "").await;
+    let mut line = gate.connect().await;
+    assert_eq!(line.ask(request("a")).await.status, 202);
+    assert_eq!(line.closed().await, "");
+    gate.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_the_answers_is_cut_off() {
+    let gate = Gate::with(QUICK, "").await;
+    let mut line = gate.connect().await;
+    let many = "GET /nowhere HTTP/1.1\r\nhost: h\r\n\r\n".repeat(1_000);
+    // The buffers of both sockets are filled with answers first.
+    while line.send(&many).await.is_ok() {}
+    assert_eq!(gate.connect().await.ask(request("a")).await.status, 202);
     gate.stop().await;
 }
 

@@ -3,21 +3,30 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::PATIENCE;
 use crate::wire::Reply;
 
+/// What a line goes over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
 pub(super) struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
 
 impl Line {
     pub(super) async fn connect(to: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(to).await.expect("it listens"), unread: Vec::new() }
+        Self::over(TcpStream::connect(to).await.expect("it listens"))
+    }
+
+    pub(super) fn over(stream: impl Stream) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new() }
     }
 
     /// Sends everything, or as much as the other side takes.
@@ -66,6 +75,21 @@ impl Line {
                 Err(error) => panic!("reset instead of closed: {error}, after {:?}", self.text()),
             }
         }
+    }
+
+    /// Sends a request and reads its answer, or finds that the other side has hung up.
+    pub(super) async fn try_ask(&mut self, request: impl AsRef<[u8]>) -> Option<Reply> {
+        self.send(request).await.ok()?;
+        match self.read().await {
+            Ok(1..) => Some(self.answer().await),
+            _ => None,
+        }
+    }
+
+    /// Waits until the other side hangs up or resets; gives what it said before.
+    pub(super) async fn gone(&mut self) -> String {
+        while let Ok(1..) = self.read().await {}
+        self.text()
     }
 
     /// Whether nothing comes and nobody hangs up for so long.

@@ -1,5 +1,7 @@
 //! `[server]`, `[admin]`, `[log]` and `[journal]`.
 
+use std::sync::Arc;
+
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -8,6 +10,7 @@ use crate::provider::view::PublicUrl;
 use super::Check;
 use crate::config::resolved::{Admin, Journal, Log, Server};
 use crate::config::written::JournalEngine;
+use crate::net::certificate::{Certificate, exposed};
 use crate::provider::complaint::did_you_mean;
 
 /// The journal's log alone takes some MiB under load.
@@ -22,10 +25,15 @@ impl Check<'_> {
             ("max_body", written.max_body.0 == 0),
             ("request_timeout", written.request_timeout.0.is_zero()),
             ("max_connections", written.max_connections == 0),
+            ("max_connections_per_address", written.max_connections_per_address == Some(0)),
         ] {
             if zero {
                 self.complain(&["server", key], "must be more than nothing");
             }
+        }
+        if written.proxy_protocol && written.trusted_proxies.is_empty() {
+            let message = "needs to know whose headers count: name the proxies in server.trusted_proxies";
+            self.complain(&["server", "proxy_protocol"], message);
         }
         let public_url = written.public_url.as_ref();
         let public_url = public_url.and_then(|text| self.public_url(&["server", "public_url"], text));
@@ -35,8 +43,20 @@ impl Check<'_> {
             max_body: written.max_body.0,
             request_timeout: written.request_timeout.0,
             max_connections: written.max_connections,
+            max_connections_per_address: written.max_connections_per_address,
             trusted_proxies: written.trusted_proxies.iter().map(|network| network.0).collect(),
+            proxy_protocol: written.proxy_protocol,
+            tls: self.certificate().map(Arc::new),
         }
+    }
+
+    fn certificate(&mut self) -> Option<Certificate> {
+        let written = self.draft.written.server.tls.as_ref()?;
+        if let Some(message) = exposed(&written.key) {
+            self.warn(&["server", "tls", "key"], message);
+        }
+        let opened = Certificate::open(&written.cert, &written.key);
+        opened.map_err(|(which, error)| self.complain(&["server", "tls", which], error.to_string())).ok()
     }
 
     /// A URL as providers are given it. What was written is not repeated: it may hold a key.

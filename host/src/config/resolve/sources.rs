@@ -1,11 +1,13 @@
 //! `[sources.NAME]` against the descriptions of their providers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hookport_plugin_api::description::{Description, SettingKind, SettingValue};
 use url::Url;
 
 use super::{Check, NAME_RULE, is_name, quoted};
+use crate::allowance::Allowance;
 use crate::config::resolved::{Source, SourceParts};
 use crate::config::written;
 use crate::event::OWN_SOURCE;
@@ -67,6 +69,9 @@ impl Check<'_> {
             let message = format!("has no effect: \"{}\" signs no time", written.provider);
             self.warn(&["sources", name, "tolerance"], message);
         }
+        if written.max_in_flight == Some(0) {
+            self.complain(&["sources", name, "max_in_flight"], "must be more than nothing");
+        }
         let parts = SourceParts {
             secrets: self.source_secrets(name, written, description),
             settings: self.settings(name, written, description),
@@ -75,6 +80,7 @@ impl Check<'_> {
             path: self.path(name, written, description),
             allow_from: written.allow_from.iter().map(|network| network.0).collect(),
             allow_private: written.allow_private,
+            allowance: Arc::new(Allowance::new(written.rate.map(|rate| rate.0), written.max_in_flight)),
         };
         Source { provider: written.provider.clone(), parts }
     }

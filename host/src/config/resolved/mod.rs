@@ -16,6 +16,7 @@ pub use self::destination::{Breaker, Destination, Http, Order};
 pub use self::retry::{LONGEST_WAIT, Retry, Waits};
 use super::origin::Origin;
 pub use super::written::{Format, LogFormat, Route};
+use crate::net::certificate::Certificate;
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;
@@ -65,8 +66,14 @@ pub struct Server {
     pub request_timeout: Duration,
     /// Connections at once; more wait.
     pub max_connections: usize,
-    /// X-Forwarded-For counts only from these.
+    /// Connections of one address at once; more are closed.
+    pub max_connections_per_address: Option<usize>,
+    /// X-Forwarded-For counts only from these, and so does a PROXY header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Who the gateway is to those who connect; absent: nothing is encrypted.
+    pub tls: Option<Arc<Certificate>>,
 }
 
 /// `[admin]`.

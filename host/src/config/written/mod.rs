@@ -58,8 +58,24 @@ pub struct Server {
     pub request_timeout: Span,
     /// Connections at once; more wait.
     pub max_connections: usize,
-    /// X-Forwarded-For counts only from these.
+    /// Connections of one address at once; more are closed.
+    pub max_connections_per_address: Option<usize>,
+    /// X-Forwarded-For counts only from these, and so does a PROXY header.
     pub trusted_proxies: Vec<Network>,
+    /// Every connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Who the gateway is to those who connect; absent: nothing is encrypted.
+    pub tls: Option<Tls>,
+}
+
+/// `[server] tls`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain, as PEM.
+    pub cert: PathBuf,
+    /// The private key, as PEM.
+    pub key: PathBuf,
 }
 
 /// `[admin]`: API, health.

@@ -6,7 +6,7 @@ use hookport_plugin_api::description::{Many, SettingValue};
 use serde::Deserialize;
 
 use super::Secret;
-use crate::config::units::{Network, Span};
+use crate::config::units::{Network, Rate, Span};
 
 /// `[sources.NAME]`: one instance of a provider.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,4 +33,8 @@ pub struct Source {
     /// Whether operations may call private addresses.
     #[serde(default)]
     pub allow_private: bool,
+    /// More requests are told to come again.
+    pub rate: Option<Rate>,
+    /// The same for requests at once.
+    pub max_in_flight: Option<usize>,
 }

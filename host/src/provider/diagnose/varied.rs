@@ -40,5 +40,6 @@ fn parts(source: &Source) -> SourceParts {
         path: source.path.clone(),
         allow_from: source.allow_from.clone(),
         allow_private: source.allow_private,
+        allowance: source.allowance.clone(),
     }
 }
