@@ -13,6 +13,7 @@ mod erase;
 mod events;
 mod failure;
 mod filter;
+mod journal;
 mod json;
 mod offline;
 mod output;
@@ -64,6 +65,7 @@ enum Command {
     Rejections(rejections::Rejections),
     Destinations(destinations::Destinations),
     Sources(sources::Sources),
+    Journal(journal::Journal),
     #[command(hide = true)]
     TransformWorker(transform::TransformWorker),
 }
@@ -85,6 +87,7 @@ impl Command {
             Self::Rejections(rejections) => rejections.run(),
             Self::Destinations(destinations) => destinations.run(),
             Self::Sources(sources) => sources.run(),
+            Self::Journal(journal) => journal.run(),
             Self::TransformWorker(worker) => worker.run(),
         }
     }

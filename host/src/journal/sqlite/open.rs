@@ -124,6 +124,32 @@ pub enum OpenError {
         /// What it should have.
         what: String,
     },
+    /// Nothing is there.
+    #[error(
+        "there is no journal at {file}; name its folder or file (--path), or the configuration that does (--config)"
+    )]
+    Missing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Written by an older hookport, and not opened by this one yet.
+    #[error("{file} has the layout {found} of an older hookport, this one knows {known}: start the gateway on it once")]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// What is made of it cannot be written.
+    #[error("{file} cannot be written: {error}")]
+    Output {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// SQLite's error.
     #[error("the journal {file} cannot be opened: {message}")]
     File {
@@ -199,7 +225,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     Ok(Arc::new(Sqlite { shared, writer: Mutex::new(Some(writer)) }))
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
     conn.busy_timeout(PATIENCE)?;
