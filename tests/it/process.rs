@@ -78,7 +78,12 @@ impl Folder {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn serve(&self) -> Process {
-        let running = self.spawn();
+        self.serve_with(&[])
+    }
+
+    /// As [`serve`](Self::serve), with more in its environment.
+    pub(crate) fn serve_with(&self, environment: &[(&str, PathBuf)]) -> Process {
+        let running = self.spawn(environment);
         let mut ready = Value::Null;
         while ready["message"] != "ready" {
             let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
@@ -90,7 +95,7 @@ impl Folder {
 
     /// Starts it where it cannot start, or kills it before it is ready.
     pub(crate) fn serve_in_vain(&self, kill_after: Option<Duration>) -> Ended {
-        let mut running = self.spawn();
+        let mut running = self.spawn(&[]);
         if let Some(after) = kill_after {
             std::thread::sleep(after);
             running.child.kill().expect("it can be killed");
@@ -105,8 +110,10 @@ impl Folder {
         Ended { code: output.status.code(), said }
     }
 
-    fn spawn(&self) -> Running {
-        let mut child = command(self.0.path(), &["serve"]).stderr(Stdio::piped()).spawn().expect("it runs");
+    fn spawn(&self, environment: &[(&str, PathBuf)]) -> Running {
+        let mut serve = command(self.0.path(), &["serve"]);
+        serve.envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut child = serve.stderr(Stdio::piped()).spawn().expect("it runs");
         let errors = BufReader::new(child.stderr.take().expect("its log"));
         let (sender, lines) = channel();
         let reader = std::thread::spawn(move || {

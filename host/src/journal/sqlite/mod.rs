@@ -19,6 +19,7 @@ mod ids;
 mod insert;
 mod limits;
 mod mark;
+mod mend;
 mod open;
 mod order;
 mod outside;
@@ -42,7 +43,7 @@ mod sum;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -110,6 +111,8 @@ struct Shared {
     /// Rejections kept, and those that were not.
     rejections: AtomicU64,
     dropped: AtomicU64,
+    /// A sync failed: what is in memory may not be in the file.
+    broken: Arc<AtomicBool>,
 }
 
 impl Journal for Sqlite {
@@ -283,7 +286,11 @@ impl Drop for Sqlite {
 }
 
 impl Shared {
+    /// The engine's error in words; a sync that failed is noted.
     fn failed(&self, error: &rusqlite::Error) -> JournalError {
+        if mend::is_failed_sync(error) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
         answer::failed(&self.place, error)
     }
 

@@ -69,10 +69,12 @@ pub fn check(path: &Path, quick: bool, progress: Progress<'_>) -> Result<Checked
     let reached = file.parent().and_then(mark::read).filter(|_| path.is_dir());
     let mut found = Found::default();
     match look::open(&file) {
-        Err(error @ (OpenError::Missing { .. } | OpenError::Foreign { .. } | OpenError::Newer { .. })) => {
-            return Err(error);
-        }
-        Err(error @ OpenError::Older { .. }) => return Err(error),
+        Err(
+            error @ (OpenError::Missing { .. }
+            | OpenError::Foreign { .. }
+            | OpenError::Newer { .. }
+            | OpenError::Older { .. }),
+        ) => return Err(error),
         Err(error) => found.problem("file".into(), error.to_string()),
         Ok(conn) => {
             whole_file(&conn, quick, &mut found, progress);
