@@ -1,8 +1,10 @@
 //! Durable acks: how many a second, how late, at what cost; and a bare append-only log in the same run to compare with.
 //!
-//! `cargo bench -p hookport-tests --bench journal -- [--seconds 5] [--producers 256,64,1] [--stored 0] [--deliver] [--alone]`
+//! `cargo bench -p hookport-tests --bench journal -- [--seconds 5] [--producers 256,64,1] [--stored 0] [--deliver] [--alone]
+//! [--retain]`
 //! writes below the temporary folder; set `TMPDIR` to choose the disk. `--stored` records so many events first,
-//! `--deliver` claims and settles everything beside, `--alone` leaves the log out.
+//! `--deliver` claims and settles everything beside, `--alone` leaves the log out, `--retain` deletes what is finished all
+//! the while.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -16,7 +18,7 @@ use bytes::Bytes;
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{Options, open};
-use hookport::journal::{Attempt, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
+use hookport::journal::{Attempt, EventFilter, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
 use hookport::request::Incoming;
 use hyper::header::{HeaderMap, HeaderValue};
 use tokio::runtime::Runtime;
@@ -35,6 +37,7 @@ struct Arguments {
     stored: usize,
     deliver: bool,
     alone: bool,
+    retain: bool,
 }
 
 fn main() {
@@ -53,7 +56,8 @@ fn main() {
 }
 
 fn arguments() -> Arguments {
-    let mut arguments = Arguments { seconds: 5, producers: vec![256, 64, 1], stored: 0, deliver: false, alone: false };
+    let mut arguments =
+        Arguments { seconds: 5, producers: vec![256, 64, 1], stored: 0, deliver: false, alone: false, retain: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
@@ -65,6 +69,7 @@ fn arguments() -> Arguments {
             "--stored" => arguments.stored = value().parse().expect("a number"),
             "--deliver" => arguments.deliver = true,
             "--alone" => arguments.alone = true,
+            "--retain" => arguments.retain = true,
             _ => {}
         }
     }
@@ -84,6 +89,7 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
     }
     let stop = Arc::new(AtomicBool::new(false));
     let delivering = arguments.deliver.then(|| runtime.spawn(deliver(journal.clone(), stop.clone())));
+    let retaining = arguments.retain.then(|| runtime.spawn(retain(journal.clone(), stop.clone())));
     let recorder = journal.clone();
     let rate = measure(&format!("journal, {producers} producers"), producers, arguments, &runtime, move |number| {
         let recorded = recorder.record(request(number));
@@ -96,6 +102,10 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
         stop.store(true, Ordering::Relaxed);
         let delivered = runtime.block_on(delivering).expect("delivered");
         println!("  {delivered} delivered, the last {:.2} s after the last ack", begun.elapsed().as_secs_f64());
+    }
+    stop.store(true, Ordering::Relaxed);
+    if let Some(retaining) = retaining {
+        println!("  {} deleted meanwhile", runtime.block_on(retaining).expect("retained"));
     }
     let log = std::fs::metadata(folder.path().join("data/journal.db-wal")).map_or(0, |file| file.len());
     println!("  the write-ahead log is {} KiB", log / 1024);
@@ -116,6 +126,28 @@ async fn store(journal: &Arc<dyn Journal>, events: usize) {
         let settled = claimed.iter().map(|claimed| delivered(claimed.delivery)).collect();
         journal.settle(settled).await.expect("settled");
     }
+}
+
+/// Deletes what is finished until it is told to stop; says how many events went from the oldest end.
+async fn retain(journal: Arc<dyn Journal>, stop: Arc<AtomicBool>) -> u128 {
+    let first = oldest(&*journal).await;
+    while !stop.load(Ordering::Relaxed) {
+        let pass = journal.retain(Clock::default().now());
+        tokio::pin!(pass);
+        while !stop.load(Ordering::Relaxed) {
+            if tokio::time::timeout(Duration::from_millis(20), &mut pass).await.is_ok() {
+                break;
+            }
+        }
+    }
+    oldest(&*journal).await.saturating_sub(first)
+}
+
+/// The number of the oldest event, which its id carries.
+async fn oldest(journal: &dyn Journal) -> u128 {
+    let first = EventFilter { after: Some(uuid::Uuid::nil()), limit: 1, ..Default::default() };
+    let found = journal.events(first).await.expect("events");
+    found.first().map_or(0, |event| event.id.as_u128() >> 16 & ((1 << 46) - 1))
 }
 
 async fn deliver(journal: Arc<dyn Journal>, stop: Arc<AtomicBool>) -> u64 {

@@ -14,15 +14,30 @@ use crate::journal_contract::{ByType, accepted, attempt, event, request};
 
 #[test]
 fn a_full_disk_is_an_answer_and_not_the_end() {
-    run("full");
+    run("full", &[]);
+}
+
+#[test]
+fn a_disk_that_fails_to_write_acknowledges_nothing_and_is_used_again_when_it_writes() {
+    run("full", &[("CRASH_ERRNO", "5")]);
+}
+
+#[test]
+fn a_disk_that_became_read_only_acknowledges_nothing_and_is_used_again_when_it_can_be_written() {
+    run("full", &[("CRASH_ERRNO", "30")]);
 }
 
 #[test]
 fn a_disk_that_cannot_sync_acknowledges_nothing() {
-    run("broken");
+    run("broken", &[]);
 }
 
-fn run(trouble: &str) {
+#[test]
+fn a_disk_that_cannot_sync_and_forgets_acknowledges_nothing() {
+    run("broken", &[("CRASH_DROPS", "1")]);
+}
+
+fn run(trouble: &str, how: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
     let (shim, data) = (super::shim(folder.path()), folder.path().join("data"));
     let child = Command::new(std::env::current_exe().unwrap())
@@ -33,6 +48,7 @@ fn run(trouble: &str) {
         .env("CRASH_FULL", folder.path().join("full"))
         .env("CRASH_BROKEN", folder.path().join("broken"))
         .env("CRASH_TROUBLE", folder.path().join(trouble))
+        .envs(how.iter().copied())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout);

@@ -6,6 +6,7 @@
 mod child;
 mod full;
 mod model;
+mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ fn operations(synced: Synced) -> Vec<Operation> {
 }
 
 /// Compiles the shim.
-fn shim(into: &Path) -> PathBuf {
+pub(crate) fn shim(into: &Path) -> PathBuf {
     let (shim, source) = (into.join("shim.so"), Path::new(env!("CARGO_MANIFEST_DIR")).join("crash/shim.c"));
     let compiled =
         Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(source).arg("-ldl").output();

@@ -2,7 +2,8 @@
 // failed at any instant. Loaded with LD_PRELOAD; what was durable when is decided by the model, not here.
 //
 // CRASH_FOLDER: the folder. CRASH_LOG: where the record goes, outside of the folder.
-// While CRASH_FULL names a file that is there, writes fail as on a full disk; while CRASH_BROKEN does, syncs fail.
+// While CRASH_FULL names a file that is there, writes fail as on a full disk, or with the error CRASH_ERRNO; while
+// CRASH_BROKEN does, syncs fail, and with CRASH_DROPS the file loses what was not synced, as some systems do.
 // A record is: kind, length of the name, number, length of the bytes (4 x u64), the name, the bytes.
 
 #define _GNU_SOURCE
@@ -68,6 +69,12 @@ static int now(const char *variable) {
     return path && access(path, F_OK) == 0;
 }
 
+// How a write fails.
+static int trouble(void) {
+    const char *number = getenv("CRASH_ERRNO");
+    return number ? atoi(number) : ENOSPC;
+}
+
 static const char *name_of(int fd) { return fd >= 0 && fd < FILES ? names[fd] : NULL; }
 
 static int opened(const char *path, int flags, int fd, int existed) {
@@ -109,7 +116,7 @@ int close(int fd) {
     ssize_t pwrite(int fd, const void *bytes, size_t length, offset_type offset) {    \
         const char *name = name_of(fd);                                               \
         if (!name) return REAL(pwrite)(fd, bytes, length, offset);                    \
-        if (now("CRASH_FULL")) return errno = ENOSPC, -1;                             \
+        if (now("CRASH_FULL")) return errno = trouble(), -1;                             \
         pthread_mutex_lock(&lock);                                                    \
         ssize_t done = REAL(pwrite)(fd, bytes, length, offset);                       \
         if (done > 0) record(WRITE, name, offset, bytes, done);                       \
@@ -142,6 +149,36 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 FTRUNCATE(ftruncate, off_t)
 FTRUNCATE(ftruncate64, off64_t)
 
+// What a file held when it was synced last.
+static struct { char *name, *bytes; off_t length; } synced[FILES];
+
+static int synced_of(const char *name) {
+    int n = 0;
+    while (synced[n].name && strcmp(synced[n].name, name) != 0) n++;
+    return n;
+}
+
+// The lock is held by the callers of these two.
+static void remember(int fd, const char *name) {
+    struct stat found;
+    if (!getenv("CRASH_DROPS") || !*name || fstat(fd, &found) != 0) return;
+    int n = synced_of(name);
+    if (!synced[n].name) synced[n].name = strdup(name);
+    free(synced[n].bytes);
+    synced[n].bytes = malloc(found.st_size + 1);
+    synced[n].length = pread(fd, synced[n].bytes, found.st_size, 0);
+}
+
+static void drop(int fd, const char *name) {
+    if (!getenv("CRASH_DROPS") || !*name) return;
+    int n = synced_of(name);
+    if (REAL(ftruncate64)(fd, synced[n].length) != 0) abort();
+    record(TRUNCATE, name, synced[n].length, "", 0);
+    if (synced[n].length == 0) return;
+    if (REAL(pwrite64)(fd, synced[n].bytes, synced[n].length, 0) != synced[n].length) abort();
+    record(WRITE, name, 0, synced[n].bytes, synced[n].length);
+}
+
 // Not synced in truth, only slow: others shall write meanwhile.
 #define SYNC(fsync)                                         \
     int fsync(int fd) {                                     \
@@ -150,8 +187,11 @@ FTRUNCATE(ftruncate64, off64_t)
         pthread_mutex_lock(&lock);                          \
         uint64_t number = ++syncs;                          \
         record(SYNC_BEGIN, name, number, "", 0);            \
+        int broken = now("CRASH_BROKEN");                   \
+        if (broken) drop(fd, name);                         \
+        else remember(fd, name);                            \
         pthread_mutex_unlock(&lock);                        \
-        if (now("CRASH_BROKEN")) return errno = EIO, -1;    \
+        if (broken) return errno = EIO, -1;                 \
         usleep(100 + number * 7919 % 300);                  \
         pthread_mutex_lock(&lock);                          \
         record(SYNC_END, name, number, "", 0);              \

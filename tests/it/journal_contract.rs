@@ -213,7 +213,7 @@ macro_rules! contract {
                 in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
                 exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
                 due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once, a_claim_that_nobody_reads_is_due_again,
-                a_clock_that_goes_back_holds_nothing_up,
+                a_clock_that_goes_back_holds_nothing_up, a_clock_that_jumps_hours_loses_and_holds_up_nothing,
             }
             keeping {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hookport::event::{Data, EventState};
-use hookport::journal::{DeliveryFilter, DeliveryState, NewRequest, Outcome};
+use hookport::journal::{DeliveryFilter, DeliveryState, NewRequest, Outcome, Recorded};
 
 use super::{Bounds, Desk, Places, accepted, event, request, seconds};
 
@@ -285,5 +285,34 @@ pub(crate) async fn a_clock_that_goes_back_holds_nothing_up(places: Places<'_>) 
             assert_eq!(desk.claim("crm").await.len(), 3 + round, "{memory}");
             desk.crash();
         }
+    }
+}
+
+pub(crate) async fn a_clock_that_jumps_hours_loses_and_holds_up_nothing(places: Places<'_>) {
+    for memory in [4, 10_000] {
+        let mut desk = Desk::new(places(), Bounds { memory, ..Bounds::default() });
+        desk.event("retried", "crm").await;
+        let claimed = desk.claim("crm").await;
+        desk.settle(&claimed[0], Outcome::Retry(desk.clock.now() + seconds(300))).await;
+        // Back by five hours: the retry is still one in five minutes, and what comes is delivered at once.
+        desk.clock.advance(-seconds(5 * 3_600));
+        desk.event("after", "crm").await;
+        let claimed = desk.claim("crm").await;
+        assert_eq!(claimed.len(), 1, "{memory}");
+        desk.settle(&claimed[0], Outcome::Delivered).await;
+        desk.clock.advance(seconds(301));
+        let mut claimed = Vec::new();
+        while claimed.is_empty() {
+            claimed = desk.claim("crm").await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(claimed.iter().map(|claimed| claimed.attempt).collect::<Vec<_>>(), [2], "{memory}");
+        desk.settle(&claimed[0], Outcome::Retry(desk.clock.now() + seconds(300))).await;
+        // Ahead by ten hours: it is due, and repeats are still known.
+        desk.clock.advance(seconds(10 * 3_600));
+        assert_eq!(desk.claim("crm").await.len(), 1, "{memory}");
+        desk.crash();
+        assert_eq!(desk.claim("crm").await.len(), 1, "{memory}");
+        assert_eq!(desk.record(request([event("after", "to.crm")])).await, Recorded::Duplicate);
     }
 }

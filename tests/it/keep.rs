@@ -1,6 +1,8 @@
 //! A journal that is kept well: what damage, a wrong clock and a bad disk do to it, and what operators do about it.
 
 mod damage;
+mod disk;
+mod operate;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -78,12 +78,12 @@ impl Folder {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn serve(&self) -> Process {
-        self.serve_with(&[])
+        self.serve_with::<&str>(&[])
     }
 
     /// The same, with variables of its environment.
-    pub(crate) fn serve_with(&self, variables: &[(&str, &Path)]) -> Process {
-        let running = self.spawn(variables);
+    pub(crate) fn serve_with<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Process {
+        let running = self.spawn(environment);
         let mut ready = Value::Null;
         while ready["message"] != "ready" {
             let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
@@ -95,7 +95,7 @@ impl Folder {
 
     /// Starts it where it cannot start, or kills it before it is ready.
     pub(crate) fn serve_in_vain(&self, kill_after: Option<Duration>) -> Ended {
-        let mut running = self.spawn(&[]);
+        let mut running = self.spawn::<&str>(&[]);
         if let Some(after) = kill_after {
             std::thread::sleep(after);
             running.child.kill().expect("it can be killed");
@@ -110,9 +110,9 @@ impl Folder {
         Ended { code: output.status.code(), said }
     }
 
-    fn spawn(&self, variables: &[(&str, &Path)]) -> Running {
+    fn spawn<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Running {
         let mut command = command(self.0.path(), &["serve"]);
-        command.envs(variables.iter().copied());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
         let errors = BufReader::new(child.stderr.take().expect("its log"));
         let (sender, lines) = channel();

@@ -1,4 +1,4 @@
-//! `/v1/plugins` and `/v1/stats`: what the gateway is made of, and its numbers.
+//! `/v1/plugins`, `/v1/stats` and `/v1/journal/vacuum`: what the gateway is made of, its numbers, and free space.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,4 +13,9 @@ pub(super) async fn plugins(State(shared): State<Shared>) -> Json<Value> {
 
 pub(super) async fn stats(State(shared): State<Shared>) -> Result<Json<Stats>, Failure> {
     Ok(Json(shared.state.journal.stats().await?))
+}
+
+/// Gives a part of the free space back; whoever wants all of it asks again.
+pub(super) async fn vacuum(State(shared): State<Shared>) -> Result<Json<Value>, Failure> {
+    Ok(Json(json!({ "free_bytes": shared.state.journal.vacuum().await? })))
 }

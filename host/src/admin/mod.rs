@@ -196,6 +196,7 @@ fn router(served: Served) -> Router {
         .route("/v1/sources/{source}/discard", post(sources::discard))
         .route("/v1/sources/{source}/operations/{operation}", post(operations::call))
         .route("/v1/stats", get(gateway::stats))
+        .route("/v1/journal/vacuum", post(gateway::vacuum))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(from_fn_with_state(served.clone(), guard::admit));

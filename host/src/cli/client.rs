@@ -63,6 +63,11 @@ impl From<Unanswered> for Failure {
 }
 
 impl Connection {
+    /// Which configuration it goes by.
+    pub(super) fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
     pub(super) fn open(self) -> Result<Client, Failure> {
         let (base, configured) = match self.admin {
             // The configuration's token is for the configuration's own gateway.

@@ -14,6 +14,7 @@ mod erase;
 mod events;
 mod failure;
 mod filter;
+mod journal;
 mod json;
 mod offline;
 mod output;
@@ -66,6 +67,7 @@ enum Command {
     Rejections(rejections::Rejections),
     Destinations(destinations::Destinations),
     Sources(sources::Sources),
+    Journal(journal::Journal),
     #[command(hide = true)]
     TransformWorker(transform::TransformWorker),
 }
@@ -87,6 +89,7 @@ impl Command {
             Self::Rejections(rejections) => rejections.run(),
             Self::Destinations(destinations) => destinations.run(),
             Self::Sources(sources) => sources.run(),
+            Self::Journal(journal) => journal.run(),
             Self::TransformWorker(worker) => worker.run(),
         }
     }

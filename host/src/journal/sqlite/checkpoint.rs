@@ -4,14 +4,17 @@
 //! again from its beginning when all of it is copied: so the writer itself copies the last few pages between two groups.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::limits::Limits;
+use super::mend;
 use super::open::OpenError;
 
 /// The writer copies the rest itself when it is no more than this.
@@ -34,16 +37,18 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(file: &Path, limits: &Limits) -> Result<Self, OpenError> {
+    pub(super) fn start(file: &Path, limits: &Limits, broken: &Arc<AtomicBool>) -> Result<Self, OpenError> {
         let failed = |error| OpenError::of(file, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(file, flags).map_err(failed)?;
         conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
+        // The writer closes last, and decides whether the log is copied back then.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
         let (wake, woken) = sync_channel(1);
         let builder = thread::Builder::new().name("journal-checkpoint".into());
         let turn = Arc::<Mutex<()>>::default();
-        let turns = turn.clone();
-        let thread = builder.spawn(move || copy(&conn, &woken, &turns)).map_err(OpenError::Thread)?;
+        let (turns, broken) = (turn.clone(), broken.clone());
+        let thread = builder.spawn(move || copy(&conn, &woken, &turns, &broken)).map_err(OpenError::Thread)?;
         let pages = limits.checkpoint_pages.max(16);
         Ok(Self { wake: Some(wake), thread: Some(thread), pages, tried: None, turn })
     }
@@ -96,10 +101,13 @@ fn hold(turn: &Mutex<()>) -> MutexGuard<'_, ()> {
     turn.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn copy(conn: &Connection, woken: &Receiver<()>, turns: &Mutex<()>) {
+fn copy(conn: &Connection, woken: &Receiver<()>, turns: &Mutex<()>, broken: &AtomicBool) {
     while woken.recv().is_ok() {
         let _turn = hold(turns);
         if let Err(error) = run(conn, "PASSIVE") {
+            if mend::is_failed_sync(&error) {
+                broken.store(true, Ordering::Relaxed);
+            }
             // The log keeps everything; the next round tries again.
             tracing::warn!(%error, "the journal's log could not be copied back");
         }

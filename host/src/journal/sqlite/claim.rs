@@ -14,6 +14,10 @@ use crate::request::Incoming;
 
 /// Takes deliveries into flight. Those whose caller is gone before the answer are put back.
 pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>> {
+    if let Some(by) = shared.due.went_back(now.as_microsecond()) {
+        // Where it cannot be done now, what lies far ahead is due in time all the same.
+        let _ = shared.queue.push_chore(queue::Chore::GoBack { now: now.as_microsecond(), by });
+    }
     let (taken, refill) = shared.due.take(destination, limit, now.as_microsecond());
     if refill && shared.queue.push_chore(queue::Chore::Refill(destination.into())).is_err() {
         shared.due.refill_failed(destination);

@@ -3,15 +3,18 @@
 //! `ready` holds every open delivery before `horizon` that is not in flight; those at or after it wait in the file until a
 //! refill. Only the writer adds and moves the horizon, in the order of its commits, so that nothing falls between.
 
+mod steady;
 mod withdrawal;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use self::steady::Steady;
 pub(super) use self::withdrawal::Withdrawal;
 use super::rows;
 use crate::event::Event;
@@ -82,6 +85,7 @@ struct Slot {
 struct State {
     slots: HashMap<Arc<str>, Slot>,
     in_flight: HashMap<i64, Flight>,
+    clock: Steady,
 }
 
 pub(super) struct Due {
@@ -151,10 +155,23 @@ impl Due {
         }
     }
 
+    /// By how much the clock went back since it was asked last, if that is more than it is set right by all the time.
+    pub(super) fn went_back(&self, now: i64) -> Option<i64> {
+        self.state().clock.back(now, Instant::now())
+    }
+
+    /// Forgets all but what is in flight; it is read from the file again.
+    pub(super) fn clear(&self) {
+        for slot in self.state().slots.values_mut() {
+            slot.ready.clear();
+            (slot.horizon, slot.refilling) = (None, false);
+        }
+    }
+
     /// Takes what is due into flight; true if the file has more and should be asked.
     pub(super) fn take(&self, destination: &str, limit: usize, now: i64) -> (Vec<Taken>, bool) {
         let mut state = self.state();
-        let State { slots, in_flight } = &mut *state;
+        let State { slots, in_flight, .. } = &mut *state;
         let Some((name, slot)) = slots.get_key_value(destination).map(|(name, _)| name.clone()).and_then(|name| {
             let slot = slots.get_mut(&name)?;
             Some((name, slot))
@@ -237,7 +254,7 @@ impl Due {
     /// Adds what was read from the horizon on; `complete` when the file has no more.
     pub(super) fn refill(&self, destination: &Arc<str>, rows: Vec<(Place, Open)>, complete: bool) {
         let mut state = self.state();
-        let State { slots, in_flight } = &mut *state;
+        let State { slots, in_flight, .. } = &mut *state;
         let slot = slots.entry(destination.clone()).or_default();
         slot.refilling = false;
         slot.horizon = match rows.last() {

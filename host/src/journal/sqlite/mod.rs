@@ -19,8 +19,10 @@ mod ids;
 mod insert;
 mod limits;
 mod mark;
+mod mend;
 mod open;
 mod order;
+mod outside;
 mod pause;
 mod prepare;
 mod query;
@@ -42,7 +44,7 @@ mod sum;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -54,6 +56,7 @@ use uuid::Uuid;
 use self::capture::Capturing;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
+pub use self::outside::{Checked, Count, Problem, Progress, backup, check, pack, stats};
 use self::pause::Pausing;
 use self::retain::Aim;
 pub use self::seal::Vault;
@@ -109,6 +112,8 @@ struct Shared {
     /// Rejections kept, and those that were not.
     rejections: AtomicU64,
     dropped: AtomicU64,
+    /// A sync failed: what is in memory may not be in the file.
+    broken: Arc<AtomicBool>,
 }
 
 impl Journal for Sqlite {
@@ -290,7 +295,11 @@ impl Drop for Sqlite {
 }
 
 impl Shared {
+    /// The engine's error in words; a sync that failed is noted.
     fn failed(&self, error: &rusqlite::Error) -> JournalError {
+        if mend::is_failed_sync(error) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
         answer::failed(&self.place, error)
     }
 

@@ -1,7 +1,7 @@
 //! Opening: folder, lock, file, what is due, threads. Everything that may be wrong is said here, with how to mend it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -11,12 +11,16 @@ use rusqlite::{Connection, OpenFlags};
 use super::checkpoint::Checkpointer;
 use super::dedup::Keys;
 use super::due::Due;
+use super::limits::Limits;
 use super::mark::{self, Mark};
+use super::mend;
 use super::queue::Queue;
 use super::readers::Readers;
 use super::reject::Shelf;
-use super::writer::{self, Loaded};
-use super::{Options, Shared, Sqlite, answer, folder, order, retry, schema, seal};
+use super::seal::{self, Vault};
+use super::space::log_of;
+use super::writer::{self, Loaded, Opened};
+use super::{Options, Shared, Sqlite, answer, folder, order, retry, schema};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +128,32 @@ pub enum OpenError {
         /// What it should have.
         what: String,
     },
+    /// Nothing is there.
+    #[error(
+        "there is no journal at {file}; name its folder or file (--path), or the configuration that does (--config)"
+    )]
+    Missing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Written by an older hookport, and not opened by this one yet.
+    #[error("{file} has the layout {found} of an older hookport, this one knows {known}: start the gateway on it once")]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// What is made of it cannot be written.
+    #[error("{file} cannot be written: {error}")]
+    Output {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// SQLite's error.
     #[error("the journal {file} cannot be opened: {message}")]
     File {
@@ -154,30 +184,21 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     let file = path.join("journal.db");
     let failed = |error: rusqlite::Error| OpenError::of(&file, &error);
     folder::private(&file).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
+    // The process before may have died of a sync that failed.
+    let log = log_of(&file);
+    mend::firm(&log).map_err(|error| OpenError::Output { file: log, error })?;
     let conn = connect(&file).map_err(failed)?;
     schema::prepare(&conn, &file)?;
     seal::admit(&conn, vault.as_ref(), &file, clock.now().as_microsecond())?;
-    seal::register(&conn, vault.as_ref()).map_err(failed)?;
-    conn.pragma_update(None, "synchronous", limits.synced.pragma()).map_err(failed)?;
-    // WAL mode survives in the file, but a copy made by other tools may have lost it.
-    conn.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    make_ready(&conn, vault.as_ref(), &limits).map_err(failed)?;
     folder::sync(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
 
-    let load = || -> rusqlite::Result<_> {
-        let forgotten = schema::meta(&conn, "forgotten")?;
-        let keys = Keys::load(&conn, forgotten, limits.filter_bytes)?;
-        Ok((schema::ids(&conn)?, keys, Shelf::load(&conn, &limits)?))
-    };
-    let (ids, keys, shelf) = load().map_err(failed)?;
-    if let Some((first, last)) = mark::read(&path).unwrap_or_default().beyond(&ids) {
-        return Err(OpenError::Shortened { file, first, last, mark: mark::path(&path) });
-    }
-    let mark = Mark::open(&path).map_err(|error| OpenError::Folder { folder: path.clone(), error })?;
-    let loaded = Loaded { ids, keys, shelf, mark };
+    let loaded = load(&conn, &path, &file, &limits)?;
     let due = Due::new(limits.due, limits.cache_bytes);
     order::mend(&conn).map_err(failed)?;
     retry::load_open(&conn, &due, limits.due).map_err(failed)?;
-    let checkpointer = Checkpointer::start(&file, &limits)?;
+    let broken = Arc::<AtomicBool>::default();
+    let checkpointer = Checkpointer::start(&file, &limits, &broken)?;
     let shared = Arc::new(Shared {
         place: file.display().to_string(),
         readers: Readers::start(&file, limits.readers, vault.as_ref())?,
@@ -185,6 +206,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         due,
         rejections: AtomicU64::new(loaded.shelf.count()),
         dropped: AtomicU64::new(0),
+        broken,
         file,
         clock,
         plan,
@@ -194,12 +216,37 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
     let writer = {
         let shared = shared.clone();
         let builder = thread::Builder::new().name("journal-writer".into());
-        builder.spawn(move || writer::run(&shared, conn, loaded, checkpointer, lock)).map_err(OpenError::Thread)?
+        builder
+            .spawn(move || writer::run(&shared, Opened { conn, loaded, checkpointer }, lock))
+            .map_err(OpenError::Thread)?
     };
     Ok(Arc::new(Sqlite { shared, writer: Mutex::new(Some(writer)) }))
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+/// What a writer's connection needs beside the file.
+pub(super) fn make_ready(conn: &Connection, vault: Option<&Vault>, limits: &Limits) -> rusqlite::Result<()> {
+    seal::register(conn, vault)?;
+    conn.pragma_update(None, "synchronous", limits.synced.pragma())?;
+    // WAL mode survives in the file, but a copy made by other tools may have lost it.
+    conn.pragma_update(None, "journal_mode", "WAL")
+}
+
+/// What the writer holds in memory, if the file has all that was acknowledged.
+pub(super) fn load(conn: &Connection, folder: &Path, file: &Path, limits: &Limits) -> Result<Loaded, OpenError> {
+    let read = || -> rusqlite::Result<_> {
+        let forgotten = schema::meta(conn, "forgotten")?;
+        let keys = Keys::load(conn, forgotten, limits.filter_bytes)?;
+        Ok((schema::ids(conn)?, keys, Shelf::load(conn, limits)?))
+    };
+    let (ids, keys, shelf) = read().map_err(|error| OpenError::of(file, &error))?;
+    if let Some((first, last)) = mark::read(folder).unwrap_or_default().beyond(&ids) {
+        return Err(OpenError::Shortened { file: file.into(), first, last, mark: mark::path(folder) });
+    }
+    let mark = Mark::open(folder).map_err(|error| OpenError::Folder { folder: folder.into(), error })?;
+    Ok(Loaded { ids, keys, shelf, mark })
+}
+
+pub(super) fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(file, flags)?;
     conn.busy_timeout(PATIENCE)?;

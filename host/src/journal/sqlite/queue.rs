@@ -3,9 +3,11 @@
 //! The writer takes what is there when the last commit ends; an artificial wait would only add to the latency.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Shared;
 use super::answer::Sender;
 use super::cancel::Cancel;
 use super::capture::Capturing;
@@ -52,6 +54,11 @@ pub(super) enum Chore {
     Ready(Sender<()>),
     /// More due deliveries of a destination, from the file.
     Refill(std::sync::Arc<str>),
+    /// The clock went back, and the retries go with it.
+    GoBack {
+        now: i64,
+        by: i64,
+    },
     /// The first of a key was cancelled in flight, and was given back untried.
     Leave((std::sync::Arc<str>, OrderKey, i64)),
 }
@@ -95,6 +102,52 @@ struct State {
     closed: bool,
     finished: bool,
     closers: Vec<Sender<()>>,
+}
+
+impl Chore {
+    /// It cannot be done now; whoever waits hears it.
+    fn refuse(self, shared: &Shared, error: &JournalError) {
+        let error = error.clone();
+        // Nobody may wait any more.
+        let _ = match self {
+            Self::Retry(retry) => retry.answer.send(Err(error)).map_err(drop),
+            Self::Cancel(cancel) => cancel.answer.send(Err(error)).map_err(drop),
+            Self::Redeliver(replay) => replay.answer.send(Err(error)).map_err(drop),
+            Self::Released(_, answer) => answer.send(Err(error)).map_err(drop),
+            Self::Retain(retain) => {
+                retain.answer(Err(error));
+                Ok(())
+            }
+            Self::Erase(erase) => erase.answer.send(Err(error)).map_err(drop),
+            Self::Capturing(Capturing::Keep(_, answer)) => answer.send(Err(error)).map_err(drop),
+            Self::Capturing(Capturing::Confirm(_, answer)) => answer.send(Err(error)).map_err(drop),
+            Self::Capturing(Capturing::Discard(_, answer)) => answer.send(Err(error)).map_err(drop),
+            Self::Pausing(Pausing::Pause(_, _, answer)) => answer.send(Err(error)).map_err(drop),
+            Self::Pausing(Pausing::Resume(_, _, answer)) => answer.send(Err(error)).map_err(drop),
+            Self::Ready(answer) => answer.send(Err(error)).map_err(drop),
+            Self::Refill(destination) => {
+                shared.due.refill_failed(&destination);
+                Ok(())
+            }
+            // Nobody would ask again.
+            again @ (Self::Leave(_) | Self::GoBack { .. }) => shared.queue.push_chore(again).map_err(drop),
+        };
+    }
+}
+
+impl Group {
+    /// None of it can be written now.
+    pub(super) fn refuse(self, shared: &Shared, error: &JournalError) {
+        let Self { records, settled, rejected, chores, .. } = self;
+        for record in records {
+            let _ = record.answer.send(Err(error.clone()));
+        }
+        shared.dropped.fetch_add(rejected.len() as u64, Ordering::Relaxed);
+        // First, so that a caller that settles again at once is heard.
+        shared.due.unsettled(settled.iter().map(Settling::delivery));
+        settled.iter().for_each(|settling| settling.fail(error));
+        chores.into_iter().for_each(|chore| chore.refuse(shared, error));
+    }
 }
 
 impl Queue {
@@ -145,7 +198,7 @@ impl Queue {
     pub(super) fn push_chore(&self, chore: Chore) -> Result<(), JournalError> {
         let mut state = self.open_state()?;
         // A refill is asked for once per destination; it and what leaves carry no caller.
-        if state.chores.len() >= CHORES && !matches!(chore, Chore::Refill(_) | Chore::Leave(_)) {
+        if state.chores.len() >= CHORES && !matches!(chore, Chore::Refill(_) | Chore::Leave(_) | Chore::GoBack { .. }) {
             return Err(JournalError::Busy);
         }
         state.chores.push(chore);

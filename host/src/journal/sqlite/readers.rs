@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::answer::Sender;
@@ -14,24 +15,47 @@ use crate::journal::JournalError;
 
 const WAITING: usize = 256;
 
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+/// What a reader does; `None` ends it.
+type Job = Option<Box<dyn FnOnce(&Connection) + Send>>;
 
-/// The readers' queue; the threads end when it is closed.
-pub(super) struct Readers(Mutex<Option<SyncSender<Job>>>, Mutex<Vec<thread::JoinHandle<()>>>);
+/// The readers' queue; the threads end when it is closed, and for a while when they are asked to.
+pub(super) struct Readers {
+    sender: Mutex<Option<SyncSender<Job>>>,
+    jobs: Arc<Mutex<Receiver<Job>>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+}
 
 impl Readers {
     pub(super) fn start(file: &Path, threads: usize, vault: Option<&Vault>) -> Result<Self, OpenError> {
         let (sender, jobs) = sync_channel::<Job>(WAITING);
         let jobs = Arc::new(Mutex::new(jobs));
-        let mut handles = Vec::new();
+        let readers = Self { sender: Mutex::new(Some(sender)), jobs, threads: Mutex::default() };
+        readers.resume(file, threads, vault)?;
+        Ok(readers)
+    }
+
+    /// Closes the connections when what is under way is answered; what comes meanwhile waits.
+    pub(super) fn pause(&self) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        // A copy: whoever submits meanwhile must not wait for room.
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sender) = sender {
+            threads.iter().for_each(|_| drop(sender.send(None)));
+        }
+        threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
+
+    /// Opens connections again.
+    pub(super) fn resume(&self, file: &Path, threads: usize, vault: Option<&Vault>) -> Result<(), OpenError> {
+        let mut handles = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..threads.max(1) {
             let conn = connect(file, vault).map_err(|error| OpenError::of(file, &error))?;
-            let jobs = jobs.clone();
+            let jobs = self.jobs.clone();
             let builder = thread::Builder::new().name("journal-reader".into());
             let spawned = builder.spawn(move || serve(&conn, &jobs));
             handles.push(spawned.map_err(OpenError::Thread)?);
         }
-        Ok(Self(Mutex::new(Some(sender)), Mutex::new(handles)))
+        Ok(())
     }
 
     /// Answers with what a reader finds.
@@ -57,13 +81,13 @@ impl Readers {
         };
         let job: Job = {
             let (answer, lost) = (answer.clone(), lost.clone());
-            Box::new(move |conn| {
+            Some(Box::new(move |conn: &Connection| {
                 if !give(&answer, query(conn)) {
                     lost();
                 }
-            })
+            }))
         };
-        let error = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        let error = match &*self.sender.lock().unwrap_or_else(PoisonError::into_inner) {
             None => JournalError::Closed,
             Some(sender) => match sender.try_send(job) {
                 Ok(()) => return,
@@ -77,17 +101,19 @@ impl Readers {
 
     /// Answers what waits and closes the connections.
     pub(super) fn stop(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for handle in self.1.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for handle in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = handle.join();
         }
+        // What came while nobody was there.
+        while self.jobs.lock().unwrap_or_else(PoisonError::into_inner).try_recv().is_ok() {}
     }
 }
 
 fn serve(conn: &Connection, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+        let Ok(Some(job)) = job else { return };
         job(conn);
     }
 }
@@ -98,6 +124,8 @@ fn connect(file: &Path, vault: Option<&Vault>) -> rusqlite::Result<Connection> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "cache_size", -2048)?;
+    // The writer closes last, and decides whether the log is copied back then.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     seal::register(&conn, vault)?;
     Ok(conn)
 }

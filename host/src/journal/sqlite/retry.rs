@@ -144,6 +144,12 @@ pub(super) struct Step {
     after: (i64, i64),
 }
 
+/// The clock went back: what was planned under the time before is as far ahead as it was.
+pub(super) fn go_back(conn: &Connection, now: i64, by: i64) -> rusqlite::Result<usize> {
+    let earlier = "UPDATE deliveries SET next = max(?1, next - ?2) WHERE state = 1 AND next > ?1";
+    conn.prepare_cached(earlier)?.execute([now, by])
+}
+
 /// At the start: the oldest due of every destination.
 pub(super) fn load_open(conn: &Connection, due: &Due, limit: usize) -> rusqlite::Result<()> {
     let mut names = conn.prepare("SELECT name FROM destinations")?;

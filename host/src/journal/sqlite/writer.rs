@@ -18,6 +18,7 @@ use super::group::{self, Outcome};
 use super::ids::Ids;
 use super::insert::{Ingest, Planned};
 use super::mark::Mark;
+use super::mend;
 use super::pause::{self, Pausing};
 use super::queue::{Chore, Group, Patience};
 use super::reject::Shelf;
@@ -33,6 +34,8 @@ const REST: u32 = 4;
 const PIECE: usize = 1_024;
 /// How long keys that could not be written wait for the disk.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Why what was begun is not finished.
+const BROKEN: &str = "a sync failed; look at the disk and at the system's log; the journal tries again by itself";
 /// An event that was kept so long ago says nothing about the disk of now.
 const LATELY: Duration = Duration::from_secs(5);
 /// How often the writer looks whether keys are sorted where nothing else wakes it.
@@ -68,37 +71,67 @@ struct Writer<'c> {
     keys_from: Instant,
 }
 
+/// The file as the writer has it.
+pub(super) struct Opened {
+    pub(super) conn: Connection,
+    pub(super) loaded: Loaded,
+    pub(super) checkpointer: Checkpointer,
+}
+
 /// Runs until the queue is closed and empty; then closes the file and lets the lock go.
-pub(super) fn run(shared: &Shared, conn: Connection, loaded: Loaded, mut checkpointer: Checkpointer, lock: File) {
+pub(super) fn run(shared: &Shared, mut opened: Opened, lock: File) {
     let _guard = Ended(shared);
-    let Loaded { ids, keys, shelf, mark } = loaded;
-    match Ingest::new(&conn, ids, keys) {
-        Ok(ingest) => Writer {
-            shared,
-            conn: &conn,
-            ingest,
-            shelf,
-            mark,
-            kept: Instant::now(),
-            checkpointer: &mut checkpointer,
-            chores: VecDeque::new(),
-            leaving: Vec::new(),
-            undelivered: Undelivered::none(),
-            synced: true,
-            failing: false,
-            keys_from: Instant::now(),
+    let mut first = Group::default();
+    let conn = loop {
+        let (conn, broken) = write(shared, opened, first);
+        if !broken {
+            break Some(conn);
         }
-        .work(),
-        Err(error) => tracing::error!(%error, "the journal {} is not as it should be", shared.place),
-    }
+        match mend::mend(shared, conn) {
+            Some(again) => (opened, first) = again,
+            None => break None,
+        }
+    };
     shared.readers.stop();
-    checkpointer.stop();
     // The last connection copies the whole log back and removes it.
-    let closed = conn.close().map_err(|(_, error)| shared.failed(&error));
+    let closed = match conn.map(Connection::close) {
+        Some(closed) => closed.map_err(|(_, error)| shared.failed(&error)),
+        None => Err(JournalError::Closed),
+    };
     drop(lock);
     for closer in shared.queue.finish() {
         let _ = closer.send(closed.clone());
     }
+}
+
+/// Works until the queue is closed, or until a sync fails, which it says.
+fn write(shared: &Shared, opened: Opened, first: Group) -> (Connection, bool) {
+    let Opened { conn, loaded, mut checkpointer } = opened;
+    let mut broken = false;
+    let Loaded { ids, keys, shelf, mark } = loaded;
+    match Ingest::new(&conn, ids, keys) {
+        Ok(ingest) => {
+            broken = Writer {
+                shared,
+                conn: &conn,
+                ingest,
+                shelf,
+                mark,
+                kept: Instant::now(),
+                checkpointer: &mut checkpointer,
+                chores: VecDeque::new(),
+                leaving: Vec::new(),
+                undelivered: Undelivered::none(),
+                synced: true,
+                failing: false,
+                keys_from: Instant::now(),
+            }
+            .work(first);
+        }
+        Err(error) => tracing::error!(%error, "the journal {} is not as it should be", shared.place),
+    }
+    checkpointer.stop();
+    (conn, broken)
 }
 
 /// Notices a writer that ends without having been asked to: whoever waits hears it, and nobody is let in any more.
@@ -118,10 +151,13 @@ impl Drop for Ended<'_> {
 }
 
 impl Writer<'_> {
-    fn work(&mut self) {
+    /// True: a sync failed.
+    fn work(&mut self, first: Group) -> bool {
         let mut rest_until = Instant::now();
+        let mut first = Some(first);
         loop {
-            let mut group = self.shared.queue.take(&self.patience(rest_until));
+            let next = || self.shared.queue.take(&self.patience(rest_until));
+            let mut group = first.take().unwrap_or_else(next);
             self.chores.extend(group.chores.drain(..));
             let last = group.last;
             let busy = !group.records.is_empty();
@@ -131,15 +167,28 @@ impl Writer<'_> {
                 let now = Instant::now();
                 rest_until = now + now.duration_since(begun) * REST;
             }
+            if self.shared.broken.load(Ordering::Relaxed) {
+                return self.break_off();
+            }
             if last {
                 // Who waits for a chore gets `Closed`: a retention over millions of rows would hold up the shutdown.
                 self.chores.clear();
                 // Gives out what readers did not pass on.
                 self.commit(Group::default());
                 self.mark.close();
-                return;
+                return false;
             }
         }
+    }
+
+    /// What was committed is told; what was begun is not finished.
+    fn break_off(&mut self) -> bool {
+        std::mem::replace(&mut self.undelivered, Undelivered::none()).deliver();
+        let error = JournalError::Failed { place: self.shared.place.clone(), message: BROKEN.into() };
+        let leaving = self.leaving.drain(..).map(Chore::Leave);
+        let chores = self.chores.drain(..).chain(leaving).collect();
+        Group { chores, ..Group::default() }.refuse(self.shared, &error);
+        true
     }
 
     /// Work that is waiting makes the writer impatient.
@@ -217,6 +266,7 @@ impl Writer<'_> {
             Chore::Retry(retry) => self.retry(retry),
             Chore::Cancel(cancel) => self.cancel(cancel),
             Chore::Leave(gone) => self.leave(gone),
+            Chore::GoBack { now, by } => self.go_back(now, by),
             Chore::Redeliver(redeliver) => self.redeliver(redeliver),
             Chore::Released(rejections, answer) => self.released(&rejections, answer),
             Chore::Retain(retain) => self.retain(retain),
@@ -266,6 +316,22 @@ impl Writer<'_> {
             }
             Err(error) => {
                 let _ = cancel.answer.send(Err(shared.failed(&error)));
+            }
+        }
+    }
+
+    fn go_back(&mut self, now: i64, by: i64) {
+        let shared = self.shared;
+        let seconds = by / 1_000_000;
+        let gone = self.unsynced(|writer| retry::go_back(writer.conn, now, by)).and_then(|gone| {
+            shared.due.clear();
+            retry::load_open(self.conn, &shared.due, shared.limits.due)?;
+            Ok(gone)
+        });
+        match gone {
+            Ok(gone) => tracing::warn!(seconds, retries = gone, "the clock went back, and waiting retries with it"),
+            Err(error) => {
+                tracing::error!(%error, seconds, "the clock went back, and waiting retries could not be moved with it");
             }
         }
     }
