@@ -209,8 +209,8 @@ impl Notices {
 }
 
 /// Records what is told, until it is ended.
-#[derive(Debug)]
 pub struct Recording {
+    plan: watch::Sender<Arc<dyn Plan>>,
     stop: watch::Sender<bool>,
     ended: JoinHandle<()>,
 }
@@ -218,7 +218,7 @@ pub struct Recording {
 /// What it is recorded with.
 struct Recorder {
     journal: Arc<dyn Journal>,
-    plan: Arc<dyn Plan>,
+    plan: watch::Receiver<Arc<dyn Plan>>,
     notices: Arc<Notices>,
 }
 
@@ -228,7 +228,8 @@ impl Recording {
         let (waiting, mut told) = mpsc::channel(WAITING);
         let notices = Arc::new(Notices { waiting: Some(waiting), ..Notices::default() });
         let (stop, mut stopped) = watch::channel(false);
-        let recorder = Recorder { journal, plan, notices: notices.clone() };
+        let (plan, planned) = watch::channel(plan);
+        let recorder = Recorder { journal, plan: planned, notices: notices.clone() };
         let ended = tokio::spawn(async move {
             loop {
                 let next = tokio::select! {
@@ -240,7 +241,12 @@ impl Recording {
                 recorder.record(at, notice, &clock).await;
             }
         });
-        (notices, Self { stop, ended })
+        (notices, Self { plan, stop, ended })
+    }
+
+    /// From now on a route of these must want it.
+    pub fn replan(&self, plan: Arc<dyn Plan>) {
+        self.plan.send_replace(plan);
     }
 
     /// Records what waits already, if the journal can, and ends.
@@ -269,7 +275,8 @@ impl Recorder {
         let new = notice.event(at);
         let [source, version]: [Arc<str>; 2] = [OWN_SOURCE.into(), env!("CARGO_PKG_VERSION").into()];
         let event = new.clone().into_event(source.clone(), source.clone(), version.clone(), at);
-        if self.plan.plan(&event, &mut Vec::new()).is_empty() {
+        let plan = self.plan.borrow().clone();
+        if plan.plan(&event, &mut Vec::new()).is_empty() {
             return;
         }
         let body = match &new.data {

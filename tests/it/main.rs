@@ -22,6 +22,7 @@ mod outbound;
 mod pauses;
 mod plugins;
 mod process;
+mod reload;
 mod replay;
 mod serve;
 mod server;

@@ -77,7 +77,12 @@ pub(crate) fn body(id: &str) -> Vec<u8> {
 
 /// What its sender writes beside it.
 pub(crate) fn signature(body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key does");
+    signature_by(SECRET, body)
+}
+
+/// The same by another key.
+pub(crate) fn signature_by(key: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("any key does");
     mac.update(body);
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -91,6 +96,13 @@ pub(crate) fn head(signature: &str) -> String {
 pub(crate) fn request_with(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = head(&signature(body));
     [format!("{head}{headers}content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+}
+
+/// A whole request that ends its connection, signed by a key.
+pub(crate) fn request_by(key: &str, id: &str) -> Vec<u8> {
+    let body = body(id);
+    let head = head(&signature_by(key, &body));
+    [format!("{head}connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
 }
 
 /// A whole request that is accepted the first time.

@@ -7,18 +7,27 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::journal::JournalError;
+use crate::provider::complaint::Complaint;
 
 /// An answer that is no success.
 #[derive(Debug)]
 pub struct Failure {
     status: StatusCode,
     message: String,
+    /// What is wrong with a configuration, one by one.
+    complaints: Vec<Complaint>,
 }
 
 impl Failure {
     /// A status and what to do about it.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), complaints: Vec::new() }
+    }
+
+    /// A configuration that is not taken on.
+    pub(super) fn complaints(complaints: Vec<Complaint>) -> Self {
+        let message = "the configuration is not taken on, and the one that runs stays";
+        Self { complaints, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
     }
 
     pub(super) fn not_found(what: &str) -> Self {
@@ -32,7 +41,11 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.message }))).into_response()
+        let body = match self.complaints.as_slice() {
+            [] => json!({ "error": self.message }),
+            complaints => json!({ "error": self.message, "errors": complaints }),
+        };
+        (self.status, Json(body)).into_response()
     }
 }
 

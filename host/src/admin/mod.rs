@@ -17,6 +17,7 @@ mod pauses;
 mod redecode;
 mod rejections;
 pub mod release;
+mod reload;
 pub mod replay;
 pub mod shown;
 mod sources;
@@ -39,6 +40,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
+pub use self::reload::{Reload, Reloaded, Reloading};
 use self::shown::{DestinationShown, PluginShown, SourceShown};
 use crate::journal::{Capture, CaptureFilter, Journal, NewRequest, Pausable};
 use crate::operations::Operations;
@@ -112,6 +114,7 @@ pub trait Switch: Send + Sync + 'static {
 }
 
 /// What the API shows; a change swaps it whole.
+#[derive(Clone)]
 pub struct State {
     /// Where everything is.
     pub journal: Arc<dyn Journal>,
@@ -125,6 +128,8 @@ pub struct State {
     pub again: Arc<dyn Again>,
     /// Pauses and resumes.
     pub switches: Arc<dyn Switch>,
+    /// Reads the configuration again.
+    pub reload: Arc<dyn Reload>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -195,6 +200,7 @@ fn router(served: Served) -> Router {
         .route("/v1/sources/{source}/confirm", post(sources::confirm))
         .route("/v1/sources/{source}/discard", post(sources::discard))
         .route("/v1/sources/{source}/operations/{operation}", post(operations::call))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/stats", get(gateway::stats))
         .route("/v1/journal/vacuum", post(gateway::vacuum))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

@@ -1,12 +1,12 @@
 //! `hookport check`: configuration, plugins and rules, judged whole; nothing is started and nothing is bound.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, unusable};
 use super::{Failure, output};
 use crate::config::written::{self, Destination};
 use crate::config::{self, Draft, Rules};
@@ -72,7 +72,7 @@ impl Check {
 fn judge(draft: &Draft) -> Verdict {
     let plugins = Plugins::of(draft);
     let refused = plugins.refused.iter();
-    let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| broken(draft, file, error)).collect();
+    let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| unusable(draft, file, error)).collect();
     let survivable = errors.len();
     let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
     let rules = Rules { providers: &plugins.descriptions(), compile };
@@ -96,23 +96,6 @@ fn judge(draft: &Draft) -> Verdict {
         key: format!("polls.{place}"),
     }));
     Verdict { rows, errors, survivable, warnings, skipped: plugins.skipped }
-}
-
-/// Why a plugin cannot be used, `FILE:LINE: ...` a line; a folder that cannot be read is a matter of the configuration.
-fn broken(draft: &Draft, file: &Path, error: &str) -> Vec<Complaint> {
-    if draft.written.plugins.dirs.iter().any(|folder| folder == file) {
-        return vec![draft.complaint("plugins.dirs", error)];
-    }
-    let shown = file.display().to_string();
-    let complaint = |text: &str| {
-        let text = text.strip_prefix(&shown).unwrap_or(text).trim_start_matches(':');
-        let (line, message) = match text.split_once(": ").map(|(line, message)| (line.parse().ok(), message)) {
-            Some((Some(line), message)) => (Some(line), message),
-            _ => (None, text.trim_start()),
-        };
-        Complaint { file: shown.clone(), line, key: String::new(), message: message.to_owned() }
-    };
-    error.lines().map(complaint).collect()
 }
 
 fn plugin_rows(plugins: &Plugins) -> Vec<Row> {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use url::{Host, Url};
@@ -16,6 +16,7 @@ use url::{Host, Url};
 use super::configuration::Configuration;
 use super::{Failure, output};
 use crate::net;
+use crate::provider::complaint::Complaint;
 
 /// Longer than a `tail` waits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,7 +180,14 @@ impl Client {
     fn words(&self, answer: &net::Answer) -> String {
         let document: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let words = document.as_ref().and_then(|document| document["error"].as_str());
+        let complaints = document.as_ref().and_then(|document| document["errors"].as_array());
+        let complaints: Vec<Complaint> =
+            complaints.into_iter().flatten().filter_map(|one| Complaint::deserialize(one).ok()).collect();
         match words {
+            Some(words) if !complaints.is_empty() => {
+                let lines = complaints.iter().map(|complaint| format!("\nhookport: {}", output::plain(complaint)));
+                output::plain(words) + &lines.collect::<String>()
+            }
             Some(words) => output::plain(words),
             None => format!("{} answers {}: is it the admin API of a gateway?", self.base, answer.status),
         }

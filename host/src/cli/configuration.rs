@@ -38,10 +38,28 @@ impl Configuration {
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
         let plugins = Plugins::of(&draft);
-        let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
-        let rules = Rules { providers: &plugins.descriptions(), compile };
-        let config = config::resolve(&draft, rules).map_err(|complaints| Failure::complaints(&complaints))?;
+        let config = resolved(&draft, &plugins).map_err(|complaints| Failure::complaints(&complaints))?;
         Ok((config, plugins))
+    }
+
+    /// The same, where a gateway runs with these plugins already. A plugin that has broken since is a mistake, too.
+    pub(crate) fn resolve_again(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
+        let draft = self.attempt().map_err(|(complaints, _)| complaints)?;
+        let plugins = Plugins::again(&draft, loaded);
+        let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused));
+        let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(&draft, file, error)).collect();
+        match resolved(&draft, &plugins) {
+            Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
+            Ok(_) => {}
+            Err(complaints) => wrong.extend(complaints),
+        }
+        Err(wrong)
+    }
+
+    /// The same file from now on, wherever it was found.
+    pub(crate) fn pinned(self) -> Self {
+        let file = config::place(self.config.as_deref(), &Environment::of_process());
+        Self { config: file.or(self.config) }
     }
 
     /// As [`Configuration::load`]; nothing where nobody names a file and none is found.
@@ -51,6 +69,28 @@ impl Configuration {
             .map(|file| read(&file, &environment).map_err(|(_, failure)| failure))
             .transpose()
     }
+}
+
+fn resolved(draft: &Draft, plugins: &Plugins) -> Result<Config, Vec<Complaint>> {
+    let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
+    config::resolve(draft, Rules { providers: &plugins.descriptions(), compile })
+}
+
+/// Why a plugin cannot be used, `FILE:LINE: ...` a line; a folder that cannot be read is a matter of the configuration.
+pub(super) fn unusable(draft: &Draft, file: &Path, error: &str) -> Vec<Complaint> {
+    if draft.written.plugins.dirs.iter().any(|folder| folder == file) {
+        return vec![draft.complaint("plugins.dirs", error)];
+    }
+    let shown = file.display().to_string();
+    let complaint = |text: &str| {
+        let text = text.strip_prefix(&shown).unwrap_or(text).trim_start_matches(':');
+        let (line, message) = match text.split_once(": ").map(|(line, message)| (line.parse().ok(), message)) {
+            Some((Some(line), message)) => (Some(line), message),
+            _ => (None, text.trim_start()),
+        };
+        Complaint { file: shown.clone(), line, key: String::new(), message: message.to_owned() }
+    };
+    error.lines().map(complaint).collect()
 }
 
 fn read(file: &Path, environment: &Environment) -> Result<Draft, (Vec<Complaint>, Failure)> {

@@ -24,6 +24,7 @@ mod plugin;
 mod progress;
 mod rejections;
 mod release;
+mod reload;
 mod replay;
 mod request;
 mod serve;
@@ -55,6 +56,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Serve),
     Check(check::Check),
+    Reload(reload::Reload),
     Demo(demo::Demo),
     Simulate(simulate::Simulate),
     Verify(verify::Verify),
@@ -77,6 +79,7 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Check(check) => check.run(),
+            Self::Reload(reload) => reload.run(),
             Self::Demo(demo) => demo.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Verify(verify) => verify.run(),

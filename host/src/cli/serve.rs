@@ -1,15 +1,20 @@
 //! `hookport serve`: the gateway, until it is told to end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::configuration::Configuration;
 use super::{Failure, descriptors};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::resolved::{Log, LogFormat};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Origin, Plugins};
+use crate::provider::complaint::Complaint;
 
 /// Draining takes no longer.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -26,8 +31,9 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let (config, plugins) = self.configuration.resolve()?;
-        log(&config.log)?;
+        let configuration = self.configuration.pinned();
+        let (config, plugins) = configuration.resolve()?;
+        let level = log(&config.log)?;
         plugins.log();
         for warning in &config.warnings {
             tracing::warn!("{warning}");
@@ -36,9 +42,16 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::refused)?;
         let ended = runtime.block_on(async {
             let mut ends = Ends::new().map_err(Failure::refused)?;
+            let mut hangups = Hangups::new().map_err(Failure::refused)?;
             let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
+            gateway.follow(Arc::new(Files { configuration, level }));
             tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
-            ends.wait().await;
+            loop {
+                tokio::select! {
+                    () = ends.wait() => break,
+                    () = hangups.next() => gateway.reload_soon(),
+                }
+            }
             tracing::info!("draining");
             match tokio::time::timeout(DRAIN, gateway.stop()).await {
                 Ok(plugins) => plugins.quiesce(),
@@ -56,15 +69,62 @@ impl Serve {
     }
 }
 
+/// Sets what is logged from now on.
+pub(super) type Level = reload::Handle<EnvFilter, Registry>;
+
 /// Logs go to standard error, in the configured form.
-pub(super) fn log(log: &Log) -> Result<(), Failure> {
+pub(super) fn log(log: &Log) -> Result<Level, Failure> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => builder.json().init(),
+    let (filter, level) = reload::Layer::new(filter);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    Ok(level)
+}
+
+/// The configuration's files, and the log that one of them sets the level of.
+struct Files {
+    configuration: Configuration,
+    level: Level,
+}
+
+impl Origin for Files {
+    fn load(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
+        self.configuration.resolve_again(loaded)
     }
-    Ok(())
+
+    fn applied(&self, config: &Config) {
+        let set = EnvFilter::try_new(&config.log.level).map(|filter| self.level.reload(filter));
+        if let Ok(Err(error)) = set {
+            tracing::warn!("log.level stays as it was: {error}");
+        }
+    }
+}
+
+/// SIGHUP: read the configuration again.
+struct Hangups {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Hangups {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            hangup: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.hangup.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// The signals that end the gateway.

@@ -10,7 +10,7 @@ use figment::{Error, Metadata, Profile, Provider};
 const PREFIX: &str = "HOOKPORT__";
 
 /// The last key of a secret that is text, whatever it looks like.
-const FORMS: [&str; 3] = ["env", "file", "value"];
+pub(super) const FORMS: [&str; 3] = ["env", "file", "value"];
 
 /// Variables by name.
 #[derive(Clone, Default)]

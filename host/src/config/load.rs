@@ -15,14 +15,15 @@ use toml::de::DeTable;
 use super::environment::Environment;
 use super::expected::{explain, unknown};
 use super::origin::Origin;
+use super::print::Print;
 use super::written::{Destination, Poll, Route, Written};
 use crate::provider::complaint::Complaint;
 
 /// The built-in defaults: every key of the sections that need no name.
 pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-const SECTIONS: [&str; 9] =
-    ["server", "admin", "log", "journal", "plugins", "sources", "destinations", "routes", "polls"];
+const SECTIONS: [&str; 10] =
+    ["server", "admin", "log", "journal", "plugins", "reload", "sources", "destinations", "routes", "polls"];
 
 /// A configuration that was read, with what was wrong so far; `resolve` says the rest.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub struct Draft {
     pub(super) poll_places: Vec<String>,
     /// What was taken out, so that nobody complains that it is missing.
     pub(super) taken_out: BTreeSet<Vec<String>>,
+    pub(super) print: Print,
 }
 
 impl Draft {
@@ -109,6 +111,7 @@ impl Pieces {
             let message = unknown(&[], "section", name, &SECTIONS);
             self.draft.0.push(self.origin.complaint(std::slice::from_ref(name), message));
         }
+        let print = Print::of(&self.merged);
         let (route_places, routes) = self.listed("routes");
         let (poll_places, polls) = self.listed("polls");
         let written = Written {
@@ -117,13 +120,14 @@ impl Pieces {
             log: self.section("log"),
             journal: self.section("journal"),
             plugins: self.section("plugins"),
+            reload: self.section("reload"),
             sources: self.named("sources", Self::piece),
             destinations: self.named("destinations", Self::destination),
             routes,
             polls,
         };
         let (complaints, taken_out) = self.draft;
-        Draft { written, origin: self.origin, complaints, route_places, poll_places, taken_out }
+        Draft { written, origin: self.origin, complaints, route_places, poll_places, taken_out, print }
     }
 
     /// A section that has defaults: what is wrong in it falls back to them.

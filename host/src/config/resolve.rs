@@ -11,6 +11,7 @@ use hookport_plugin_api::description::Description;
 use secrecy::SecretString;
 
 use super::load::Draft;
+use super::print::Print;
 use super::resolved::Config;
 use crate::provider::complaint::{Complaint, did_you_mean};
 
@@ -25,20 +26,23 @@ pub struct Rules<'a> {
 
 /// The configuration, or everything that is wrong with it: what reading it found comes first.
 pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>> {
-    let mut check = Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new() };
+    let mut check =
+        Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new(), print: draft.print.clone() };
     let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
     let sources = check.sources();
     let destinations = check.destinations();
     let routes = check.routes(&sources, &destinations);
     let polls = check.polls();
-    let Check { complaints, warnings, .. } = check;
+    let Check { complaints, warnings, print, .. } = check;
     match complaints.is_empty() {
         true => Ok(Config {
             origin: draft.origin.clone(),
+            print,
             server,
             admin,
             log,
             journal,
+            reload: draft.written.reload.clone(),
             sources,
             destinations,
             routes,
@@ -53,7 +57,8 @@ impl Draft {
     /// The admin token, if there is one that can be had; for clients, which need nothing else.
     pub fn admin_token(&self) -> Option<SecretString> {
         let rules = Rules { providers: &[], compile: |_| Ok(()) };
-        let mut check = Check { draft: self, rules, complaints: Vec::new(), warnings: Vec::new() };
+        let mut check =
+            Check { draft: self, rules, complaints: Vec::new(), warnings: Vec::new(), print: Print::default() };
         check.secret(&["admin", "token"], self.written.admin.token.as_ref()?)
     }
 }
@@ -70,6 +75,8 @@ struct Check<'a> {
     rules: Rules<'a>,
     complaints: Vec<Complaint>,
     warnings: Vec<Complaint>,
+    /// What is read is marked here, so that a change of it is one of the configuration.
+    print: Print,
 }
 
 impl<'a> Check<'a> {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::again::Again;
 use super::captures::Captures;
 use super::door::{Bound, Door};
+use super::reload::{Origin, Reloads};
 use super::retention::{self, Keep};
 use super::seen::Seen;
 use super::switches::Switches;
@@ -29,7 +30,6 @@ use crate::outbound::{Destination, Gates, Lanes, Means};
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// The gateway behind its handle.
-#[expect(dead_code, reason = "a change of the configuration will ask for all of it")]
 pub(super) struct Core {
     pub(super) clock: Clock,
     pub(super) journal: Arc<dyn Journal>,
@@ -40,6 +40,8 @@ pub(super) struct Core {
     pub(super) gates: Arc<Gates>,
     /// What the admin API shows.
     pub(super) state: Arc<ArcSwap<admin::State>>,
+    /// Where the configuration comes from.
+    pub(super) origin: OnceLock<Arc<dyn Origin>>,
     pub(super) retention: watch::Sender<Keep>,
     /// Ends what has no end of its own.
     pub(super) stop: watch::Sender<bool>,
@@ -62,10 +64,8 @@ pub(super) struct Running {
 }
 
 /// The polls that are at work.
-pub(super) struct Polls {
-    pub(super) stop: watch::Sender<bool>,
-    pub(super) ended: JoinHandle<()>,
-}
+#[derive(Default)]
+pub(super) struct Polls(Option<(watch::Sender<bool>, JoinHandle<()>)>);
 
 /// What a core is put together of.
 pub(super) struct Made {
@@ -119,6 +119,7 @@ impl Core {
                 captures: Arc::new(Captures(core.clone())),
                 again: Arc::new(Again::new(&config, &clock, &inbound)),
                 switches: Arc::new(Switches(core.clone())),
+                reload: Arc::new(Reloads(core.clone())),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),
@@ -128,7 +129,8 @@ impl Core {
             let serving = admin_socket.open(operators(&state));
             let running = Running { config, plugins, listening, serving, lanes, polls, recording };
             let running = Mutex::new(Some(running));
-            Self { clock, journal, readiness, inbound, state, gates, retention, stop, running }
+            let origin = OnceLock::new();
+            Self { clock, journal, readiness, inbound, state, gates, origin, retention, stop, running }
         })
     }
 }
@@ -152,14 +154,34 @@ impl Polls {
         journal: &Arc<dyn Journal>,
         clock: &Clock,
     ) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        Self { stop, ended: operations::poll(&config.polls, operations, journal, clock, &stopped) }
+        Self::default().then(config, operations, journal, clock)
+    }
+
+    /// Ends these, and begins others when they have ended: a poll never meets itself.
+    pub(super) fn then(
+        self,
+        config: &Config,
+        operations: &Arc<Operations>,
+        journal: &Arc<dyn Journal>,
+        clock: &Clock,
+    ) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let polls = config.polls.clone();
+        let (operations, journal, clock) = (operations.clone(), journal.clone(), clock.clone());
+        let task = tokio::spawn(async move {
+            self.end().await;
+            if !*stopped.borrow_and_update() {
+                // What broke one off is in the log.
+                let _ = operations::poll(&polls, &operations, &journal, &clock, &stopped).await;
+            }
+        });
+        Self(Some((stop, task)))
     }
 
     pub(super) async fn end(self) {
-        self.stop.send_replace(true);
-        // What broke one off is in the log.
-        let _ = self.ended.await;
+        let Some((stop, ended)) = self.0 else { return };
+        stop.send_replace(true);
+        let _ = ended.await;
     }
 }
 

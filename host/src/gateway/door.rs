@@ -18,7 +18,6 @@ pub(super) struct Bound {
 }
 
 /// A socket that is served.
-#[expect(dead_code, reason = "a change of the configuration will ask for all of it")]
 pub(super) struct Door {
     pub(super) asked: SocketAddr,
     pub(super) at: SocketAddr,

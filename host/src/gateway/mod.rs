@@ -6,6 +6,7 @@ mod core;
 mod door;
 mod parts;
 mod plugins;
+mod reload;
 mod retention;
 mod seen;
 mod switches;
@@ -17,7 +18,9 @@ use self::core::{Core, Made};
 use self::door::Bound;
 pub use self::parts::{operations, routing, sources};
 pub use self::plugins::{Plugin, Plugins};
-use crate::admin::Phase;
+pub use self::reload::Origin;
+use self::reload::Reloads;
+use crate::admin::{Phase, Reload, Reloaded};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::Inbound;
@@ -88,8 +91,15 @@ impl Gateway {
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
         let sources = captures::sources(&config, plugins, &journal.captures().await?);
         let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));
-        let mut inbound =
-            Inbound::new(Arc::new(sources), decoders, journal.clone(), Arc::new(keys), clock.clone(), limits);
+        let mut inbound = Inbound::new(
+            Arc::new(sources),
+            decoders,
+            journal.clone(),
+            plan.clone(),
+            Arc::new(keys),
+            clock.clone(),
+            limits,
+        );
         let (notices, recording) = Recording::begin(journal.clone(), plan, clock.clone());
         inbound.notices = notices;
         let gates = Arc::<Gates>::default();
@@ -111,6 +121,37 @@ impl Gateway {
         });
         core.readiness.set(Phase::Running);
         Ok(Self { address, admin, journal, core })
+    }
+
+    /// From now on the configuration can be read again from there.
+    pub fn follow(&self, origin: Arc<dyn Origin>) {
+        // The first one stays.
+        let _ = self.core.origin.set(origin);
+    }
+
+    /// Reads the configuration again and takes it on whole, or says everything that is wrong with it and goes on as before.
+    pub async fn reload(&self) -> Result<Reloaded, Vec<Complaint>> {
+        Reloads(Arc::downgrade(&self.core)).reload(false).await
+    }
+
+    /// As [`reload`](Self::reload), while whoever asks goes on; the log says what came of it.
+    pub fn reload_soon(&self) {
+        drop(Reloads(Arc::downgrade(&self.core)).reload(false));
+    }
+
+    /// Takes another configuration on.
+    pub async fn exchange(&self, config: Config, plugins: Plugins) -> Result<Reloaded, Vec<Complaint>> {
+        let mut running = self.core.running.lock().await;
+        match running.as_mut() {
+            Some(running) => self.core.exchange(running, config, plugins, false).await,
+            None => Ok(Reloaded::default()),
+        }
+    }
+
+    /// Where providers call and where the admin API is, now.
+    pub async fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let running = self.core.running.lock().await;
+        running.as_ref().map_or((self.address, self.admin), |running| (running.listening.at, running.serving.at))
     }
 
     /// The sources as they are now.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hookport_plugin_api::description::{Description, Operation};
 
 use crate::config::Draft;
-use crate::plugin::{Loaded, Native, Sample, catalog, discover, load_embedded};
+use crate::plugin::{Known, Loaded, Native, Sample, catalog, discover_again, load_embedded};
 use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
 
@@ -38,6 +38,8 @@ pub struct Plugins {
     pub skipped: Vec<(PathBuf, String)>,
     /// The providers of what is refused, where that can be told.
     pub claimed: BTreeSet<String>,
+    /// Native plugins whose files have changed since their code was loaded; a restart takes them on.
+    pub outdated: Vec<PathBuf>,
 }
 
 impl Plugin {
@@ -74,10 +76,28 @@ impl Plugins {
         plugins
     }
 
+    /// As [`of`](Self::of), beside these: descriptions are read again, and native code that is here stays as it is.
+    pub fn again(draft: &Draft, before: &Self) -> Self {
+        let mut plugins = Self::beside(&Self::folders(&draft.written.plugins.dirs), before);
+        plugins.embed(draft.written.sources.values().map(|source| source.provider.as_str()));
+        plugins
+    }
+
     /// Loads and compiles what is in these folders.
     pub fn discover(dirs: &[PathBuf]) -> Self {
-        let found = discover(dirs);
+        Self::beside(dirs, &Self::default())
+    }
+
+    fn beside(dirs: &[PathBuf], before: &Self) -> Self {
+        let native = before.by_id.iter().filter(|(_, plugin)| plugin.native.is_some());
+        let known = native.map(|(id, plugin)| Known { id, file: &plugin.file, sha256: &plugin.sha256 });
+        let found = discover_again(dirs, &known.collect::<Vec<_>>());
         let mut plugins = Self { skipped: found.skipped, claimed: found.claimed, ..Self::default() };
+        for (file, is_another) in found.kept {
+            let here = before.by_id.iter().find(|(_, plugin)| plugin.file == file);
+            plugins.by_id.extend(here.map(|(id, plugin)| (id.clone(), plugin.clone())));
+            plugins.outdated.extend(is_another.then_some(file));
+        }
         plugins.refused.extend(found.refused.into_iter().map(|(file, error)| (file, error.to_string())));
         found.loaded.into_iter().for_each(|loaded| plugins.take(loaded));
         plugins
@@ -132,6 +152,9 @@ impl Plugins {
         }
         for (file, reason) in &self.skipped {
             tracing::info!(file = %file.display(), "skipped: {reason}");
+        }
+        for file in &self.outdated {
+            tracing::warn!(file = %file.display(), "a plugin has changed since its code was loaded: restart to take it on");
         }
     }
 }

@@ -35,7 +35,7 @@ pub use self::paused::PausedSources;
 use self::shake::peer_of;
 use self::throttle::Throttle;
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Recorded};
+use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Plan, Recorded};
 use crate::keys::RemoteKeys;
 use crate::net::certificate::Certificate;
 use crate::notices::Notices;
@@ -57,6 +57,8 @@ pub struct Inbound {
     pub decoders: HashMap<Arc<str>, Decoder>,
     /// Where events are kept.
     pub journal: Arc<dyn Journal>,
+    /// Chooses the destinations of their events.
+    pub plan: Arc<dyn Plan>,
     /// Keys that requests name by URL.
     pub keys: Arc<RemoteKeys>,
     /// The time of day.
@@ -107,6 +109,7 @@ impl Inbound {
         sources: Arc<Sources>,
         decoders: HashMap<Arc<str>, Decoder>,
         journal: Arc<dyn Journal>,
+        plan: Arc<dyn Plan>,
         keys: Arc<RemoteKeys>,
         clock: Clock,
         limits: Limits,
@@ -116,6 +119,7 @@ impl Inbound {
             sources,
             decoders,
             journal,
+            plan,
             keys,
             clock,
             limits,
@@ -129,13 +133,20 @@ impl Inbound {
         }
     }
 
-    /// The same with other sources, code and limits; what is counted is counted on.
-    pub fn renewed(&self, sources: Arc<Sources>, decoders: HashMap<Arc<str>, Decoder>, limits: Limits) -> Self {
+    /// The same with other sources, code, routes and limits; what is counted is counted on.
+    pub fn renewed(
+        &self,
+        sources: Arc<Sources>,
+        decoders: HashMap<Arc<str>, Decoder>,
+        plan: Arc<dyn Plan>,
+        limits: Limits,
+    ) -> Self {
         let same = budget(&limits) == budget(&self.limits);
         Self {
             sources,
             decoders,
             journal: self.journal.clone(),
+            plan,
             keys: self.keys.clone(),
             clock: self.clock.clone(),
             budget: if same { self.budget.clone() } else { Arc::new(Semaphore::new(budget(&limits))) },
@@ -151,7 +162,7 @@ impl Inbound {
 
     /// The same with other sources.
     pub fn with_sources(&self, sources: Arc<Sources>) -> Self {
-        self.renewed(sources, self.decoders.clone(), self.limits.clone())
+        self.renewed(sources, self.decoders.clone(), self.plan.clone(), self.limits.clone())
     }
 
     /// A request's whole way, once its body is there: greet, or verify, decode, record, ack.
@@ -185,7 +196,7 @@ impl Inbound {
     async fn record(&self, source: &Source, verified: Verified) -> Result<Outcome, Rejection> {
         let malformed = verified.malformed.is_some();
         let decoded = self.decode(source, verified);
-        match self.journal.record(decoded).await {
+        match self.journal.record_by(&*self.plan, decoded).await {
             Ok(Recorded::Refused(rejection)) => Err(rejection),
             Ok(_) if malformed => Ok(Outcome::Malformed),
             Ok(Recorded::Accepted(_)) => Ok(Outcome::Accepted),

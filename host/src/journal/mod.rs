@@ -31,6 +31,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Stores a request, its events and their deliveries in one transaction, and decides dedup inside it.
     fn record(&self, request: NewRequest) -> Pending<Recorded>;
 
+    /// As `record`, planned by this: for a request that began before the journal's own plan was exchanged.
+    fn record_by(&self, plan: &dyn Plan, request: NewRequest) -> Pending<Recorded>;
+
+    /// What `record` takes from now on is planned by this.
+    fn replan(&self, plan: Arc<dyn Plan>);
+
     /// Keeps a refused request: bounded, without a sync of its own, dropped (and counted) when the writer is busy.
     fn reject(&self, rejected: NewRejected);
 
@@ -135,7 +141,8 @@ pub trait Journal: Send + Sync + 'static {
     fn close(&self) -> Pending<()>;
 }
 
-/// Chooses destinations for an event; given to the journal when it opens, called before the transaction.
+/// Chooses destinations for an event; given to the journal when it opens and whenever it is exchanged, called before the
+/// transaction.
 pub trait Plan: Send + Sync + 'static {
     /// The destinations' names; a rule that fails is no match, and its message joins the event's warnings.
     fn plan(&self, event: &Event, warnings: &mut Vec<String>) -> Vec<Arc<str>>;

@@ -12,6 +12,8 @@ use super::{LoadError, LoadFault, Loaded};
 pub struct Discovered {
     /// Loaded, in the order of the folders and then by name.
     pub loaded: Vec<Loaded>,
+    /// Native plugins that were loaded before, by file, and whether the file is another now.
+    pub kept: Vec<(PathBuf, bool)>,
     /// Meant to be plugins, and not loaded.
     pub refused: Vec<(PathBuf, LoadError)>,
     /// The providers that refused files are of, where that can be told.
@@ -22,6 +24,21 @@ pub struct Discovered {
 
 /// Loads every plugin in these folders. A provider that was found before is refused, before any of its code runs.
 pub fn discover(dirs: &[PathBuf]) -> Discovered {
+    discover_again(dirs, &[])
+}
+
+/// A native plugin whose code is in this process already.
+pub struct Known<'a> {
+    /// Its provider.
+    pub id: &'a str,
+    /// Where it was found.
+    pub file: &'a Path,
+    /// Of the file, hexadecimal.
+    pub sha256: &'a str,
+}
+
+/// As [`discover`], without loading code again that is here: what has begun with it must end with it.
+pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>]) -> Discovered {
     let mut found = Discovered::default();
     let mut files = BTreeSet::new();
     let mut providers = BTreeMap::new();
@@ -37,7 +54,7 @@ pub fn discover(dirs: &[PathBuf]) -> Discovered {
         for file in candidates {
             // One folder may be named twice, or a file by two links.
             if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                found.take(&file, &mut providers);
+                found.take(&file, known, &mut providers);
             }
         }
     }
@@ -45,11 +62,16 @@ pub fn discover(dirs: &[PathBuf]) -> Discovered {
 }
 
 impl Discovered {
-    fn take(&mut self, file: &Path, providers: &mut BTreeMap<String, PathBuf>) {
-        match unless_known(file, providers) {
-            Ok(loaded) => {
+    fn take(&mut self, file: &Path, known: &[Known<'_>], providers: &mut BTreeMap<String, PathBuf>) {
+        let known = known.iter().find(|known| known.file == file && !providers.contains_key(known.id));
+        match unless_there(file, known, providers) {
+            Ok(Found::Loaded(loaded)) => {
                 providers.insert(loaded.description.provider.id.clone(), file.into());
-                self.loaded.push(loaded);
+                self.loaded.push(*loaded);
+            }
+            Ok(Found::Known { id, is_another }) => {
+                providers.insert(id, file.into());
+                self.kept.push((file.into(), is_another));
             }
             Err(error) if matches!(error.fault, LoadFault::NoIdentity) => {
                 self.skipped.push((file.into(), error.fault.to_string()));
@@ -62,15 +84,27 @@ impl Discovered {
     }
 }
 
-fn unless_known(file: &Path, providers: &BTreeMap<String, PathBuf>) -> Result<Loaded, LoadError> {
+enum Found {
+    Loaded(Box<Loaded>),
+    Known { id: String, is_another: bool },
+}
+
+fn unless_there(
+    file: &Path,
+    known: Option<&Known<'_>>,
+    providers: &BTreeMap<String, PathBuf>,
+) -> Result<Found, LoadError> {
     let candidate = Candidate::read(file)?;
+    if let Some(known) = known {
+        return Ok(Found::Known { id: known.id.to_owned(), is_another: candidate.sha256 != known.sha256 });
+    }
     if let Ok((description, _)) = candidate.description()
         && let Some(first) = providers.get(&description.provider.id)
     {
         let fault = LoadFault::Duplicate { id: description.provider.id, first: first.clone() };
         return Err(candidate.error(fault));
     }
-    candidate.load()
+    candidate.load().map(|loaded| Found::Loaded(Box::new(loaded)))
 }
 
 /// The files that may be plugins, by name: libraries first, then descriptions that are nobody's source code.

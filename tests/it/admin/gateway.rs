@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
 use hookport::admin::{
-    self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Phase, Readiness, Redact, Switch,
+    self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Phase, Readiness, Redact, Reload,
+    Reloaded, Reloading, Switch,
 };
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
@@ -96,6 +97,12 @@ impl Switch for Nobody {
     }
 }
 
+impl Reload for Nobody {
+    fn reload(&self, dry_run: bool) -> Reloading {
+        Box::pin(async move { Ok(Reloaded { dry_run, ..Reloaded::default() }) })
+    }
+}
+
 pub(super) struct Gateway {
     pub(super) address: SocketAddr,
     pub(super) journal: Arc<dyn Journal>,
@@ -121,6 +128,7 @@ impl Gateway {
             captures: Arc::new(Nobody),
             again: Arc::new(Nobody),
             switches: Arc::new(Nobody),
+            reload: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),

@@ -71,7 +71,7 @@ async fn a_full_queue_is_503_at_once_and_loses_nothing_that_it_took() {
         tls: None,
     };
     let (clock, keys) = (Clock::default(), Arc::new(RemoteKeys::new(Clock::default())));
-    let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), keys, clock, limits);
+    let inbound = Inbound::new(sources, HashMap::new(), journal.clone(), Arc::new(Nowhere), keys, clock, limits);
     let inbound = Arc::new(ArcSwap::from_pointee(inbound));
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");

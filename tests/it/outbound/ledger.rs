@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hookport::event::Event;
 use hookport::journal::{
     Attempt, Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail,
-    EventFilter, Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pausable, Paused, Pending,
+    EventFilter, Journal, JournalError, NewCapture, NewRejected, NewRequest, Outcome, Pausable, Paused, Pending, Plan,
     Recorded, Redelivered, Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use hookport::request::Incoming;
@@ -123,6 +123,10 @@ impl Journal for Ledger {
     fn record(&self, _: NewRequest) -> Pending<Recorded> {
         not_kept()
     }
+    fn record_by(&self, _: &dyn Plan, _: NewRequest) -> Pending<Recorded> {
+        not_kept()
+    }
+    fn replan(&self, _: Arc<dyn Plan>) {}
     fn reject(&self, _: NewRejected) {}
     fn retry(&self, _: DeliveryFilter) -> Pending<u64> {
         not_kept()

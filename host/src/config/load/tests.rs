@@ -29,7 +29,7 @@ fn what_the_defaults_say_in_comments_is_a_configuration() {
 
 #[test]
 fn the_defaults_name_every_key() {
-    let wrong = "server.x = 1\nadmin.x = 1\nlog.x = 1\njournal.x = 1\nplugins.x = 1\nsources.a.x = 1\nroutes = [{ x = 1 }]\n\
+    let wrong = "server.x = 1\nadmin.x = 1\nlog.x = 1\njournal.x = 1\nplugins.x = 1\nreload.x = 1\nsources.a.x = 1\nroutes = [{ x = 1 }]\n\
                  polls = [{ x = 1 }]\ndestinations.a = { kind = \"http\", retry = { x = 1 } }\n\
                  destinations.b = { kind = \"http\", x = 1 }\ndestinations.c = { kind = \"file\", x = 1 }";
     let complaints = read(wrong, &[]).complaints;

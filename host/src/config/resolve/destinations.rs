@@ -96,7 +96,12 @@ impl Check<'_> {
                 self.complain(&["destinations", name, key], "has no meaning with http://: write https:// in `url`");
             }
         }
+        if let Some(ca) = &written.ca {
+            self.mark(&["destinations", name, "ca"], ca);
+        }
         let Some(cert) = &written.client_cert else { return };
+        self.mark(&["destinations", name, "client_cert", "cert"], &cert.cert);
+        self.mark(&["destinations", name, "client_cert", "key"], &cert.key);
         let mode = std::fs::metadata(&cert.key).map_or(0, |found| found.permissions().mode() & 0o777);
         if mode & 0o027 != 0 {
             let message = format!("is open to others (mode {mode:04o}): chmod 600 {}", cert.key.display());

@@ -1,5 +1,6 @@
 //! Secrets are loaded here and nowhere else. A complaint names the key and the place, never the value.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -21,10 +22,20 @@ impl Check<'_> {
 
     pub(super) fn secret(&mut self, key: &[&str], written: &Secret) -> Option<SecretString> {
         let secret = written.load(self.draft.origin.environment());
-        secret.map_err(|message| self.complain(key, message)).ok()
+        let secret = secret.map_err(|message| self.complain(key, message)).ok()?;
+        self.print.read(key, secret.expose_secret().as_bytes());
+        Some(secret)
     }
 
-    /// The same, where each is a key of 256 bits.
+    /// Marks a file that is read where it is needed: another content of it is another configuration.
+    pub(super) fn mark(&mut self, key: &[&str], file: &Path) {
+        // What is wrong with it is said by whoever needs it.
+        if let Ok(content) = std::fs::read(file) {
+            self.print.read(key, &Zeroizing::new(content));
+        }
+    }
+
+    /// As [`Check::secrets`], where each is a key of 256 bits.
     pub(super) fn keys(&mut self, key: &[&str], written: &Many<Secret>) -> Arc<[Key]> {
         let secrets = self.secrets(key, written);
         let wrong = "must be 32 bytes in base64 or 64 hex digits: make one with `openssl rand -base64 32`";

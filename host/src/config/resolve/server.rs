@@ -52,6 +52,8 @@ impl Check<'_> {
 
     fn certificate(&mut self) -> Option<Certificate> {
         let written = self.draft.written.server.tls.as_ref()?;
+        self.mark(&["server", "tls", "cert"], &written.cert);
+        self.mark(&["server", "tls", "key"], &written.key);
         if let Some(message) = exposed(&written.key) {
             self.warn(&["server", "tls", "key"], message);
         }

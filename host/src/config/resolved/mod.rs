@@ -15,7 +15,8 @@ use secrecy::{SecretBox, SecretString};
 pub use self::destination::{Breaker, Destination, Http, Order};
 pub use self::retry::{LONGEST_WAIT, Retry, Waits};
 use super::origin::Origin;
-pub use super::written::{Format, LogFormat, Route};
+use super::print::Print;
+pub use super::written::{Format, LogFormat, Reload, Route};
 use crate::net::certificate::Certificate;
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
@@ -25,6 +26,7 @@ use crate::provider::view::PublicUrl;
 #[derive(Debug)]
 pub struct Config {
     pub(super) origin: Origin,
+    pub(super) print: Print,
     /// Where providers call.
     pub server: Server,
     /// API and health.
@@ -33,6 +35,8 @@ pub struct Config {
     pub log: Log,
     /// Where events are kept.
     pub journal: Journal,
+    /// How the configuration is read again.
+    pub reload: Reload,
     /// By name.
     pub sources: BTreeMap<String, Source>,
     /// By name.

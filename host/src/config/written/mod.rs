@@ -34,6 +34,8 @@ pub struct Written {
     pub journal: Journal,
     /// `[plugins]`.
     pub plugins: Plugins,
+    /// `[reload]`.
+    pub reload: Reload,
     /// `[sources.NAME]`.
     pub sources: BTreeMap<String, Source>,
     /// `[destinations.NAME]`.
@@ -139,6 +141,16 @@ pub enum JournalEngine {
 pub struct Plugins {
     /// Beside the executable's own folder, which is always searched.
     pub dirs: Vec<PathBuf>,
+}
+
+/// `[reload]`: when the configuration is read again.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Whether its files are watched.
+    pub watch: bool,
+    /// After a change of a file so long nothing may change any more.
+    pub settle: Span,
 }
 
 /// One of `[[routes]]`.

@@ -48,6 +48,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -103,7 +104,7 @@ struct Shared {
     place: String,
     file: PathBuf,
     clock: Clock,
-    plan: Arc<dyn Plan>,
+    plan: ArcSwap<Arc<dyn Plan>>,
     limits: Limits,
     vault: Option<Vault>,
     queue: queue::Queue,
@@ -118,8 +119,16 @@ struct Shared {
 
 impl Journal for Sqlite {
     fn record(&self, request: NewRequest) -> Pending<Recorded> {
+        self.record_by(&***self.shared.plan.load(), request)
+    }
+
+    fn replan(&self, plan: Arc<dyn Plan>) {
+        self.shared.plan.store(Arc::new(plan));
+    }
+
+    fn record_by(&self, plan: &dyn Plan, request: NewRequest) -> Pending<Recorded> {
         let (answer, pending) = Pending::new();
-        let prepared = prepare::prepare(request, &*self.shared.plan, self.shared.vault.as_ref());
+        let prepared = prepare::prepare(request, plan, self.shared.vault.as_ref());
         match self.shared.queue.push_record(queue::Record { prepared, answer }) {
             Ok(()) => pending,
             Err(error) => Pending::ready(Err(error)),

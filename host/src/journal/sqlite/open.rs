@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rusqlite::{Connection, OpenFlags};
 
 use super::checkpoint::Checkpointer;
@@ -209,7 +210,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         broken,
         file,
         clock,
-        plan,
+        plan: ArcSwap::from_pointee(plan),
         limits,
         vault,
     });
