@@ -17,8 +17,8 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use hookport::plugin::{
-    Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Header, LoadError, LoadFault, Loaded, Native, OpResult,
-    discover, inspect, load,
+    Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Header, Known, LoadError, LoadFault, Loaded, Native,
+    OpResult, discover, discover_again, inspect, load,
 };
 use hyper::header::{HeaderMap, HeaderValue};
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 mod load;
 mod process;
 mod swap;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -36,24 +36,16 @@ impl Configuration {
 
     /// The configuration checked against the plugins that are there, ready to run.
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
+        self.resolve_with(|_| {})
+    }
+
+    /// The same; what was read is shown first.
+    pub(super) fn resolve_with(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
+        read(&draft);
         let plugins = Plugins::of(&draft);
         let config = resolved(&draft, &plugins).map_err(|complaints| Failure::complaints(&complaints))?;
         Ok((config, plugins))
-    }
-
-    /// The same, where a gateway runs with these plugins already. A plugin that has broken since is a mistake, too.
-    pub(crate) fn resolve_again(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
-        let draft = self.attempt().map_err(|(complaints, _)| complaints)?;
-        let plugins = Plugins::again(&draft, loaded);
-        let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused));
-        let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(&draft, file, error)).collect();
-        match resolved(&draft, &plugins) {
-            Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
-            Ok(_) => {}
-            Err(complaints) => wrong.extend(complaints),
-        }
-        Err(wrong)
     }
 
     /// The same file from now on, wherever it was found.
@@ -69,6 +61,19 @@ impl Configuration {
             .map(|file| read(&file, &environment).map_err(|(_, failure)| failure))
             .transpose()
     }
+}
+
+/// What was read, checked where a gateway runs with these plugins. A plugin that has broken since is a mistake, too.
+pub(super) fn resolve_again(draft: &Draft, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
+    let plugins = Plugins::again(draft, loaded);
+    let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused));
+    let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(draft, file, error)).collect();
+    match resolved(draft, &plugins) {
+        Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
+        Ok(_) => {}
+        Err(complaints) => wrong.extend(complaints),
+    }
+    Err(wrong)
 }
 
 fn resolved(draft: &Draft, plugins: &Plugins) -> Result<Config, Vec<Complaint>> {

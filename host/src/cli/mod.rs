@@ -35,6 +35,7 @@ mod tail;
 mod transform;
 mod vectors;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 

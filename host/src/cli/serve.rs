@@ -8,7 +8,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, resolve_again};
+use super::watch::{Watch, Watched};
 use super::{Failure, descriptors};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -32,7 +33,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let configuration = self.configuration.pinned();
-        let (config, plugins) = configuration.resolve()?;
+        let watched = Watched::default();
+        let (config, plugins) = configuration.resolve_with(|draft| watched.read(draft))?;
         let level = log(&config.log)?;
         plugins.log();
         for warning in &config.warnings {
@@ -44,12 +46,14 @@ impl Serve {
             let mut ends = Ends::new().map_err(Failure::refused)?;
             let mut hangups = Hangups::new().map_err(Failure::refused)?;
             let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
-            gateway.follow(Arc::new(Files { configuration, level }));
+            let mut watch = Watch::new(watched.clone());
+            gateway.follow(Arc::new(Files { configuration, level, watched }));
             tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
             loop {
                 tokio::select! {
                     () = ends.wait() => break,
                     () = hangups.next() => gateway.reload_soon(),
+                    () = watch.changed() => gateway.reload_soon(),
                 }
             }
             tracing::info!("draining");
@@ -89,14 +93,18 @@ pub(super) fn log(log: &Log) -> Result<Level, Failure> {
 struct Files {
     configuration: Configuration,
     level: Level,
+    watched: Watched,
 }
 
 impl Origin for Files {
     fn load(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
-        self.configuration.resolve_again(loaded)
+        let draft = self.configuration.attempt().map_err(|(complaints, _)| complaints)?;
+        self.watched.read(&draft);
+        resolve_again(&draft, loaded)
     }
 
     fn applied(&self, config: &Config) {
+        self.watched.applied(&config.reload);
         let set = EnvFilter::try_new(&config.log.level).map(|filter| self.level.reload(filter));
         if let Ok(Err(error)) = set {
             tracing::warn!("log.level stays as it was: {error}");

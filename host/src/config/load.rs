@@ -3,7 +3,7 @@
 //! What does not fit is complained about and taken out, and the rest is read again, so that one start tells all mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::Kind;
@@ -14,6 +14,7 @@ use toml::de::DeTable;
 
 use super::environment::Environment;
 use super::expected::{explain, unknown};
+use super::files;
 use super::origin::Origin;
 use super::print::Print;
 use super::written::{Destination, Poll, Route, Written};
@@ -39,9 +40,15 @@ pub struct Draft {
     /// What was taken out, so that nobody complains that it is missing.
     pub(super) taken_out: BTreeSet<Vec<String>>,
     pub(super) print: Print,
+    files: Vec<PathBuf>,
 }
 
 impl Draft {
+    /// Its own file, and those that it names and that are read with it.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.origin.file()).chain(self.files.iter().map(PathBuf::as_path))
+    }
+
     /// The routes that could be read, each with its place in the file's list, from 0.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &Route)> {
         self.route_places.iter().map(String::as_str).zip(&self.written.routes)
@@ -111,7 +118,7 @@ impl Pieces {
             let message = unknown(&[], "section", name, &SECTIONS);
             self.draft.0.push(self.origin.complaint(std::slice::from_ref(name), message));
         }
-        let print = Print::of(&self.merged);
+        let (print, files) = (Print::of(&self.merged), files::named(&self.merged));
         let (route_places, routes) = self.listed("routes");
         let (poll_places, polls) = self.listed("polls");
         let written = Written {
@@ -127,7 +134,7 @@ impl Pieces {
             polls,
         };
         let (complaints, taken_out) = self.draft;
-        Draft { written, origin: self.origin, complaints, route_places, poll_places, taken_out, print }
+        Draft { written, origin: self.origin, complaints, route_places, poll_places, taken_out, print, files }
     }
 
     /// A section that has defaults: what is wrong in it falls back to them.

@@ -6,6 +6,7 @@
 mod difference;
 pub mod environment;
 mod expected;
+mod files;
 mod load;
 mod origin;
 mod place;

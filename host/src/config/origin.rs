@@ -27,6 +27,10 @@ impl Origin {
         Self { file: file.display().to_string(), text, environment }
     }
 
+    pub(super) fn file(&self) -> &Path {
+        Path::new(&self.file)
+    }
+
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
     }

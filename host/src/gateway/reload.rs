@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::again::Again;
 use super::core::{Core, Running, operators, providers};
 use super::door::{Bound, Door};
 use super::retention::Keep;
@@ -138,6 +139,7 @@ impl Core {
         let before = self.state.load_full();
         admin::State {
             operations,
+            again: Arc::new(Again::new(config, &self.clock)),
             token: config.admin.token.clone(),
             plugins: parts::plugins_shown(plugins),
             sources: parts::sources_shown(config, plugins),

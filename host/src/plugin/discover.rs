@@ -107,6 +107,11 @@ fn unless_there(
     candidate.load().map(|loaded| Found::Loaded(Box::new(loaded)))
 }
 
+/// The files in these folders that may be plugins; a folder that cannot be read has none.
+pub fn files(dirs: &[PathBuf]) -> Vec<PathBuf> {
+    dirs.iter().filter_map(|dir| candidates(dir).ok()).flatten().collect()
+}
+
 /// The files that may be plugins, by name: libraries first, then descriptions that are nobody's source code.
 fn candidates(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();

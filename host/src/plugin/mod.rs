@@ -26,7 +26,7 @@ pub use self::abi::Native;
 pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
 use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
-pub use self::discover::{Discovered, Known, discover, discover_again};
+pub use self::discover::{Discovered, Known, discover, discover_again, files};
 pub use self::error::{LoadError, LoadFault};
 pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspect, inspect_embedded};
 use self::preflight::Preflight;

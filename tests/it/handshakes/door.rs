@@ -65,6 +65,14 @@ impl Door {
         Self::of(folder, sources).await
     }
 
+    /// Exchanges its sources while it runs.
+    pub(super) async fn exchange(&self, sources: &str) {
+        let plugins = Plugins::discover(&[self.folder.path().join("plugins")]);
+        let config = configured(self.folder.path(), &plugins, sources);
+        let exchanged = self.gateway.exchange(config, plugins).await.expect("it is right");
+        assert!(!exchanged.changes.0.is_empty(), "nothing has changed");
+    }
+
     pub(super) async fn stop(self) {
         self.gateway.stop().await;
     }

@@ -75,6 +75,19 @@ async fn what_a_sender_tells_opens_nothing_until_it_is_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_confirmed_verifies_under_another_configuration_too() {
+    let door = Door::open().await;
+    door.tell(TOKEN).await;
+    assert_eq!(door.confirm("tells", json!({})).await.0, 200);
+    door.exchange(&SOURCES.replace("\"s3cret\"", "\"another\"")).await;
+    assert_eq!(door.event("a", TOKEN).await, 200);
+    door.tell("told later").await;
+    assert_eq!(door.confirm("tells", json!({})).await.0, 200, "the operator's word reaches it, too");
+    assert_eq!((door.event("b", "told later").await, door.event("c", TOKEN).await), (200, 200));
+    door.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_in_a_header_is_told_back_and_kept() {
     let door = Door::open().await;
     let told = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81";

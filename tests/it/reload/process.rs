@@ -23,7 +23,7 @@ async fn status(gateway: &Process, key: &str, id: &str) -> u16 {
 }
 
 /// One POST of the admin API.
-async fn post(gateway: &Process, body: &Value) -> (u16, Value) {
+pub(super) async fn post(gateway: &Process, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let request = format!(
         "POST /v1/reload HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
