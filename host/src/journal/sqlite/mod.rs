@@ -169,7 +169,12 @@ impl Journal for Sqlite {
     fn redeliver(&self, replay: Replay) -> Pending<Redelivered> {
         let shared = &self.shared;
         self.chore(|answer| {
-            queue::Chore::Redeliver(replay::Redeliver::new(replay, &*shared.plan, shared.vault.as_ref(), answer))
+            queue::Chore::Redeliver(replay::Redeliver::new(
+                replay,
+                &***shared.plan.load(),
+                shared.vault.as_ref(),
+                answer,
+            ))
         })
     }
 

@@ -150,7 +150,7 @@ impl Redeliver {
         step: &mut Step,
     ) -> rusqlite::Result<()> {
         let name = ingest.destination(&destination)?;
-        let once = shared.plan.once_per_request(&destination);
+        let once = shared.plan.load().once_per_request(&destination);
         if once
             && (self.went.contains(&(stored.request, destination.clone())) || self.has_gone(ingest, stored, name)?)
         {
