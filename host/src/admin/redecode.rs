@@ -47,6 +47,10 @@ impl Redecoded {
     /// Decodes a request again and compares.
     pub(super) async fn add(&mut self, shared: &Shared, stored: StoredRequest) {
         let StoredRequest { request, events, others } = stored;
+        let is_erased = |stored: &StoredEvent| stored.event.state == EventState::Erased;
+        let (erased, events): (Vec<_>, Vec<_>) = events.into_iter().partition(is_erased);
+        self.replayed
+            .extend(erased.into_iter().map(|erased| Replayed { event: erased.event, content: Content::Stored }));
         let Some(first) = events.first() else { return };
         let judged = shared.state.again.stored(&first.event.source, request.clone()).await;
         let new = match judged {
@@ -85,9 +89,6 @@ impl Redecoded {
     }
 
     fn judge(&mut self, shared: &Shared, old: Event, new: Event, replaced: impl FnOnce(Event) -> Replayed) {
-        if old.state == EventState::Erased {
-            return self.replayed.push(Replayed { event: old, content: Content::Stored });
-        }
         if new.state == EventState::Undecoded {
             let why = new.warnings.first().cloned().unwrap_or_default();
             return self.fail(old.id, format!("it is not decoded now: {why}"));
@@ -113,6 +114,8 @@ fn pair(
     others: &[[u8; 16]],
     decoded: Vec<NewEvent>,
 ) -> (Vec<(StoredEvent, Option<NewEvent>)>, Vec<NewEvent>) {
+    // With others in it that have other keys now nobody can tell which one is new.
+    let strange = others.iter().any(|key| !decoded.iter().any(|new| new.key.hash == *key));
     let mut left: Vec<NewEvent> = decoded.into_iter().filter(|new| !others.contains(&new.key.hash)).collect();
     let mut pairs: Vec<_> = stored
         .into_iter()
@@ -126,11 +129,12 @@ fn pair(
     let by_place = alone == left.len();
     let mut left = left.into_iter();
     for (stored, new) in pairs.iter_mut().filter(|(_, new)| new.is_none()) {
-        if by_place || stored.event.state == EventState::Undecoded {
+        if !strange && (by_place || stored.event.state == EventState::Undecoded) {
             *new = left.next();
         }
     }
-    (pairs, left.collect())
+    let added = if strange { Vec::new() } else { left.collect() };
+    (pairs, added)
 }
 
 /// Where the stored event and the one of now differ, with what nobody may see masked.
@@ -215,6 +219,11 @@ mod tests {
     #[test]
     fn what_was_not_decoded_becomes_the_first_and_the_rest_are_new() {
         assert_eq!(paired(vec![stored(1, true)], &[], &[7, 8]), (vec!["p.1 p.7".into()], vec!["p.8".into()]));
+    }
+
+    #[test]
+    fn nothing_is_new_where_the_others_are_not_known_any_more() {
+        assert_eq!(paired(vec![stored(1, false)], &[2, 3], &[7, 8, 9]), (vec!["p.1 -".into()], vec![]));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl admin::Again for Again {
             if request.peer.is_none() {
                 return Err("a poll found it, and nobody signed it: it cannot be decoded again".into());
             }
-            let source = inbound.source_of(Some(&source), &request)?;
+            let source = inbound.source_of(Some(source.as_str()), &request)?;
             inbound.stored_again(&source, request).await
         })
     }

@@ -21,7 +21,7 @@ use crate::request::Incoming;
 /// After an early refusal so much is still read, so that the sender gets to the answer.
 const DISCARD: usize = 16 << 20;
 /// So much of a body is kept although its address or its sender is not known; one byte more than the journal keeps.
-const KEPT: u32 = (64 << 10) + 1;
+const KEPT: usize = (64 << 10) + 1;
 
 impl Inbound {
     /// A whole exchange: find, read, receive, answer.
@@ -155,27 +155,33 @@ impl Inbound {
         let patience = self.limits.request_timeout;
         tokio::spawn(async move {
             let mut body = body;
-            // Read all the same, so it may be kept: the address may be right tomorrow.
-            let (room, _place) = self.room(source.as_ref(), rejection.reason);
-            let kept = timeout(patience, beginning(&mut body, room)).await.ok().flatten().unwrap_or_default();
-            self.keep(source.as_ref(), &rejection, &Incoming { body: kept, ..head.request });
-            drop(_place);
+            // Read all the same, so it may be kept: its path may have a source tomorrow.
+            let room = if self.may_keep(source.as_ref(), rejection.reason) { KEPT } else { 0 };
+            let kept = timeout(patience, self.beginning(&mut body, room)).await.ok().flatten();
+            let request = Incoming { body: kept.unwrap_or_default(), ..head.request };
+            self.keep(source.as_ref(), &rejection, &request);
             timeout(patience, discard(body)).await
         });
         response
     }
 
-    /// How much of a body that was not asked for is kept, and its share of the memory for bodies. Nothing where nobody can
-    /// say what in it must be masked.
-    fn room(&self, source: Option<&Arc<Source>>, reason: Reason) -> (usize, Option<OwnedSemaphorePermit>) {
-        let tellable = source.is_some() || !self.sources.iter().any(|source| source.redacts());
-        if !tellable || !matches!(reason, Reason::UnknownPath | Reason::Address) {
-            return (0, None);
+    /// Whether a body that was not asked for is worth keeping, and somebody can say what in it must be masked.
+    fn may_keep(&self, source: Option<&Arc<Source>>, reason: Reason) -> bool {
+        let known = source.is_some() || !self.sources.iter().any(|source| source.redacts());
+        known && matches!(reason, Reason::UnknownPath | Reason::Address)
+    }
+
+    /// The body, if it is whole and there is memory for it; of one that is longer so much that it is seen to be cut off.
+    async fn beginning(&self, body: &mut HttpBody, room: usize) -> Option<Bytes> {
+        let mut budget = self.budget.clone().try_acquire_many_owned(0).ok()?;
+        let mut read = BytesMut::new();
+        while read.len() < room {
+            let Some(frame) = body.frame().await else { break };
+            let Ok(data) = frame.ok()?.into_data() else { continue };
+            budget.merge(self.budget.clone().try_acquire_many_owned(u32::try_from(data.len()).ok()?).ok()?);
+            read.extend_from_slice(&data);
         }
-        match self.budget.clone().try_acquire_many_owned(KEPT) {
-            Ok(place) => (KEPT as usize, Some(place)),
-            Err(_) => (0, None),
-        }
+        Some(read.freeze())
     }
 }
 
@@ -183,18 +189,6 @@ impl Inbound {
 pub(super) struct Head {
     request: Incoming,
     version: Version,
-}
-
-/// The body, if it is whole; of one that is longer so much that it is seen to be cut off.
-async fn beginning(body: &mut HttpBody, room: usize) -> Option<Bytes> {
-    let mut read = BytesMut::new();
-    while read.len() < room {
-        match body.frame().await {
-            None => break,
-            Some(frame) => read.extend_from_slice(frame.ok()?.data_ref()?),
-        }
-    }
-    Some(read.freeze())
 }
 
 impl Head {
