@@ -8,6 +8,7 @@ mod held_back;
 mod identity;
 mod judgement;
 mod ledger;
+mod noticed;
 mod order;
 mod receiver;
 mod restart;

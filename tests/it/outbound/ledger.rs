@@ -34,6 +34,7 @@ pub(crate) struct Row {
 #[derive(Default)]
 pub(crate) struct Ledger {
     rows: Mutex<Vec<Row>>,
+    recorded: Mutex<Vec<String>>,
     notices: Mutex<HashMap<String, Arc<Notify>>>,
     /// So many claims and settlements fail before one succeeds.
     pub(crate) failures: AtomicUsize,
@@ -62,6 +63,11 @@ impl Ledger {
 
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.rows.lock().unwrap().clone()
+    }
+
+    /// The types of the events that were recorded.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        self.recorded.lock().unwrap().clone()
     }
 
     fn fails(&self) -> Option<JournalError> {
@@ -120,8 +126,13 @@ impl Journal for Ledger {
         rows.iter().filter(|row| row.destination == destination && !row.in_flight).filter_map(|row| row.due).min()
     }
 
-    fn record(&self, _: NewRequest) -> Pending<Recorded> {
-        not_kept()
+    fn record(&self, request: NewRequest) -> Pending<Recorded> {
+        if let Some(error) = self.fails() {
+            return Pending::ready(Err(error));
+        }
+        let kinds = request.events.into_iter().map(|event| event.kind);
+        self.recorded.lock().unwrap().extend(kinds);
+        Pending::ready(Ok(Recorded::Accepted(Vec::new())))
     }
     fn record_by(&self, _: &dyn Plan, _: NewRequest) -> Pending<Recorded> {
         not_kept()
@@ -192,7 +203,7 @@ impl Journal for Ledger {
         not_kept()
     }
     fn ready(&self) -> Pending<()> {
-        not_kept()
+        Pending::ready(self.fails().map_or(Ok(()), Err))
     }
     fn pause(&self, _: Pausable, _: &str) -> Pending<Timestamp> {
         not_kept()

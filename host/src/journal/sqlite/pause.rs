@@ -54,7 +54,7 @@ pub(super) fn backlog(conn: &Connection) -> rusqlite::Result<Vec<Backlog>> {
         (entry.open, entry.oldest_open) = (open, oldest.map(rows::time));
     }
     let waiting = "SELECT n.name, w.waiting, NULL FROM (SELECT destination, count(*) AS waiting FROM deliveries \
-        INDEXED BY deliveries_ordered WHERE order_key IS NOT NULL AND state = 5 GROUP BY destination) w \
+        WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6, 7) AND state = 5 GROUP BY destination) w \
         JOIN destinations n ON n.id = w.destination";
     for row in snapshot.prepare_cached(waiting)?.query_map([], counted)? {
         let (name, waiting, _) = row?;

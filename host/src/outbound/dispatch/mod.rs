@@ -6,6 +6,7 @@
 //! what a reply means to `judge`, when to leave a destination alone to `breaker`.
 
 mod attempt;
+mod drain;
 mod rest;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::attempt::{Attempts, Ended, Flight, attempt};
 use self::rest::Rest;
@@ -25,11 +26,8 @@ use super::breaker::Turn;
 use super::gates::{Gate, Passage};
 use super::pace::Pace;
 use super::{Destination, Means};
-use crate::journal::{Claimed, Journal, JournalError, Outcome, Pending, Settled};
+use crate::journal::{Claimed, Journal, JournalError, Pending, Settled};
 use crate::notices::Notice;
-
-/// A shutdown may take ten seconds; one of them is left for the journal.
-const DRAIN: Duration = Duration::from_secs(9);
 
 /// The time of day may jump, so no sleep until a time of day is longer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -291,45 +289,6 @@ impl Lane {
                 // A probe that is under way says nothing of the next time.
                 self.flights.values_mut().for_each(|flight| flight.probe = false);
             }
-        }
-    }
-
-    /// Lets attempts end, gives back what was claimed and not begun, and writes everything down.
-    async fn drain(mut self) {
-        let end = Instant::now() + DRAIN;
-        if let Some(claiming) = self.claiming.take()
-            && let Ok(Ok(claimed)) = timeout_at(end, claiming).await
-        {
-            self.claimed.extend(claimed);
-        }
-        self.give_back();
-        while let Ok(Some(ended)) = timeout_at(end, self.under_way.join_next_with_id()).await {
-            self.note_ended(ended);
-        }
-        self.under_way.abort_all();
-        while let Some(ended) = self.under_way.join_next_with_id().await {
-            self.note_ended(ended);
-        }
-        self.settle_the_rest(end + SHORTEST_SLEEP * 100).await;
-    }
-
-    async fn settle_the_rest(&mut self, end: Instant) {
-        if let Some((pending, settled)) = self.settling.take()
-            && !matches!(timeout_at(end, pending).await, Ok(Ok(())))
-        {
-            self.ended.extend(settled);
-        }
-        while !self.ended.is_empty() {
-            match timeout_at(end, self.journal.settle(self.ended.clone())).await {
-                Ok(Ok(())) => return,
-                Ok(Err(JournalError::Busy | JournalError::Failed { .. })) => sleep(SHORTEST_SLEEP * 10).await,
-                Ok(Err(JournalError::Closed)) | Err(_) => break,
-            }
-        }
-        let released = self.ended.iter().filter(|settled| settled.outcome == Outcome::Released).count();
-        let lost = self.ended.len() - released;
-        if lost > 0 {
-            tracing::warn!(destination = self.name(), "{lost} endings were not written down; they are delivered again");
         }
     }
 }
