@@ -19,7 +19,11 @@ pub fn not_public(address: IpAddr) -> Option<&'static str> {
 
 /// The IANA registry of special-purpose addresses; what is reachable from anywhere is not in the list.
 fn v4(address: Ipv4Addr) -> Option<&'static str> {
-    let [a, b, c, _] = address.octets();
+    let [a, b, c, d] = address.octets();
+    // Azure's inner services: a public address that leads nowhere else, and speaks to every machine there.
+    if [a, b, c, d] == [168, 63, 129, 16] {
+        return Some("a cloud's own address");
+    }
     Some(match (a, b, c) {
         (0, ..) => "an unspecified address",
         (127, ..) => "a loopback address",
@@ -77,6 +81,8 @@ fn disguised(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn not_public_of(text: &str) -> Option<&'static str> {
@@ -172,5 +178,52 @@ mod tests {
         }
         assert_eq!(not_public_of("::ffff:169.254.169.254"), Some("a link-local address"));
         assert_eq!(not_public_of("64:ff9b::a00:1"), Some("a private address"));
+    }
+
+    #[test]
+    fn what_clouds_tell_their_machines_is_out_of_reach() {
+        for text in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.169.123",
+            "100.100.100.200",
+            "192.0.0.192",
+            "168.63.129.16",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::a9fe:a9fe",
+            "::ffff:168.63.129.16",
+            "64:ff9b::a9fe:a9fe",
+        ] {
+            assert!(not_public_of(text).is_some(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_disguise_changes_nothing(bits: u32, more: u64) {
+            let inside = Ipv4Addr::from(bits);
+            let (bits, more) = (u128::from(bits), u128::from(more));
+            let nat64 = 0x64_ff9b << 96;
+            for disguised in [bits | 0xffff << 32, bits | 0xffff << 48, bits | nat64, 0x2002 << 112 | bits << 80 | more] {
+                let address = Ipv6Addr::from_bits(disguised);
+                prop_assert_eq!(not_public(address.into()), not_public(inside.into()), "{}", address);
+            }
+            // The old form has no room for the two addresses that are IPv6's own.
+            if bits > 1 {
+                prop_assert_eq!(not_public(Ipv6Addr::from_bits(bits).into()), not_public(inside.into()));
+            }
+        }
+
+        #[test]
+        fn tunnels_and_what_was_never_given_out_are_refused(bits: u128) {
+            for (prefix, length) in [
+                (0x2001_u128 << 112, 32), (0x64_ff9b_0001 << 80, 48), (0xfc << 120, 7), (0xfe80 << 112, 10), (0xff << 120, 8),
+                (0x4000 << 112, 2), (0x8000 << 112, 1), (0x0400 << 112, 6),
+            ] {
+                let address = Ipv6Addr::from_bits(prefix | bits >> length);
+                prop_assert!(!is_public(address.into()), "{}", address);
+            }
+        }
     }
 }

@@ -18,16 +18,16 @@ use super::address::not_public;
 
 /// Opens TCP connections to public addresses, or to any where that is allowed.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(super) struct Guard<R = GaiResolver> {
     allow_private: bool,
-    connector: HttpConnector<GuardedResolver>,
+    connector: HttpConnector<GuardedResolver<R>>,
 }
 
 /// Resolves names and leaves out addresses that are not public.
 #[derive(Clone)]
-pub(super) struct GuardedResolver {
+pub(super) struct GuardedResolver<R> {
     allow_private: bool,
-    resolver: GaiResolver,
+    resolver: R,
 }
 
 /// An address that may not be connected to.
@@ -43,7 +43,13 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Guard {
     pub(super) fn new(allow_private: bool) -> Self {
-        let resolver = GuardedResolver { allow_private, resolver: GaiResolver::new() };
+        Self::resolving_with(GaiResolver::new(), allow_private)
+    }
+}
+
+impl<R: Clone> Guard<R> {
+    fn resolving_with(resolver: R, allow_private: bool) -> Self {
+        let resolver = GuardedResolver { allow_private, resolver };
         let mut connector = HttpConnector::new_with_resolver(resolver);
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -51,8 +57,12 @@ impl Guard {
     }
 }
 
-impl Service<Uri> for Guard {
-    type Response = <HttpConnector<GuardedResolver> as Service<Uri>>::Response;
+impl<R> Service<Uri> for Guard<R>
+where
+    R: Service<Name, Response: Iterator<Item = SocketAddr>, Error = io::Error, Future: Send + 'static>,
+    R: Clone + Send + Sync + 'static,
+{
+    type Response = <HttpConnector<GuardedResolver<R>> as Service<Uri>>::Response;
     type Error = BoxError;
     type Future = Connecting<Self::Response, BoxError>;
 
@@ -72,7 +82,10 @@ impl Service<Uri> for Guard {
     }
 }
 
-impl Service<Name> for GuardedResolver {
+impl<R> Service<Name> for GuardedResolver<R>
+where
+    R: Service<Name, Response: Iterator<Item = SocketAddr>, Error = io::Error, Future: Send + 'static>,
+{
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = Connecting<Self::Response, io::Error>;
@@ -109,3 +122,6 @@ fn look_at(address: IpAddr, allow_private: bool) -> Result<(), Refused> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

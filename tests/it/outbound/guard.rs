@@ -28,6 +28,16 @@ async fn private_addresses_are_refused_however_they_are_written() {
         "10.0.0.1",
         "169.254.169.254",
         "[fd00::1]",
+        "localhost.",
+        "LOCALHOST",
+        "127.0.0.1.",
+        "[::ffff:0:7f00:1]",
+        "[::7f00:1]",
+        "[2001:0:1:2:3:4:80ff:fffe]",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
+        "168.63.129.16",
+        "100.100.100.200",
     ] {
         let ledger = Arc::new(Ledger::default());
         ledger.add("crm", event(1), plain_request());
