@@ -139,7 +139,7 @@ impl Core {
         let before = self.state.load_full();
         admin::State {
             operations,
-            again: Arc::new(Again::new(config, &self.clock)),
+            again: Arc::new(Again::new(config, &self.clock, &self.inbound)),
             token: config.admin.token.clone(),
             plugins: parts::plugins_shown(plugins),
             sources: parts::sources_shown(config, plugins),
