@@ -82,3 +82,17 @@ async fn an_event_that_no_route_wanted_goes_where_the_routes_of_now_say() {
     stand.until(|| stand.got().len() == 1).await;
     assert_eq!(stand.list("events", &["--state", "unrouted"]).len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_of_a_reloaded_configuration_can_be_named() {
+    let stand = Stand::new("").await;
+    stand.send("a").await;
+    let to_new = ["events", "replay", "--all", "--to", "new", "--dry-run"];
+    assert_eq!(stand.run(&to_new).code, Some(1), "it is not there");
+    stand.folder.reconfigure(
+        "[destinations.crm]",
+        "[destinations.new]\nkind = \"file\"\npath = \"new.jsonl\"\n\n[destinations.crm]",
+    );
+    stand.gateway.signal("HUP");
+    stand.until(|| stand.run(&to_new).code == Some(0)).await;
+}
