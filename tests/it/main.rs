@@ -22,6 +22,7 @@ mod outbound;
 mod pauses;
 mod plugins;
 mod process;
+mod redaction;
 mod reload;
 mod replay;
 mod serve;

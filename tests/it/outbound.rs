@@ -10,7 +10,7 @@ mod judgement;
 mod ledger;
 mod noticed;
 mod order;
-mod receiver;
+pub(crate) mod receiver;
 mod restart;
 mod timeouts;
 mod tls;
