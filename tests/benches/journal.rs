@@ -4,11 +4,15 @@
 //! [--retain]`
 //! writes below the temporary folder; set `TMPDIR` to choose the disk. `--stored` records so many events first,
 //! `--deliver` claims and settles everything beside, `--alone` leaves the log out, `--retain` deletes what is finished all
-//! the while.
+//! the while. `--large` compares a large journal with a small one instead: `--large [--stored 1000000] [--pending 100000]
+//! [--waiting 100000]`, in a few minutes.
+
+#[path = "journal/large.rs"]
+mod large;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,10 +42,19 @@ struct Arguments {
     deliver: bool,
     alone: bool,
     retain: bool,
+    large: Option<large::Size>,
+    /// A process of the comparison, and the folder that it works on.
+    part: Option<(String, PathBuf)>,
 }
 
 fn main() {
     let arguments = arguments();
+    match (arguments.large, &arguments.part) {
+        (Some(size), None) => return large::compare(size),
+        (Some(size), Some((part, folder))) if part == "--fill" => return large::fill(folder, size),
+        (Some(_), Some((_, folder))) => return large::gauge(folder, &arguments),
+        (None, _) => {}
+    }
     println!(
         "{:<34} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8}",
         "", "acks/s", "p50 ms", "p99", "p99.9", "max", "cpu us", "bytes"
@@ -56,8 +69,18 @@ fn main() {
 }
 
 fn arguments() -> Arguments {
-    let mut arguments =
-        Arguments { seconds: 5, producers: vec![256, 64, 1], stored: 0, deliver: false, alone: false, retain: false };
+    let mut arguments = Arguments {
+        seconds: 5,
+        producers: vec![256, 64, 1],
+        stored: 0,
+        deliver: false,
+        alone: false,
+        retain: false,
+        large: None,
+        part: None,
+    };
+    let mut size = large::LARGE;
+    let mut is_large = false;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a value");
@@ -66,13 +89,21 @@ fn arguments() -> Arguments {
             "--producers" => {
                 arguments.producers = value().split(',').map(|number| number.parse().expect("a number")).collect();
             }
-            "--stored" => arguments.stored = value().parse().expect("a number"),
+            "--stored" => {
+                arguments.stored = value().parse().expect("a number");
+                size.stored = arguments.stored;
+            }
+            "--pending" => size.pending = value().parse().expect("a number"),
+            "--waiting" => size.waiting = value().parse().expect("a number"),
+            "--large" => is_large = true,
+            "--fill" | "--gauge" => arguments.part = Some((word.clone(), value().into())),
             "--deliver" => arguments.deliver = true,
             "--alone" => arguments.alone = true,
             "--retain" => arguments.retain = true,
             _ => {}
         }
     }
+    arguments.large = is_large.then_some(size);
     arguments
 }
 
@@ -91,7 +122,7 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
     let delivering = arguments.deliver.then(|| runtime.spawn(deliver(journal.clone(), stop.clone())));
     let retaining = arguments.retain.then(|| runtime.spawn(retain(journal.clone(), stop.clone())));
     let recorder = journal.clone();
-    let rate = measure(&format!("journal, {producers} producers"), producers, arguments, &runtime, move |number| {
+    let measured = measure(&format!("journal, {producers} producers"), producers, arguments, &runtime, move |number| {
         let recorded = recorder.record(request(number));
         async move {
             assert!(matches!(recorded.await.expect("recorded"), Recorded::Accepted(_)));
@@ -113,7 +144,7 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
     let begun = Instant::now();
     let _again = open(options).expect("a journal");
     println!("  opened again in {:.0} ms", begun.elapsed().as_secs_f64() * 1_000.0);
-    rate
+    measured.rate
 }
 
 async fn store(journal: &Arc<dyn Journal>, events: usize) {
@@ -179,14 +210,14 @@ fn log(producers: usize, arguments: &Arguments) -> f64 {
     let file = folder.path().join("log");
     let appender = std::thread::spawn(move || append(&file, &receiver));
     let runtime = runtime();
-    let rate =
+    let measured =
         measure(&format!("append-only log, {producers} producers"), producers, arguments, &runtime, move |number| {
             let (done, synced) = tokio::sync::oneshot::channel();
             sender.send((body(number), done)).expect("a log");
             async move { synced.await.expect("synced") }
         });
     appender.join().expect("appended");
-    rate
+    measured.rate
 }
 
 type Waiting = (Bytes, tokio::sync::oneshot::Sender<()>);
@@ -209,14 +240,21 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// Producers that each wait for their own ack before the next; prints a line and returns acks a second.
+/// Acks a second, and milliseconds.
+struct Measured {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+}
+
+/// Producers that each wait for their own ack before the next; prints a line.
 fn measure<F>(
     name: &str,
     producers: usize,
     arguments: &Arguments,
     runtime: &Runtime,
     ack: impl Fn(usize) -> F + Clone + Send + 'static,
-) -> f64
+) -> Measured
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -261,7 +299,7 @@ where
         (cpu_us() - cpu) / count,
         (written() - bytes) as f64 / count
     );
-    count / took
+    Measured { rate: count / took, p50: at(0.5), p99: at(0.99) }
 }
 
 /// 700 bytes with a signature in them, as a provider with its signature in the body sends them.

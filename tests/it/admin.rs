@@ -111,6 +111,21 @@ async fn failed_deliveries_are_tried_again_only_by_post_and_json() {
 }
 
 #[tokio::test]
+async fn what_need_not_arrive_is_given_up_and_can_be_found() {
+    let gateway = Gateway::start(None).await;
+    let id = gateway.record(event("routed.One", "{}")).await;
+    let json = [("content-type", "application/json")];
+    for cancelled in [r#"{"cancelled":1}"#, r#"{"cancelled":0}"#] {
+        let (status, body) =
+            gateway::post(gateway.address, "/v1/deliveries/cancel", &json, r#"{"destination":"crm"}"#).await;
+        assert_eq!((status, body.as_str()), (200, cancelled));
+    }
+    let (_, list) = gateway.get("/v1/deliveries?state=cancelled").await;
+    assert_eq!(list["deliveries"][0]["event"], id.to_string());
+    assert_eq!(list["deliveries"][0]["reason"], "cancelled by an operator");
+}
+
+#[tokio::test]
 async fn a_rejection_is_shown_without_its_signature() {
     let gateway = Gateway::start(None).await;
     gateway.journal.reject(NewRejected {

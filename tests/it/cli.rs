@@ -156,6 +156,7 @@ fn a_gateway_that_is_not_there_is_a_failure_and_wrong_words_are_unusable() {
     assert_eq!(run.code, 2);
     assert!(run.err.contains("unrouted"), "{}", run.err);
     assert_eq!(folder.run(&["deliveries", "retry"]).code, 2);
+    assert_eq!(folder.run(&["deliveries", "cancel"]).code, 2, "nothing is cancelled by oversight");
     for list in ["events", "deliveries", "rejections"] {
         let run = folder.run(&[list, "list", "--limit", "0"]);
         assert!(run.code == 2 && run.err.contains("--limit"), "{list}: {}", run.err);
@@ -183,6 +184,8 @@ fn a_running_gateway_is_asked_by_commands() {
     let retry = ask(&["deliveries", "retry", "--destination", "crm", "--json"]);
     assert_eq!((retry.code, retry.out.as_str()), (0, "{\"retried\":1}\n"), "{}", retry.err);
     assert_eq!(ask(&["deliveries", "retry", "--destination", "log"]).code, 1, "nothing of it failed");
+    let cancel = ask(&["deliveries", "cancel", "--destination", "log"]);
+    assert!(cancel.code == 1 && cancel.err.contains("nothing is cancelled"), "it has arrived: {}", cancel.err);
 
     folder.until(|| ask(&["rejections", "list", "--reason", "unknown_path"]).out.contains("/elsewhere"));
     let document: Value = serde_json::from_str(&ask(&["rejections", "list", "--json"]).out).expect("one document");

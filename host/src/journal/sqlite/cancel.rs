@@ -4,18 +4,18 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::answer::Sender;
 use super::due::{Due, Place, Withdrawal};
-use super::filter::Where;
 use super::insert::Planned;
 use super::rows::{CANCELLED, LEAVING, WAITING};
 use super::{order, query};
 use crate::journal::{DeliveryFilter, DeliveryState, OrderKey};
 
-/// Deliveries changed in one step.
+/// Deliveries changed in one step, and looked at: a filter may want few of them.
 const STEP: usize = 512;
+const WINDOW: i64 = 4_096;
 
 /// A cancellation, in steps.
 pub(super) struct Cancel {
@@ -73,13 +73,14 @@ impl Cancel {
 
     /// Cancels the next few, inside a transaction.
     pub(super) fn step(&self, conn: &Connection, due: &Due, out: &mut Withdrawal<'_>) -> rusqlite::Result<Step> {
-        let found = self.find(conn, due)?;
-        let again = found.len() == self.room();
-        let last = found.last();
-        let cursor = match (self.cursor, last) {
-            (Cursor::Shut(..), Some(last)) if again => Cursor::Shut(last.state, last.place.1),
-            (Cursor::Shut(..), _) => Cursor::Open(0, 0, 0),
-            (Cursor::Open(..), Some(last)) if again => Cursor::Open(last.number, last.place.0, last.place.1),
+        let end = self.cursor.window(conn)?;
+        let found = self.find(conn, end, due)?;
+        let full = found.last().filter(|_| found.len() == self.room());
+        let cursor = match (self.cursor, full, end) {
+            (Cursor::Shut(..), Some(last), _) => Cursor::Shut(last.state, last.place.1),
+            (Cursor::Open(..), Some(last), _) => Cursor::Open(last.number, last.place.0, last.place.1),
+            (_, None, Some(end)) => end,
+            (Cursor::Shut(..), None, None) => Cursor::Open(0, 0, 0),
             _ => Cursor::Done,
         };
         let mut step = Step { due: Planned::new(), count: found.len() as u64, cursor };
@@ -104,7 +105,7 @@ impl Cancel {
         self.cursor = step.cursor;
     }
 
-    fn find(&self, conn: &Connection, due: &Due) -> rusqlite::Result<Vec<Found>> {
+    fn find(&self, conn: &Connection, end: Option<Cursor>, due: &Due) -> rusqlite::Result<Vec<Found>> {
         let mut wanted = query::which(&self.filter);
         match self.filter.state {
             None => {}
@@ -112,7 +113,11 @@ impl Cancel {
             Some(DeliveryState::Exhausted) => wanted.always("d.state = 6"),
             Some(state) => wanted.always(query::in_state(state, &due.in_flight())),
         }
-        let (index, order) = self.cursor.restrict(&mut wanted);
+        let (index, from_here, order) = self.cursor.part();
+        wanted.always(from_here);
+        if let Some(end) = end {
+            wanted.always(end.until_here());
+        }
         let from = query::DELIVERIES.replacen("deliveries d", index, 1);
         let (text, values) = wanted.limited(self.room());
         let sql = format!(
@@ -127,22 +132,46 @@ impl Cancel {
 }
 
 impl Cursor {
-    /// Adds what this part of the way looks at; the table with its index, and their order.
-    fn restrict(self, wanted: &mut Where) -> (&'static str, &'static str) {
+    /// What this part of the way looks at: the table with its index, the rows behind the cursor, and their order.
+    fn part(self) -> (&'static str, String, &'static str) {
         match self {
             Self::Shut(state, id) => {
-                wanted.always(format!("d.state > 2 AND d.state IN (5, 6) AND (d.state, d.id) > ({state}, {id})"));
-                ("deliveries d INDEXED BY deliveries_failed", "d.state, d.id")
+                let behind = format!("d.state > 2 AND d.state IN (5, 6) AND (d.state, d.id) > ({state}, {id})");
+                ("deliveries d INDEXED BY deliveries_failed", behind, "d.state, d.id")
             }
             Self::Open(destination, next, id) => {
-                let after = format!("(d.destination, d.next, d.id) > ({destination}, {next}, {id})");
-                wanted.always(format!("d.state < 2 AND {after}"));
-                ("deliveries d INDEXED BY deliveries_open", "d.destination, d.next, d.id")
+                let behind = format!("d.state < 2 AND (d.destination, d.next, d.id) > ({destination}, {next}, {id})");
+                ("deliveries d INDEXED BY deliveries_open", behind, "d.destination, d.next, d.id")
             }
-            Self::One | Self::Done => {
-                wanted.always("d.state IN (0, 1, 5, 6)");
-                ("deliveries d", "d.id")
+            Self::One | Self::Done => ("deliveries d", "d.state IN (0, 1, 5, 6)".into(), "d.id"),
+        }
+    }
+
+    /// The last row that one step looks at; none where there are fewer.
+    fn window(self, conn: &Connection) -> rusqlite::Result<Option<Self>> {
+        let (index, behind, order) = self.part();
+        let sql =
+            |columns| format!("SELECT {columns} FROM {index} WHERE {behind} ORDER BY {order} LIMIT 1 OFFSET {WINDOW}");
+        match self {
+            Self::Shut(..) => {
+                let read = |row: &Row<'_>| Ok(Self::Shut(row.get(0)?, row.get(1)?));
+                conn.query_row(&sql("d.state, d.id"), [], read).optional()
             }
+            Self::Open(..) => {
+                let read = |row: &Row<'_>| Ok(Self::Open(row.get(0)?, row.get(1)?, row.get(2)?));
+                conn.query_row(&sql("d.destination, d.next, d.id"), [], read).optional()
+            }
+            Self::One | Self::Done => Ok(None),
+        }
+    }
+
+    fn until_here(self) -> String {
+        match self {
+            Self::Shut(state, id) => format!("(d.state, d.id) <= ({state}, {id})"),
+            Self::Open(destination, next, id) => {
+                format!("(d.destination, d.next, d.id) <= ({destination}, {next}, {id})")
+            }
+            Self::One | Self::Done => "1".into(),
         }
     }
 }

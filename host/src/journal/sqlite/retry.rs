@@ -47,10 +47,7 @@ impl Retry {
         wanted.always(format!("(d.state, d.id) > ({state}, {id})"));
         let Some(room) = self.room() else { return Ok(Step::default()) };
         let (text, values) = wanted.limited(room);
-        // Those that failed are few among all; one, or those of one event, are found by their numbers.
-        let one = self.filter.id.is_some() || self.filter.event.is_some() || !self.filter.ids.is_empty();
-        let index = if one { "deliveries d" } else { "deliveries d INDEXED BY deliveries_failed" };
-        let from = query::DELIVERIES.replacen("deliveries d", index, 1);
+        let from = self.from("deliveries_failed");
         let sql = format!(
             "SELECT d.id, d.event, d.attempts, n.name, d.state, d.order_key FROM {from} {text} ORDER BY d.state, d.id LIMIT ?"
         );
@@ -73,11 +70,12 @@ impl Retry {
     fn hurry(&self, conn: &Connection) -> rusqlite::Result<Step> {
         let Some(room) = self.room() else { return Ok(Step::default()) };
         let mut wanted = query::which(&self.filter);
-        wanted.always(format!("d.state = {} AND d.id > {} AND d.next > {AT_ONCE}", RETRYING, self.after.1));
+        wanted
+            .always(format!("d.state < 2 AND d.state = {RETRYING} AND d.id > {} AND d.next > {AT_ONCE}", self.after.1));
         let (text, values) = wanted.limited(room);
+        let from = self.from("deliveries_open");
         let sql = format!(
-            "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.since, d.order_key FROM {} {text} ORDER BY d.id LIMIT ?",
-            query::DELIVERIES
+            "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.since, d.order_key FROM {from} {text} ORDER BY d.id LIMIT ?"
         );
         let found = |row: &Row<'_>| {
             let (event, attempts, base) = (row.get(3)?, row.get(4)?, row.get(5)?);
@@ -92,6 +90,13 @@ impl Retry {
         let after = hurried.last().map_or(self.after, |(_, place, _)| (0, place.1));
         let count = hurried.len();
         Ok(Step { more: count == room, count: count as u64, hurried, after, ..Step::default() })
+    }
+
+    /// Those of a state are few among all; one, or those of one event, are found by their numbers.
+    fn from(&self, index: &str) -> String {
+        let one = self.filter.id.is_some() || self.filter.event.is_some() || !self.filter.ids.is_empty();
+        let index = if one { "deliveries d".to_owned() } else { format!("deliveries d INDEXED BY {index}") };
+        query::DELIVERIES.replacen("deliveries d", &index, 1)
     }
 
     /// How many may be changed in this step; none where the limit is reached.
