@@ -4,8 +4,8 @@
 //! [--retain]`
 //! writes below the temporary folder; set `TMPDIR` to choose the disk. `--stored` records so many events first,
 //! `--deliver` claims and settles everything beside, `--alone` leaves the log out, `--retain` deletes what is finished all
-//! the while. `--large` compares a large journal with a
-//! small one instead: `--large [--stored 1000000] [--pending 100000] [--waiting 100000]`, in a few minutes.
+//! the while. `--large` compares a large journal with a small one instead: `--large [--stored 1000000] [--pending 100000]
+//! [--waiting 100000]`, in a few minutes.
 
 #[path = "journal/large.rs"]
 mod large;
