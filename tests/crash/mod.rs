@@ -5,7 +5,7 @@
 
 mod child;
 mod full;
-mod model;
+pub(crate) mod model;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,7 +16,7 @@ mod journal;
 mod journal_contract;
 mod keep;
 mod keys;
-mod kill;
+mod obligations;
 mod operations;
 mod outbound;
 mod pauses;

@@ -42,6 +42,7 @@ message = "${body}"
 [event]
 type = "json:/type"
 id = "json:/id"
+subject = "json:/account"
 
 [ack.accepted]
 status = 202

@@ -24,7 +24,7 @@ use super::socket::Socket;
 use super::{Inbound, proxy};
 
 /// Bytes of a request's head.
-const MAX_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 32 << 10;
 /// Headers of a request. For more than 100 hyper allocates 4 KiB with every request.
 const MAX_HEADERS: usize = 100;
 /// Requests at once on one HTTP/2 connection.

@@ -1,5 +1,5 @@
 //! Copies a request out of its connection's read buffer: what waits for the journal and for destinations holds its own bytes
-//! and not 8 to 64 KiB of buffer for each, and the connection reads on into the same memory.
+//! and not 8 to 32 KiB of buffer for each, and the connection reads on into the same memory.
 
 use bytes::{Bytes, BytesMut};
 use hyper::header::{HeaderMap, HeaderValue};
