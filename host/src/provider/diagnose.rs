@@ -59,7 +59,7 @@ const SUSPECTS: [Suspect; 5] = [
 
 /// What would make the signature of a refused request match, one sentence each, without any secret; where nothing does
 /// one that says what was tried. Empty where the signature is not what is wrong.
-pub(crate) fn diagnose(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> Vec<String> {
+pub fn diagnose(source: &Source, request: &Arc<Incoming>, now: Timestamp) -> Vec<String> {
     let (tries, result) = trace(source, request, &Fetched::default(), now);
     if !mismatches(source, &tries, &result) {
         return Vec::new();

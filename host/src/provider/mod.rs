@@ -10,7 +10,7 @@ pub mod compile;
 pub mod complaint;
 pub mod condition;
 pub mod decrypt;
-pub(crate) mod diagnose;
+pub mod diagnose;
 mod document;
 pub mod fields;
 pub mod filter;
