@@ -64,7 +64,11 @@ impl Receiver {
                 shared.open.fetch_add(1, Ordering::SeqCst);
                 let state = shared.clone();
                 tokio::spawn(async move {
-                    let service = service_fn(|request| answer(&state, request));
+                    let answering = state.clone();
+                    let service = service_fn(move |request| {
+                        let state = answering.clone();
+                        async move { answer(&state, request).await }
+                    });
                     let builder = Builder::new(TokioExecutor::new());
                     let _gone = builder.serve_connection(TokioIo::new(stream), service).await;
                     state.open.fetch_sub(1, Ordering::SeqCst);
