@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hookport::clock::Clock;
 use hookport::journal::sqlite::{Options, Sqlite, open};
-use hookport::journal::{EventFilter, Journal, JournalError, Outcome, Settled};
+use hookport::journal::{EventFilter, Journal, JournalError, Outcome, Recorded, Settled};
 
 use crate::journal_contract::{ByType, accepted, attempt, event, request};
 
@@ -91,7 +91,9 @@ async fn through(journal: &Arc<Sqlite>, trouble: Option<&Path>) {
         Settled { delivery: claimed.delivery, attempt: attempt(&Clock::default()), outcome: Outcome::Delivered };
     let kept = journal.settle(vec![settled.clone()]).await;
     assert!(journal.claim("crm", 9, Clock::default().now()).await.unwrap().is_empty(), "{kept:?}");
-    assert_eq!(journal.events(EventFilter::default()).await.unwrap().len(), 1, "readers go on");
+    // A disk that could not sync may have written all the same: then what was refused is there, and known as a repeat.
+    let found = journal.events(EventFilter::default()).await.unwrap().len();
+    assert!((1..=2).contains(&found), "readers go on: {found}");
     if let Some(trouble) = trouble {
         for _ in 0..2 {
             let again = journal.settle(vec![settled.clone()]).await;
@@ -99,7 +101,8 @@ async fn through(journal: &Arc<Sqlite>, trouble: Option<&Path>) {
         }
         std::fs::remove_file(trouble).unwrap();
     }
-    accepted(record("b").await.unwrap());
+    let again = record("b").await.unwrap();
+    assert!(matches!(again, Recorded::Accepted(_)) == (found == 1), "{again:?}");
     accepted(record("c").await.unwrap());
     journal.settle(vec![settled]).await.unwrap();
     for _ in 0..1_000 {

@@ -138,7 +138,7 @@ async fn send_all(gateway: &Process) {
         (request("/cards", SOURCE, &accepted), 200),
         (request("/cards", SOURCE, &accepted), 200),
         (request("/cards", "another secret", &refused), 401),
-        (request("/cards", "another secret", &broken), 401),
+        (request("/cards", "another secret", &broken), 400),
         (request("/odd", OTHER_SOURCE, r#"{"event":"panics"}"#), 200),
         (request("/odd", SOURCE, r#"{"event":"typed"}"#), 401),
         (request("/nowhere", SOURCE, &refused), 404),

@@ -140,7 +140,7 @@ async fn a_pair_that_cannot_be_used_is_said_and_the_old_one_stays() {
     let other = rcgen::KeyPair::generate().expect("a key");
     replace(&key, &other.serialize_pem());
     let said = process.says("stays in use");
-    assert!(said.contains("server.tls.key") && said.contains("is not the key of the certificate"), "{said}");
+    assert!(said.contains("server.tls.key") && said.contains("is not the key of the first certificate"), "{said}");
     let checked = folder.run(&["check"]);
     assert_eq!(checked.code, Some(1), "{checked:?}");
     assert!(checked.said.contains("server.tls.key: "), "{checked:?}");

@@ -81,9 +81,9 @@ async fn what_is_confirmed_verifies_under_another_configuration_too() {
     assert_eq!(door.confirm("tells", json!({})).await.0, 200);
     door.exchange(&SOURCES.replace("\"s3cret\"", "\"another\"")).await;
     assert_eq!(door.event("a", TOKEN).await, 200);
-    door.tell("told later").await;
+    door.tell(&format!("{TOKEN}later")).await;
     assert_eq!(door.confirm("tells", json!({})).await.0, 200, "the operator's word reaches it, too");
-    assert_eq!((door.event("b", "told later").await, door.event("c", TOKEN).await), (200, 200));
+    assert_eq!((door.event("b", &format!("{TOKEN}later")).await, door.event("c", TOKEN).await), (200, 200));
     door.stop().await;
 }
 
