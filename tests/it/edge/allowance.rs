@@ -42,19 +42,20 @@ async fn beyond_so_many_at_once_a_source_says_unavailable() {
     let gate = Gate::with("", "max_in_flight = 2").await;
     let body = body("slow");
     let head = format!("{}content-length: {}\r\n\r\n", head(&signature(&body)), body.len());
-    let (mut first, mut second) = (gate.connect().await, gate.connect().await);
-    for line in [&mut first, &mut second] {
-        line.send(&head).await.expect("it is taken");
-        line.send(&body[..5]).await.expect("it is taken");
-    }
     let end = tokio::time::Instant::now() + super::PATIENCE;
-    let refused = loop {
+    let (mut first, mut second, refused) = loop {
+        let (mut first, mut second) = (gate.connect().await, gate.connect().await);
+        for line in [&mut first, &mut second] {
+            line.send(&head).await.expect("it is taken");
+            line.send(&body[..5]).await.expect("it is taken");
+        }
+        // Whoever came first has the places: where it was this one, the others begin anew.
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let reply = gate.connect().await.ask(request("a")).await;
         if reply.status == 503 {
-            break reply;
+            break (first, second, reply);
         }
         assert!(tokio::time::Instant::now() < end, "nobody is refused");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(&refused.body[..], b"<later/>");
     first.send(&body[5..]).await.expect("it is taken");
