@@ -89,18 +89,31 @@ pub(super) fn waits_again(
     if other.place.1 < delivery {
         return Ok(true);
     }
-    match other.state {
-        // Somebody is open, unless it held the key itself.
-        WAITING => Ok(matches!(state, EXHAUSTED | CANCELLED)),
-        HELD => Ok(false),
-        LEAVING => Ok(true),
-        _ if !withdrawal.take(destination, other.place) => Ok(true),
-        _ => {
-            set_state(conn)?.execute([WAITING, other.place.1])?;
-            due.retain(|(_, place, _)| place.1 != other.place.1);
+    let open = match other.state {
+        // Somebody behind it is open, unless it held the key itself.
+        WAITING if matches!(state, EXHAUSTED | CANCELLED) => open_one(conn, destination, key)?,
+        WAITING | HELD => return Ok(false),
+        LEAVING => None,
+        _ => Some(other.place),
+    };
+    match open {
+        Some(place) if withdrawal.take(destination, place) => {
+            set_state(conn)?.execute([WAITING, place.1])?;
+            due.retain(|(_, planned, _)| planned.1 != place.1);
             Ok(false)
         }
+        _ => Ok(true),
     }
+}
+
+/// The one of a key that is open; none where one that was cancelled is still in flight.
+fn open_one(conn: &Connection, destination: &Arc<str>, key: &OrderKey) -> rusqlite::Result<Option<Place>> {
+    let find = format!(
+        "SELECT d.next, d.id {OF_KEY} AND d.state < 2 \
+         AND d.destination = (SELECT id FROM destinations WHERE name = ?) AND d.order_key = ?"
+    );
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?.unwrap_or_default(), row.get(1)?));
+    conn.prepare_cached(&find)?.query_row(params![&**destination, key], read).optional()
 }
 
 /// At the start nothing is in flight, and the first of every key is open or holds it.
