@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hookport::clock::Clock;
 use hookport::journal::sqlite::{Options, Vault, open};
 use hookport::journal::{
-    Attempt, EventFilter, Journal, NewCapture, NewRejected, NewRequest, Outcome, RejectionFilter, Settled,
+    Attempt, DeliveryFilter, EventFilter, Journal, NewCapture, NewRejected, NewRequest, Outcome, RejectionFilter,
+    Settled,
 };
 use hookport::reason::{Reason, Rejection};
-use secrecy::{SecretBox, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
 use tempfile::TempDir;
 
 use super::{copy, limits, options};
@@ -170,4 +171,52 @@ async fn a_key_may_be_added_later_and_what_was_plain_stays_readable() {
     let claimed = journal.claim("crm", 9, noon()).await.unwrap();
     let bodies: Vec<_> = claimed.iter().map(|claimed| claimed.request.body.clone()).collect();
     assert_eq!(bodies, [marked("one").request.body.clone(), marked("two").request.body.clone()]);
+}
+
+#[tokio::test]
+async fn what_was_told_opens_by_the_new_key_when_the_old_one_is_gone() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
+    let value = SecretString::from("mark-captured".to_owned());
+    let told = NewCapture { source: "esim".into(), secret: "main".into(), value, received: noon(), peer: None };
+    journal.capture(told).await.unwrap();
+    journal.close().await.unwrap();
+    open(with(folder.path(), &[2, 1])).unwrap().close().await.unwrap();
+    let journal = open(with(folder.path(), &[2])).unwrap();
+    assert_eq!(journal.captures().await.unwrap()[0].value.expose_secret(), "mark-captured");
+}
+
+#[tokio::test]
+async fn a_changed_byte_costs_its_own_event_and_no_list() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
+    for key in ["one", "two", "three"] {
+        journal.record(marked(key)).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    let conn = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    let body: Vec<u8> = conn.query_row("SELECT body FROM requests WHERE id = 2", [], |row| row.get(0)).unwrap();
+    let changed: Vec<u8> = body.iter().map(|byte| byte ^ 1).collect();
+    conn.execute("UPDATE requests SET body = ? WHERE id = 2", [changed]).unwrap();
+    drop(conn);
+    let journal = open(with(folder.path(), &[1])).unwrap();
+    let events = journal.events(EventFilter::default()).await.unwrap();
+    let warned: Vec<bool> = events.iter().map(|event| !event.warnings.is_empty()).collect();
+    assert_eq!(warned, [false, true, false], "{events:?}");
+    assert_eq!(journal.claim("crm", 9, noon()).await.unwrap().len(), 2, "the others are delivered");
+}
+
+#[tokio::test]
+async fn what_was_erased_is_not_sent_again() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
+    journal.record(marked("one")).await.unwrap();
+    for claimed in journal.claim("crm", 9, noon()).await.unwrap() {
+        let attempt = attempt(&Clock::default());
+        let settled = Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Exhausted("gone".into()) };
+        journal.settle(vec![settled]).await.unwrap();
+    }
+    let all = EventFilter { source: Some("esim".into()), ..EventFilter::default() };
+    assert_eq!(journal.erase(all, false).await.unwrap().erased, 1);
+    assert_eq!(journal.retry(DeliveryFilter::default()).await.unwrap(), 0);
 }

@@ -38,6 +38,9 @@ fn judge(headers: &HeaderMap, token: Option<&SecretString>) -> Result<(), Failur
     }
     match token {
         Some(token) if bears(headers, token) => Ok(()),
+        Some(_) if headers.contains_key(AUTHORIZATION) => {
+            Err(Failure::new(StatusCode::UNAUTHORIZED, "this token is not admin.token of the running gateway"))
+        }
         Some(_) => Err(Failure::new(
             StatusCode::UNAUTHORIZED,
             "a token is needed: Authorization: Bearer ..., or --token or HOOKPORT_ADMIN_TOKEN on the command line",

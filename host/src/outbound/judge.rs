@@ -92,7 +92,9 @@ fn too_late(attempt: u32, deadline: Duration, error: &str) -> String {
 }
 
 fn redirect(status: u16, location: Option<&str>) -> String {
-    let to = location.map(|location| format!(" to {location}")).unwrap_or_default();
+    // Its query may repeat what was sent.
+    let to = location.and_then(|location| location.split(['?', '#']).next());
+    let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
     format!("status {status}: a redirect{to}, and redirects are not followed")
 }
 

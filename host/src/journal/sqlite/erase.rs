@@ -51,19 +51,19 @@ impl Erase {
     }
 
     /// Erases the next few, inside a transaction. The cursor moves only with [`committed`](Self::committed).
-    pub(super) fn step(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<Step> {
+    pub(super) fn step(&self, conn: &Connection, vault: Option<&Vault>, flying: &[i64]) -> rusqlite::Result<Step> {
         // What is freed in the file is overwritten with zeros.
         conn.pragma_update(None, "secure_delete", true)?;
-        let step = self.erase_next(conn, vault);
+        let step = self.erase_next(conn, vault, flying);
         conn.pragma_update(None, "secure_delete", false)?;
         step
     }
 
-    fn erase_next(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<Step> {
+    fn erase_next(&self, conn: &Connection, vault: Option<&Vault>, flying: &[i64]) -> rusqlite::Result<Step> {
         let found = self.find(conn)?;
         let mut done = Erased::default();
         for event in &found {
-            if has_open(conn, event.events)? {
+            if has_open(conn, event.events)? || flies(conn, event.events, flying)? {
                 done.open += 1;
             } else {
                 done.erased += 1;
@@ -131,6 +131,17 @@ fn has_open(conn: &Connection, (first, end): (i64, i64)) -> rusqlite::Result<boo
     Ok(planned.exists([first, end])? || replayed.exists([first, end])?)
 }
 
+/// Whether one that was cancelled is still on its way: its answer is still to come.
+fn flies(conn: &Connection, (first, end): (i64, i64), flying: &[i64]) -> rusqlite::Result<bool> {
+    let mut find = conn.prepare_cached("SELECT 1 FROM deliveries WHERE id = ? AND event >= ? AND event < ?")?;
+    for delivery in flying {
+        if find.exists([*delivery, first, end])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Found {
     fn erase(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<()> {
         self.free_the_others(conn, vault)?;
@@ -149,8 +160,8 @@ impl Found {
         let later = "UPDATE attempts SET answer = NULL, error = NULL \
             WHERE delivery IN (SELECT id FROM deliveries WHERE event = ? AND replay IS NOT NULL)";
         conn.prepare_cached(later)?.execute([self.id])?;
-        // A hash of what may be a subject.
-        let keys = "UPDATE deliveries SET order_key = NULL WHERE order_key IS NOT NULL \
+        // A hash of what may be a subject, and what a destination said.
+        let keys = "UPDATE deliveries SET order_key = NULL, reason = NULL WHERE (order_key IS NOT NULL OR reason IS NOT NULL) \
             AND (id >= ?1 AND id < ?2 OR id IN (SELECT id FROM deliveries WHERE event = ?3 AND replay IS NOT NULL))";
         conn.prepare_cached(keys)?.execute([first, end, self.id])?;
         Ok(())

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::answer::Sender;
 use super::due::{AT_ONCE, Due, Open, Place, Withdrawal};
 use super::insert::Planned;
-use super::rows::{PENDING, RETRYING, WAITING};
+use super::rows::{ERASED, PENDING, RETRYING, WAITING};
 use super::{order, query};
 use crate::journal::{DeliveryFilter, DeliveryState};
 
@@ -43,6 +43,8 @@ impl Retry {
             Some(DeliveryState::Cancelled) => wanted.always("d.state > 2 AND d.state IN (4, 7)"),
             Some(_) => return Ok(Step::default()),
         }
+        // Nothing is left to send of what was erased.
+        wanted.always(format!("e.state <> {ERASED}"));
         let (state, id) = self.after;
         wanted.always(format!("(d.state, d.id) > ({state}, {id})"));
         let Some(room) = self.room() else { return Ok(Step::default()) };

@@ -109,6 +109,7 @@ pub(super) fn words(error: &Error) -> Option<String> {
     match error {
         Error::FromSqlConversionFailure(_, _, inner) => Some(inner.to_string()),
         Error::SqliteFailure(_, Some(words)) if *words == Unopened.to_string() => Some(words.clone()),
+        Error::InvalidColumnType(_, _, Type::Text) => Some(Unopened.to_string()),
         other => is_damage(other).then(|| Damaged.to_string()),
     }
 }

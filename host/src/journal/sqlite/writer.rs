@@ -397,7 +397,8 @@ impl Writer<'_> {
 
     fn erase(&mut self, mut erase: Erase) {
         // It waits for the disk: what is said to be gone must not come back.
-        let step = self.transaction(true, |writer| erase.step(writer.conn, writer.shared.vault.as_ref()));
+        let flying = self.shared.due.in_flight();
+        let step = self.transaction(true, |writer| erase.step(writer.conn, writer.shared.vault.as_ref(), &flying));
         match step {
             Ok(step) => {
                 erase.committed(&step);

@@ -26,7 +26,7 @@ use super::breaker::Turn;
 use super::gates::{Gate, Passage};
 use super::pace::Pace;
 use super::{Destination, Means};
-use crate::journal::{Claimed, Journal, JournalError, Pending, Settled};
+use crate::journal::{Claimed, Journal, JournalError, Outcome, Pending, Settled};
 use crate::notices::Notice;
 
 /// The time of day may jump, so no sleep until a time of day is longer.
@@ -232,8 +232,8 @@ impl Lane {
             Happened::Settled(written) => {
                 let settled = self.settling.take().map(|(_, settled)| settled).unwrap_or_default();
                 if self.unless_failed(written)?.is_none() {
-                    // Not written is not settled: it would stay in flight until a restart.
-                    self.ended.extend(settled);
+                    // Not written is not settled: it would stay in flight until a restart. What was given back is back.
+                    self.ended.extend(settled.into_iter().filter(|settled| settled.outcome != Outcome::Released));
                 }
             }
             Happened::MayBeDue => self.may_be_due = true,

@@ -59,9 +59,20 @@ fn used(conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<Vec<Used>>
     select.query_map([], read)?.collect()
 }
 
+/// What senders told outlives retention, so the new key seals it anew.
 fn note(conn: &Connection, vault: &Vault, now: i64) -> rusqlite::Result<()> {
-    conn.execute("INSERT INTO vault (since, proof) VALUES (?, ?)", params![now, vault.wrap(PROOF)])?;
-    Ok(())
+    let transaction = conn.unchecked_transaction()?;
+    let told: Vec<(i64, Vec<u8>)> = transaction
+        .prepare("SELECT id, value FROM captures WHERE typeof(value) = 'blob'")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, value) in told {
+        // What no key opens stays as it is, and is refused where it is read.
+        let Ok(value) = vault.unwrap(&value) else { continue };
+        transaction.execute("UPDATE captures SET value = ? WHERE id = ?", params![vault.wrap(&value), id])?;
+    }
+    transaction.execute("INSERT INTO vault (since, proof) VALUES (?, ?)", params![now, vault.wrap(PROOF)])?;
+    transaction.commit()
 }
 
 /// Whether something that may be under an older key is still kept.
@@ -70,5 +81,9 @@ fn holds_older(conn: &Connection, since: i64) -> rusqlite::Result<bool> {
         let sql = format!("SELECT 1 FROM {table} WHERE seal IS NOT NULL AND received <= ? LIMIT 1");
         conn.query_row(&sql, [since], |_| Ok(())).optional().map(|found| found.is_some())
     };
-    Ok(oldest("requests")? || oldest("rejections")?)
+    let answers = "SELECT EXISTS (SELECT 1 FROM attempts WHERE typeof(answer) = 'blob' AND at <= ?)";
+    Ok(oldest("requests")?
+        || oldest("events")?
+        || oldest("rejections")?
+        || conn.query_row(answers, [since], |row| row.get(0))?)
 }

@@ -2,6 +2,7 @@
 //! `opened(seal, content)` for content under a data key, `unwrapped(content)` for what the configured key sealed itself.
 
 use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 
 use super::{Unopened, Vault};
@@ -11,9 +12,11 @@ pub(in crate::journal::sqlite) fn register(conn: &Connection, vault: Option<&Vau
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY | FunctionFlags::SQLITE_DETERMINISTIC;
     let keys = vault.cloned();
     conn.create_scalar_function("opened", 2, flags, move |context| {
-        let Some(sealed) = blob(context, 1)? else { return Ok(None) };
+        let Some(sealed) = blob(context, 1)? else { return Ok(Value::Null) };
         let seal = blob(context, 0)?.unwrap_or_default();
-        opened(keys.as_ref(), |vault| vault.open(seal, sealed)).map(Some)
+        // A text where bytes are expected: this row cannot be read, and the others of the query can.
+        let bytes = opened(keys.as_ref(), |vault| vault.open(seal, sealed));
+        Ok(bytes.map_or_else(|_| Value::Text(Unopened.to_string()), Value::Blob))
     })?;
     let keys = vault.cloned();
     conn.create_scalar_function("unwrapped", 1, flags, move |context| {
