@@ -3,12 +3,13 @@
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
 mod capture;
+mod filter;
 mod paused;
 mod pending;
 mod replay;
+mod shown;
 pub mod sqlite;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,12 +19,14 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
+pub use self::filter::{Counted, DeliveryFilter, EventFilter, RejectionFilter};
 pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
+pub use self::shown::{Delivery, DeliveryState, Erased, EventDetail, Rejected, Shrunk, Stats};
 
-use crate::event::{DedupKey, Event, EventState, NewEvent};
-use crate::reason::{Reason, Rejection};
+use crate::event::{DedupKey, Event, NewEvent};
+use crate::reason::Rejection;
 use crate::request::Incoming;
 
 /// What an engine does. Futures resolve when the effect is durable, unless said otherwise.
@@ -261,252 +264,6 @@ pub enum Outcome {
     Held(String),
     /// Not tried, or broken off by shutdown: due again at once, and not counted as an attempt.
     Released,
-}
-
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// Not tried yet.
-    Pending,
-    /// Behind an earlier one of its key.
-    Waiting,
-    /// Being tried.
-    InFlight,
-    /// Done.
-    Delivered,
-    /// Failed, and will be tried again.
-    Retrying,
-    /// Failed for good.
-    Exhausted,
-    /// Given up by an operator.
-    Cancelled,
-}
-
-/// A delivery, for people and programs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Delivery {
-    /// Its number.
-    pub id: u64,
-    /// Its event.
-    pub event: Uuid,
-    /// The event's type.
-    pub kind: String,
-    /// The event's source.
-    pub source: String,
-    /// Where it goes.
-    pub destination: String,
-    /// Where it stands.
-    pub state: DeliveryState,
-    /// Tries so far.
-    pub attempts: u32,
-    /// When it is tried next.
-    pub next: Option<Timestamp>,
-    /// Why it ended, where it failed.
-    pub reason: Option<String>,
-    /// When the replay began that made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replay: Option<Timestamp>,
-    /// Every try, oldest first; only where one delivery or event is shown.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tries: Vec<Attempt>,
-}
-
-/// An event with all that belongs to it.
-#[derive(Debug, Clone)]
-pub struct EventDetail {
-    /// The event.
-    pub event: Event,
-    /// Its request.
-    pub request: Incoming,
-    /// Its deliveries.
-    pub deliveries: Vec<Delivery>,
-}
-
-/// A refused request, for people and programs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rejected {
-    /// Its number.
-    pub id: u64,
-    /// The source, when one was found.
-    pub source: Option<String>,
-    /// The code.
-    pub reason: Reason,
-    /// What exactly was wrong.
-    pub detail: String,
-    /// When it arrived.
-    pub received: Timestamp,
-    /// The sender.
-    pub peer: Option<std::net::IpAddr>,
-    /// The signature was right, and only its time or its nonce was not.
-    #[serde(default)]
-    pub authentic: bool,
-    /// Method and target.
-    pub line: String,
-    /// Bytes of the body.
-    pub bytes: u64,
-}
-
-/// Which events; absent fields do not restrict.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EventFilter {
-    /// One event.
-    pub id: Option<Uuid>,
-    /// The source's name.
-    pub source: Option<String>,
-    /// A glob over the type.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// The subject.
-    pub subject: Option<String>,
-    /// The provider's own id.
-    pub provider_id: Option<String>,
-    /// What became of it.
-    pub state: Option<EventState>,
-    /// Received at or after.
-    pub since: Option<Timestamp>,
-    /// Received before.
-    pub until: Option<Timestamp>,
-    /// One of these; empty does not restrict.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ids: Vec<Uuid>,
-    /// Only events after this one, oldest first: for `tail`, and for going on.
-    pub after: Option<Uuid>,
-    /// At most so many; 0 is 100.
-    pub limit: usize,
-}
-
-impl EventFilter {
-    /// Whether it names anything at all.
-    pub fn restricts(&self) -> bool {
-        let Self { id, ids, source, kind, subject, provider_id, state, since, until, after: _, limit: _ } = self;
-        let named = source.is_some() || kind.is_some() || subject.is_some() || provider_id.is_some();
-        named || id.is_some() || !ids.is_empty() || state.is_some() || since.is_some() || until.is_some()
-    }
-}
-
-/// What became of the events that were to be erased.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Erased {
-    /// Their content is gone.
-    pub erased: u64,
-    /// Kept, because a delivery of their request is open.
-    pub open: u64,
-    /// The last one looked at, where the filter's limit ended it.
-    pub after: Option<Uuid>,
-}
-
-/// Which deliveries; absent fields do not restrict.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DeliveryFilter {
-    /// One delivery.
-    pub id: Option<u64>,
-    /// One of these; empty does not restrict.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ids: Vec<u64>,
-    /// Those of one event.
-    pub event: Option<Uuid>,
-    /// Those to one destination.
-    pub destination: Option<String>,
-    /// Those in one state.
-    pub state: Option<DeliveryState>,
-    /// Those of one source.
-    pub source: Option<String>,
-    /// A glob over the event's type.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// The event's subject.
-    pub subject: Option<String>,
-    /// The provider's own id of the event.
-    pub provider_id: Option<String>,
-    /// The event was received at or after.
-    pub since: Option<Timestamp>,
-    /// The event was received before.
-    pub until: Option<Timestamp>,
-    /// What is said of why it failed holds this text, or its last answer had this status.
-    pub reason: Option<String>,
-    /// Only those with a greater number, oldest first: for going on.
-    pub after: Option<u64>,
-    /// At most so many; 0 is 100, and for `retry` and `cancel` all.
-    pub limit: usize,
-}
-
-/// Which rejections; absent fields do not restrict.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RejectionFilter {
-    /// The source's name.
-    pub source: Option<String>,
-    /// The code.
-    pub reason: Option<Reason>,
-    /// Received at or after.
-    pub since: Option<Timestamp>,
-    /// Received before.
-    pub until: Option<Timestamp>,
-    /// One of these; empty does not restrict.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ids: Vec<u64>,
-    /// Only those with a greater number, oldest first: for going on.
-    pub after: Option<u64>,
-    /// At most so many; 0 is 100.
-    pub limit: usize,
-}
-
-/// What a reduction to a size did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Shrunk {
-    /// Events that went.
-    pub events: u64,
-    /// Bytes in use now.
-    pub bytes: u64,
-    /// What is left is too much, and none of it is finished.
-    pub over: bool,
-}
-
-/// What can be counted.
-#[derive(Debug, Clone)]
-pub enum Counted {
-    /// Events.
-    Events(EventFilter),
-    /// Deliveries.
-    Deliveries(DeliveryFilter),
-    /// Rejections.
-    Rejections(RejectionFilter),
-}
-
-/// The journal in numbers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Stats {
-    /// Events kept.
-    pub events: u64,
-    /// Deliveries that are not finished.
-    pub open: u64,
-    /// Those of them that wait behind an earlier one of their key.
-    pub waiting: u64,
-    /// Deliveries that failed for good.
-    pub exhausted: u64,
-    /// Rejections kept.
-    pub rejections: u64,
-    /// Rejections that could not be kept.
-    pub rejections_dropped: u64,
-    /// When the oldest open delivery's event arrived.
-    pub oldest_open: Option<Timestamp>,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Bytes of it that nothing is in; retention gives them back.
-    #[serde(default)]
-    pub free_bytes: u64,
-    /// Bytes of it that are in the write-ahead log.
-    #[serde(default)]
-    pub log_bytes: u64,
-    /// When the oldest event arrived.
-    #[serde(default)]
-    pub oldest: Option<Timestamp>,
-    /// Open deliveries by destination, where there are any.
-    #[serde(default)]
-    pub open_by_destination: BTreeMap<String, u64>,
 }
 
 /// Why the journal could not.
