@@ -181,6 +181,7 @@ impl Inbound {
             budget.merge(self.budget.clone().try_acquire_many_owned(u32::try_from(data.len()).ok()?).ok()?);
             read.extend_from_slice(&data);
         }
+        read.truncate(room);
         Some(read.freeze())
     }
 }

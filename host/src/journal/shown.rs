@@ -91,7 +91,7 @@ pub struct Rejected {
     pub authentic: bool,
     /// Method and target.
     pub line: String,
-    /// Bytes of the body.
+    /// Bytes of the body, as far as it was read: of one that nobody asked for, not much more than is kept.
     pub bytes: u64,
 }
 
