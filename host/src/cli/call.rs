@@ -53,12 +53,12 @@ impl Call {
         let sources = gateway::sources(&config, &plugins).map_err(|complaints| Failure::complaints(&complaints))?;
         let clock = Clock::default();
         let operations = gateway::operations(&sources, &plugins, &clock);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
         if self.dry_run {
             let moment = Moment { now: self.at.unwrap_or_else(|| clock.now()), nonce: self.nonce };
-            let drafts = operations.show(&self.source, &self.operation, &input, &moment)?;
+            let drafts = runtime.block_on(operations.show(&self.source, &self.operation, &input, &moment))?;
             return if for_people { print(&drafts) } else { output::line(document(&drafts)) };
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
         let output = runtime.block_on(operations.call(&self.source, &self.operation, &input))?;
         show(&output, for_people)
     }

@@ -80,7 +80,7 @@ fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let draft = configuration.load_if_there()?;
     let plugins = draft.as_ref().map_or_else(|| Plugins::discover(&Plugins::folders(&[])), Plugins::of);
     let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.is_some())
     });
     let shown: Vec<PluginShown> = shown.collect();
     if json {

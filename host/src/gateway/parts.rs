@@ -78,16 +78,16 @@ pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Compla
 
 /// What can be called, through which code.
 pub fn operations(sources: &Sources, plugins: &Plugins, clock: &Clock) -> Operations {
-    let native = |provider: &str| plugins.by_id.get(provider)?.native.clone();
-    Operations::new(sources.iter(), native, clock)
+    let code = |provider: &str| plugins.by_id.get(provider)?.code.clone();
+    Operations::new(sources.iter(), code, clock)
 }
 
 pub(super) fn decoders(plugins: &Plugins) -> HashMap<Arc<str>, Decoder> {
-    let native = plugins.by_id.values().filter_map(|plugin| {
-        let native = plugin.native.clone()?;
-        Some((plugin.provider.id.clone(), Decoder { native, file: plugin.file.display().to_string().into() }))
+    let decoders = plugins.by_id.values().filter_map(|plugin| {
+        let code = plugin.code.clone()?;
+        Some((plugin.provider.id.clone(), Decoder { code, file: plugin.file.display().to_string().into() }))
     });
-    native.collect()
+    decoders.collect()
 }
 
 pub(super) fn limits(config: &Config) -> Limits {
@@ -106,7 +106,7 @@ pub(super) fn limits(config: &Config) -> Limits {
 /// What the admin API shows of the plugins.
 pub(super) fn plugins_shown(plugins: &Plugins) -> Arc<[PluginShown]> {
     let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.native.is_some())
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.is_some())
     });
     shown.collect()
 }

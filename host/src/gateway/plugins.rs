@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hookport_plugin_api::description::{Description, Operation};
 
 use crate::config::Draft;
-use crate::plugin::{Known, Loaded, Native, Sample, catalog, discover_again, load_embedded};
+use crate::plugin::{Code, Known, Loaded, Native, Sample, catalog, discover_again, load_embedded};
 use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
 
@@ -18,7 +18,7 @@ pub struct Plugin {
     /// What it is.
     pub provider: Arc<Provider>,
     /// Its code, where it has some.
-    pub native: Option<Arc<Native>>,
+    pub code: Option<Arc<Code>>,
     /// Where it was found.
     pub file: PathBuf,
     /// Of the file.
@@ -45,7 +45,7 @@ pub struct Plugins {
 impl Plugin {
     /// What a description says alone, without code and cases.
     pub fn described(provider: Arc<Provider>, file: PathBuf) -> Self {
-        Self { provider, native: None, file, sha256: String::new(), samples: Vec::new() }
+        Self { provider, code: None, file, sha256: String::new(), samples: Vec::new() }
     }
 
     /// Compiles what was loaded.
@@ -64,7 +64,13 @@ impl Plugin {
         let provider = Provider::compile(description, &Places::new(&text, &name));
         let provider =
             provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        Ok(Self { provider: Arc::new(provider), native: native.map(Arc::new), file, sha256, samples })
+        Ok(Self {
+            provider: Arc::new(provider),
+            code: native.map(|native| Arc::new(Code::inline(native))),
+            file,
+            sha256,
+            samples,
+        })
     }
 }
 
@@ -89,7 +95,7 @@ impl Plugins {
     }
 
     fn beside(dirs: &[PathBuf], before: &Self) -> Self {
-        let native = before.by_id.iter().filter(|(_, plugin)| plugin.native.is_some());
+        let native = before.by_id.iter().filter(|(_, plugin)| plugin.code.is_some());
         let known = native.map(|(id, plugin)| Known { id, file: &plugin.file, sha256: &plugin.sha256 });
         let found = discover_again(dirs, &known.collect::<Vec<_>>());
         let mut plugins = Self { skipped: found.skipped, claimed: found.claimed, ..Self::default() };
@@ -142,7 +148,7 @@ impl Plugins {
 
     /// Tells every plugin's code that no call will follow; for the end of the process, when everything else has stopped.
     pub fn quiesce(&self) {
-        self.by_id.values().filter_map(|plugin| plugin.native.as_ref()).for_each(|native| native.quiesce());
+        self.by_id.values().filter_map(|plugin| plugin.code.as_ref()).for_each(|code| code.quiesce());
     }
 
     /// Says in the log what was not loaded and why.

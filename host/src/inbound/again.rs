@@ -60,7 +60,7 @@ impl Inbound {
         if verified.handshake.is_some() {
             return Err(HANDSHAKE.into());
         }
-        Ok(self.decode(source, verified))
+        Ok(self.decode(source, verified).await)
     }
 
     /// The source of this name, or of the request's path.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::{Data, DedupKey, NewEvent};
-use crate::plugin::{DecodeRequest, DecodedEvent, Fault, FaultKind, Native};
+use crate::plugin::{Code, DecodeRequest, DecodedEvent, Fault, FaultKind};
 use crate::provider::identity::dedup_key;
 use crate::provider::item::Item;
 use crate::provider::source::Source;
@@ -16,8 +16,8 @@ use crate::request::Incoming;
 /// A provider's native code.
 #[derive(Clone)]
 pub struct Decoder {
-    /// The loaded plugin.
-    pub native: Arc<Native>,
+    /// The loaded plugin's.
+    pub code: Arc<Code>,
     /// Its file, for the log.
     pub file: Arc<str>,
 }
@@ -26,14 +26,17 @@ pub struct Decoder {
 pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
 
 /// The events of a request; never none.
-pub fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
-    let decoder = decoder.filter(|decoder| decoder.native.decodes());
-    let items = verified.items.iter().flat_map(|item| of(source, decoder, &verified, item));
-    (items.collect(), verified.nonce, verified.stale.clone(), verified.request().clone())
+pub async fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
+    let decoder = decoder.filter(|decoder| decoder.code.decodes());
+    let mut events = Vec::with_capacity(verified.items.len());
+    for item in &verified.items {
+        events.extend(of(source, decoder, &verified, item).await);
+    }
+    (events, verified.nonce, verified.stale.clone(), verified.request().clone())
 }
 
 /// The events of one item: native code may make several of it.
-fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &Item) -> Vec<NewEvent> {
+async fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &Item) -> Vec<NewEvent> {
     let unread = match (&verified.malformed, &verified.sealed) {
         (Some(what), _) => Some(format!("malformed: {what}")),
         (None, sealed) => sealed.as_ref().map(|what| format!("sealed: {what}")),
@@ -41,7 +44,7 @@ fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &It
     let decoded = match (unread, decoder) {
         (Some(what), _) => Err(what),
         (None, None) => Ok(vec![DecodedEvent::default()]),
-        (None, Some(decoder)) => run(source, decoder, verified, item),
+        (None, Some(decoder)) => run(source, decoder, verified, item).await,
     };
     let base = base(source, item);
     match decoded {
@@ -57,13 +60,18 @@ fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &It
     }
 }
 
-fn run(source: &Source, decoder: &Decoder, verified: &Verified, item: &Item) -> Result<Vec<DecodedEvent>, String> {
+async fn run(
+    source: &Source,
+    decoder: &Decoder,
+    verified: &Verified,
+    item: &Item,
+) -> Result<Vec<DecodedEvent>, String> {
     let request = verified.request();
     let document = match &item.data {
         Data::Json(json) => std::str::from_utf8(json).ok(),
         _ => None,
     };
-    let decoded = decoder.native.decode(&DecodeRequest {
+    let request = DecodeRequest {
         method: &request.method,
         target: &request.target,
         headers: &request.headers,
@@ -72,8 +80,8 @@ fn run(source: &Source, decoder: &Decoder, verified: &Verified, item: &Item) -> 
         declared_type: &item.declared.kind,
         declared_subject: item.declared.subject.as_deref(),
         document: document.unwrap_or_default(),
-    });
-    decoded.map_err(|fault| {
+    };
+    decoder.code.decode(&request).await.map_err(|fault| {
         report(source, decoder, &fault);
         fault.to_string()
     })

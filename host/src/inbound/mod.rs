@@ -195,7 +195,7 @@ impl Inbound {
 
     async fn record(&self, source: &Source, verified: Verified) -> Result<Outcome, Rejection> {
         let malformed = verified.malformed.is_some();
-        let decoded = self.decode(source, verified);
+        let decoded = self.decode(source, verified).await;
         match self.journal.record_by(&*self.plan, decoded).await {
             Ok(Recorded::Refused(rejection)) => Err(rejection),
             Ok(_) if malformed => Ok(Outcome::Malformed),
@@ -235,9 +235,9 @@ impl Inbound {
     }
 
     /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
-    fn decode(&self, source: &Source, verified: Verified) -> NewRequest {
+    async fn decode(&self, source: &Source, verified: Verified) -> NewRequest {
         let decoder = self.decoders.get(&source.provider.id);
-        let (events, nonce, stale, request) = decode::events(source, decoder, verified);
+        let (events, nonce, stale, request) = decode::events(source, decoder, verified).await;
         NewRequest {
             source: source.name.clone(),
             provider: source.provider.id.clone(),

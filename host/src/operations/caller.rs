@@ -10,28 +10,28 @@ use super::send::{Line, Reply};
 use super::{CallError, Output, schema};
 use crate::clock::Clock;
 use crate::net::retry_after;
-use crate::plugin::{Answer, FaultKind, Native, OpResult};
+use crate::plugin::{Answer, Code, FaultKind, OpResult};
 use crate::provider::outgoing::{Call, Draft, Judged, Moment, Plan};
 use crate::provider::source::Source;
 
 /// A source whose provider can be called.
 pub(super) struct Caller {
     pub(super) source: Arc<Source>,
-    native: Option<Arc<Native>>,
+    code: Option<Arc<Code>>,
     settings: String,
     line: Line,
 }
 
 impl Caller {
-    pub(super) fn new(source: &Arc<Source>, native: Option<Arc<Native>>, clock: &Clock) -> Self {
+    pub(super) fn new(source: &Arc<Source>, code: Option<Arc<Code>>, clock: &Clock) -> Self {
         let line = Line::new(source.clone(), clock.clone());
-        Self { source: source.clone(), native, settings: source.settings_json(), line }
+        Self { source: source.clone(), code, settings: source.settings_json(), line }
     }
 
     /// An operation's whole way: check, build, send, parse, and again while there is more.
     pub(super) async fn call(&self, operation: &Operation, input: &str) -> Result<Output, CallError> {
         schema::check(operation, input)?;
-        let mut plans = self.build(operation, input)?;
+        let mut plans = self.build(operation, input).await?;
         let (mut replies, mut bounds) = (Vec::new(), Bounds::new(operation));
         loop {
             let before = replies.len();
@@ -40,7 +40,7 @@ impl Caller {
                 replies.push(self.line.send(plan, operation).await?);
                 bounds.count(replies.last())?;
             }
-            match self.parse(operation, input, &replies)? {
+            match self.parse(operation, input, &replies).await? {
                 OpResult::Done(json) => return Ok(Output { json }),
                 OpResult::More(more) => plans = more.into_iter().map(Plan::Built).collect(),
                 OpResult::RetryAfter(seconds) => {
@@ -53,8 +53,8 @@ impl Caller {
     }
 
     /// The plugin refuses an input before anything was sent.
-    fn build(&self, operation: &Operation, input: &str) -> Result<Vec<Plan>, CallError> {
-        let Some(native) = self.native() else {
+    async fn build(&self, operation: &Operation, input: &str) -> Result<Vec<Plan>, CallError> {
+        let Some(code) = self.code() else {
             return match self.declared(operation)?.declared() {
                 true => Ok(vec![Plan::Input(input.to_owned())]),
                 false => Err(CallError::Unknown(format!(
@@ -63,17 +63,17 @@ impl Caller {
                 ))),
             };
         };
-        match native.op_build(&operation.id, input, &self.settings) {
+        match code.op_build(&operation.id, input, &self.settings).await {
             Ok(plans) => Ok(plans.into_iter().map(Plan::Built).collect()),
             Err(fault) if fault.kind == FaultKind::Refused => Err(CallError::Input(fault.message)),
             Err(fault) => Err(fault.into()),
         }
     }
 
-    fn parse(&self, operation: &Operation, input: &str, replies: &[Reply]) -> Result<OpResult, CallError> {
-        let Some(native) = self.native() else { return self.judge(operation, replies.last()) };
+    async fn parse(&self, operation: &Operation, input: &str, replies: &[Reply]) -> Result<OpResult, CallError> {
+        let Some(code) = self.code() else { return self.judge(operation, replies.last()) };
         let answers: Vec<Answer<'_>> = replies.iter().map(Reply::answer).collect();
-        Ok(native.op_parse(&operation.id, input, &self.settings, &answers)?)
+        Ok(code.op_parse(&operation.id, input, &self.settings, &answers).await?)
     }
 
     /// What the description says of the answer.
@@ -96,8 +96,8 @@ impl Caller {
     }
 
     /// The code, where it has both functions of operations.
-    fn native(&self) -> Option<&Native> {
-        self.native.as_deref().filter(|native| native.operates())
+    fn code(&self) -> Option<&Code> {
+        self.code.as_deref().filter(|code| code.operates())
     }
 
     fn declared(&self, operation: &Operation) -> Result<&Call, CallError> {
@@ -106,9 +106,14 @@ impl Caller {
     }
 
     /// The first requests of an operation, for people.
-    pub(super) fn show(&self, operation: &Operation, input: &str, moment: &Moment) -> Result<Vec<Draft>, CallError> {
+    pub(super) async fn show(
+        &self,
+        operation: &Operation,
+        input: &str,
+        moment: &Moment,
+    ) -> Result<Vec<Draft>, CallError> {
         schema::check(operation, input)?;
-        let (plans, call) = (self.build(operation, input)?, self.declared(operation)?);
+        let (plans, call) = (self.build(operation, input).await?, self.declared(operation)?);
         let shown = |plan: &Plan| {
             let shown = self.source.show(call, plan, moment);
             shown.map_err(|unmade| CallError::unmade(unmade, matches!(plan, Plan::Built(_))))

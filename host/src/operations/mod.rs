@@ -18,7 +18,7 @@ use hookport_plugin_api::description::Operation;
 use self::caller::Caller;
 pub use self::poll::run as poll;
 use crate::clock::Clock;
-use crate::plugin::{Fault, Native};
+use crate::plugin::{Code, Fault};
 use crate::provider::complaint::did_you_mean;
 use crate::provider::json::{Document, Kind};
 use crate::provider::outgoing::Unmade;
@@ -68,14 +68,14 @@ pub enum CallError {
 }
 
 impl Operations {
-    /// Makes the sources ready to be called; `native` finds a provider's code by its id.
+    /// Makes the sources ready to be called; `code` finds a provider's code by its id.
     pub fn new<'s>(
         sources: impl Iterator<Item = &'s Arc<Source>>,
-        native: impl Fn(&str) -> Option<Arc<Native>>,
+        code: impl Fn(&str) -> Option<Arc<Code>>,
         clock: &Clock,
     ) -> Self {
         let caller =
-            |source: &Arc<Source>| (source.name.clone(), Caller::new(source, native(&source.provider.id), clock));
+            |source: &Arc<Source>| (source.name.clone(), Caller::new(source, code(&source.provider.id), clock));
         Self { callers: sources.map(caller).collect() }
     }
 
@@ -86,9 +86,15 @@ impl Operations {
     }
 
     /// The first requests that an operation would send, signed, with `***` in place of every secret. Nothing is sent.
-    pub fn show(&self, source: &str, operation: &str, input: &str, moment: &Moment) -> Result<Vec<Draft>, CallError> {
+    pub async fn show(
+        &self,
+        source: &str,
+        operation: &str,
+        input: &str,
+        moment: &Moment,
+    ) -> Result<Vec<Draft>, CallError> {
         let (caller, operation) = self.find(source, operation)?;
-        caller.show(operation, input, moment)
+        caller.show(operation, input, moment).await
     }
 
     /// The source and the operation of these names.

@@ -83,7 +83,7 @@ async fn holds(provider: &str, case: &Case) -> Result<(), String> {
         let now = case.at.ok_or("a request needs a time: at = ...")?;
         let moment = Moment { now, nonce: case.nonce.clone() };
         let called = calling(provider, case, plugins, None);
-        let drafts = called.show("case", operation, &case.input, &moment).map_err(|error| error.to_string())?;
+        let drafts = called.show("case", operation, &case.input, &moment).await.map_err(|error| error.to_string())?;
         let made = drafts.iter().map(written).collect::<Vec<_>>().join("\n");
         same(&sorted(expected.trim_end_matches('\n')), &sorted(&made))?;
     }

@@ -113,10 +113,10 @@ impl Judged {
 
 fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) -> Vec<Event> {
     let file = plugin.file.display().to_string();
-    let decoder = plugin.native.clone().map(|native| Decoder { native, file: file.into() });
+    let decoder = plugin.code.clone().map(|code| Decoder { code, file: file.into() });
     let ids = ContextV7::new();
     let stamp = || uuid::Timestamp::from_unix(&ids, now.as_second().try_into().unwrap_or_default(), 0);
-    let (events, ..) = inbound::events(source, decoder.as_ref(), verified);
+    let (events, ..) = pollster::block_on(inbound::events(source, decoder.as_ref(), verified));
     let event = |new: NewEvent| {
         let mut event =
             new.into_event(source.name.clone(), source.provider.id.clone(), source.provider.version.clone(), now);
