@@ -196,7 +196,7 @@ pub(crate) async fn a_destination_that_is_gone_keeps_its_deliveries(places: Plac
 pub(crate) async fn due_is_notified(places: Places<'_>) {
     let desk = Desk::new(places(), Bounds::default());
     let due = desk.journal.due("crm");
-    let soon = Duration::from_secs(20);
+    let soon = Duration::from_secs(60);
     desk.event("a", "crm").await;
     tokio::time::timeout(soon, due.notified()).await.expect("a new delivery wakes its destination");
     let claimed = desk.claim("crm").await;

@@ -65,7 +65,7 @@ pub(crate) async fn one_of_a_key_goes_after_the_other(places: Places<'_>) {
     let claimed = claim(&desk, "a1 b1").await;
     let due = desk.journal.due("bank");
     end(&desk, &claimed, "a1", Outcome::Delivered).await;
-    tokio::time::timeout(Duration::from_secs(20), due.notified()).await.expect("the next one wakes its destination");
+    tokio::time::timeout(Duration::from_secs(60), due.notified()).await.expect("the next one wakes its destination");
     let claimed = claim(&desk, "a2").await;
     record(&desk, &["a4"]).await;
     claim(&desk, "").await;

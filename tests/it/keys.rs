@@ -114,7 +114,7 @@ async fn an_answer_that_is_too_long_is_none() {
 async fn a_server_that_says_nothing_is_given_up() {
     let silent = Says { status: 0, headers: Vec::new(), body: "".into() };
     let (server, clock) = (Https::start(silent).await, clock());
-    let keys = keys(&clock).within(Duration::from_millis(200));
+    let keys = keys(&clock).within(Duration::from_secs(2));
     let why = came(&keys, &server.url("/certs/1"), true).await.unwrap_err();
     assert!(why.contains("no answer within"), "{why}");
     assert_eq!(server.asked(), 1);

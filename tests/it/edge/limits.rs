@@ -9,7 +9,7 @@ use super::line::Line;
 use crate::tally::{PATH, body, head, request, request_with, signature};
 
 const SMALL: &str = "max_body = \"10KiB\"";
-const QUICK: &str = "request_timeout = \"400ms\"";
+const QUICK: &str = "request_timeout = \"1s\"";
 
 /// Far more than the buffers of two sockets hold.
 const HUGE: usize = 12 << 20;
@@ -101,7 +101,7 @@ async fn who_drips_a_body_is_not_waited_for() {
     let gate = Gate::with(QUICK, "").await;
     let mut line = gate.connect().await;
     line.send(format!("{}content-length: 100000\r\n\r\n", head("00"))).await.expect("it is taken");
-    for _ in 0..8 {
+    for _ in 0..15 {
         let _it_may_hang_up = line.send("x").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

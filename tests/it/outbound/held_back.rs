@@ -113,7 +113,7 @@ async fn a_rate_is_kept_and_nothing_is_claimed_that_may_not_go() {
 
 #[tokio::test]
 async fn a_paused_destination_ends_what_is_under_way_and_begins_nothing() {
-    let receiver = Receiver::start([Say::After(Duration::from_millis(300), 200)]).await;
+    let receiver = Receiver::start([Say::After(Duration::from_secs(2), 200)]).await;
     let other = Receiver::start([Say::Status(200)]).await;
     let destinations = vec![local("crm", &receiver.url(), "concurrency = 2"), local("other", &other.url(), "")];
     let running = run(deliveries(&["crm"], 20), destinations);

@@ -63,7 +63,7 @@ fn get(host: &str, port: u16) -> Request<Full<Bytes>> {
     Request::get(format!("https://{host}:{port}/")).body(Full::default()).unwrap()
 }
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn the_version_is_agreed_upon_and_the_connection_is_kept() {
