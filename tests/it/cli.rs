@@ -70,13 +70,67 @@ fn check_names_file_line_key_and_reason_and_fails() {
     let run = folder.run(&["check"]);
     assert_eq!(run.code, 1);
     assert!(run.err.contains("hookport.toml:4: sources.a.provider: ") && run.err.contains("\"signed\""), "{}", run.err);
-    assert!(run.err.contains("hookport.toml:6: routes.0.to: "), "{}", run.err);
+    assert!(run.err.contains("hookport.toml:6: routes.1.to: "), "{}", run.err);
     assert!(run.out.lines().any(|line| line.contains("source") && line.contains("error")), "{}", run.out);
 
     let document: Value = serde_json::from_str(&folder.run(&["check", "--json"]).out).expect("one document");
     assert_eq!(document["ok"], false);
     assert_eq!(document["errors"][0]["line"], 4);
     assert_eq!(document["errors"][0]["key"], "sources.a.provider");
+}
+
+#[test]
+fn routes_are_counted_from_1_and_called_by_their_names() {
+    let folder = Folder::new();
+    let routes = "[[routes]]\nto = [\"log\"]\n[[routes]]\nname = \"all\"\nto = [\"crm\"]\n[[routes]]\nto = []\n";
+    folder.write("hookport.toml", &format!("[destinations.log]\nkind = \"stdout\"\n{routes}"));
+    let run = folder.run(&["check"]);
+    assert!(run.err.contains("hookport.toml:7: routes.2.to: there is no destination \"crm\""), "{}", run.err);
+    assert!(run.err.contains("(route \"all\")") && run.err.contains(": routes.3.to: is empty"), "{}", run.err);
+    let rows: Vec<Vec<&str>> = run.out.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    for row in [["route", "1", "ok"], ["route", "all", "error"], ["route", "3", "error"]] {
+        assert!(rows.contains(&row.to_vec()), "{row:?} is not in {}", run.out);
+    }
+}
+
+#[test]
+fn a_refused_plugin_is_said_once_and_not_also_missed() {
+    let folder = Folder::new();
+    folder.write("providers/bad/provider.toml", "[provider]\nid = \"bad\"\nverfy = 1\n");
+    folder.write("hookport.toml", "[plugins]\ndirs = [\"providers\"]\n[sources.a]\nprovider = \"bad\"\n");
+    for command in ["check", "serve"] {
+        let run = folder.run(&[command]);
+        assert_eq!(run.code, 1);
+        assert!(run.err.contains("providers/bad/provider.toml") && run.err.contains("\"verify\""), "{}", run.err);
+        assert!(!run.err.contains("no plugin has the provider"), "{}", run.err);
+    }
+    let run = folder.run(&["check"]);
+    assert!(run.err.contains("1 error: the gateway would not start"), "{}", run.err);
+    assert!(run.out.lines().any(|line| line.contains("source") && line.contains("error")), "{}", run.out);
+    folder.write("providers/bad/provider.toml", "[provider\n");
+    let run = folder.run(&["check"]);
+    assert!(run.err.contains("unclosed table"), "{}", run.err);
+    assert!(!run.err.contains("no plugin has the provider"), "{}", run.err);
+}
+
+#[test]
+fn a_secret_that_stands_in_the_file_is_warned_of_wherever_it_stands() {
+    let folder = Folder::new();
+    folder.write(
+        "hookport.toml",
+        "[plugins]\ndirs = [\"providers\"]\n[admin]\ntoken = { value = \"v\" }\n[sources.a]\nprovider = \"signed\"\n\
+         secrets.main = [{ value = \"v\" }, { value = \"w\" }]\n[destinations.crm]\nkind = \"http\"\n\
+         url = \"https://crm.example.com\"\nsigning_secret = { value = \"v\" }\nheaders = { X-Key = { value = \"v\" } }\n",
+    );
+    let run = folder.run(&["check"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    for key in ["admin.token", "sources.a.secrets.main", "crm.signing_secret", "crm.headers.X-Key"] {
+        let said = run.err.matches(&format!("{key}: is a secret in this file")).count();
+        assert_eq!(said, 1, "{key}: {}", run.err);
+    }
+    let variable = [("HOOKPORT__DESTINATIONS__CRM__SIGNING_SECRET__VALUE", "v")];
+    let run = folder.run_with(&["check"], &variable);
+    assert!(!run.err.contains("signing_secret"), "{}", run.err);
 }
 
 #[test]

@@ -138,6 +138,9 @@ pub(crate) async fn exhausted_is_due_again_only_by_hand(places: Places<'_>) {
     let claimed = desk.claim("crm").await;
     desk.settle(&claimed[0], Outcome::Delivered).await;
     desk.settle(&claimed[1], Outcome::Retry(desk.clock.now())).await;
+    let failed = DeliveryFilter { state: Some(DeliveryState::Retrying), ..DeliveryFilter::default() };
+    let failed = desk.journal.deliveries(failed).await.unwrap();
+    assert_eq!(failed[0].reason.as_deref(), Some("503"), "a list says why it was not delivered so far");
     for claimed in [&desk.claim("crm").await[0], &claimed[2]] {
         desk.settle(claimed, Outcome::Exhausted("no more tries".into())).await;
     }

@@ -73,7 +73,7 @@ pub(super) async fn retry(
         Some(_) => page(&shared, filter).await?,
         None => Retried { retried: shared.state.journal.retry(filter).await?, after: None },
     };
-    tracing::info!(retried.retried, "deliveries are tried again, asked for by the admin API");
+    tracing::info!(retried = retried.retried, "deliveries are tried again, asked for by the admin API");
     Ok(Json(retried))
 }
 

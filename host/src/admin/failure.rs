@@ -24,9 +24,12 @@ impl Failure {
         Self { status, message: message.into(), complaints: Vec::new() }
     }
 
-    /// A configuration that is not taken on.
-    pub(super) fn complaints(complaints: Vec<Complaint>) -> Self {
-        let message = "the configuration is not taken on, and the one that runs stays";
+    /// A configuration that is not taken on, or would not be.
+    pub(super) fn complaints(complaints: Vec<Complaint>, dry_run: bool) -> Self {
+        let message = match dry_run {
+            true => "the configuration would not be taken on",
+            false => "the configuration is not taken on, and the one that runs stays",
+        };
         Self { complaints, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
     }
 

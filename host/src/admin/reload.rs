@@ -44,5 +44,5 @@ pub(super) async fn reload(
     wanted: Result<Option<Json<Wanted>>, JsonRejection>,
 ) -> Result<Json<Reloaded>, Failure> {
     let dry_run = wanted?.is_some_and(|Json(wanted)| wanted.dry_run);
-    shared.state.reload.reload(dry_run).await.map(Json).map_err(Failure::complaints)
+    shared.state.reload.reload(dry_run).await.map(Json).map_err(|wrong| Failure::complaints(wrong, dry_run))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::configuration::{Configuration, unusable};
+use super::configuration::{Configuration, implied, unusable};
 use super::{Failure, output};
 use crate::config::written::{self, Destination};
 use crate::config::{self, Draft, Rules};
@@ -44,6 +44,8 @@ struct Verdict {
     errors: Vec<Complaint>,
     /// So many of the errors, the first ones, are about plugins that `serve` goes on without.
     survivable: usize,
+    /// Follows from errors, and is not said: what stands in the table as wrong because its plugin is.
+    implied: Vec<Complaint>,
     warnings: Vec<Complaint>,
     /// Files in plugin folders that are no plugins, and why we think so.
     skipped: Vec<(PathBuf, String)>,
@@ -73,17 +75,25 @@ fn judge(draft: &Draft) -> Verdict {
     let plugins = Plugins::of(draft);
     let refused = plugins.refused.iter();
     let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| unusable(draft, file, error)).collect();
-    let survivable = errors.len();
+    let mut survivable = errors.len();
+    let mut follows = Vec::new();
     let compile = |text: &str| Condition::compile(text).map(drop).map_err(|error| error.to_string());
     let rules = Rules { providers: &plugins.descriptions(), compile };
     let mut warnings = Vec::new();
     match config::resolve(draft, rules) {
-        Err(complaints) => errors.extend(complaints),
+        Err(complaints) => {
+            let others;
+            (follows, others) = implied(draft, &plugins, complaints);
+            errors.extend(others);
+        }
         Ok(config) => {
             errors.extend(gateway::sources(&config, &plugins).err().into_iter().flatten());
             errors.extend(gateway::routing(&config).err().into_iter().flatten());
             warnings = config.warnings;
         }
+    }
+    if !follows.is_empty() {
+        survivable = 0;
     }
     let mut rows = plugin_rows(&plugins);
     rows.extend(source_rows(draft, &errors));
@@ -95,7 +105,7 @@ fn judge(draft: &Draft) -> Verdict {
         detail: format!("of {}, every {}", poll.source, humantime::format_duration(poll.every.0)),
         key: format!("polls.{place}"),
     }));
-    Verdict { rows, errors, survivable, warnings, skipped: plugins.skipped }
+    Verdict { rows, errors, survivable, implied: follows, warnings, skipped: plugins.skipped }
 }
 
 fn plugin_rows(plugins: &Plugins) -> Vec<Row> {
@@ -138,9 +148,9 @@ fn destination_rows(draft: &Draft, errors: &[Complaint]) -> Vec<Row> {
 }
 
 fn route_rows(draft: &Draft) -> Vec<Row> {
-    let row = |(place, route): (&str, &written::Route)| {
+    let row = |(place, route): (usize, &written::Route)| {
         let from = route.sources.as_ref().map_or("all sources".to_owned(), |sources| sources.join(", "));
-        let name = route.name.clone().unwrap_or_else(|| format!("route {place}"));
+        let name = route.name.clone().unwrap_or_else(|| place.to_string());
         Row {
             kind: "route",
             name,
@@ -180,7 +190,7 @@ impl Verdict {
                 complaint.key.strip_prefix(&row.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
             inside || complaint.file == row.key
         };
-        match (self.errors.iter().find(about), self.warnings.iter().find(about)) {
+        match (self.errors.iter().chain(&self.implied).find(about), self.warnings.iter().find(about)) {
             (Some(_), _) => "error",
             (None, Some(_)) => "warning",
             (None, None) => "ok",

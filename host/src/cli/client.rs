@@ -53,12 +53,16 @@ pub(super) enum Unanswered {
     Away(String),
     /// The gateway says no.
     Refused(String),
+    /// The gateway says what is wrong with its configuration: in words, and as its document.
+    Wrong(String, Bytes),
 }
 
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Away(message) | Unanswered::Refused(message) => Self::Refused(message),
+            Unanswered::Away(message) | Unanswered::Refused(message) | Unanswered::Wrong(message, _) => {
+                Self::Refused(message)
+            }
         }
     }
 }
@@ -172,6 +176,7 @@ impl Client {
             (200, true) => Ok(answer.body),
             (200, false) => Err(Unanswered::Away(format!("the answer of {} broke off", self.base))),
             (502..=504, _) => Err(Unanswered::Away(self.words(&answer))),
+            (422, true) => Err(Unanswered::Wrong(self.words(&answer), answer.body)),
             _ => Err(Unanswered::Refused(self.words(&answer))),
         }
     }

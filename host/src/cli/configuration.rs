@@ -1,5 +1,6 @@
 //! `--config`: the configuration file of a command.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::Failure;
 use crate::config::{self, Config, Draft, Environment, Rules};
 use crate::gateway::Plugins;
 use crate::outbound::Condition;
+use crate::plugin::catalog;
 use crate::provider::complaint::Complaint;
 
 /// Which configuration.
@@ -44,8 +46,15 @@ impl Configuration {
         let draft = self.load()?;
         read(&draft);
         let plugins = Plugins::of(&draft);
-        let config = resolved(&draft, &plugins).map_err(|complaints| Failure::complaints(&complaints))?;
-        Ok((config, plugins))
+        match resolved(&draft, &plugins) {
+            Ok(config) => Ok((config, plugins)),
+            Err(complaints) => {
+                let (implied, others) = implied(&draft, &plugins, complaints);
+                let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
+                let refused = needed.flat_map(|(file, error)| unusable(&draft, file, error));
+                Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
+            }
+        }
     }
 
     /// The same file from now on, wherever it was found.
@@ -71,9 +80,32 @@ pub(super) fn resolve_again(draft: &Draft, loaded: &Plugins) -> Result<(Config, 
     match resolved(draft, &plugins) {
         Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
         Ok(_) => {}
-        Err(complaints) => wrong.extend(complaints),
+        Err(complaints) => {
+            let (implied, others) = implied(draft, &plugins, complaints);
+            // Refused from the start, and only now a source needs it.
+            if wrong.is_empty() && !implied.is_empty() {
+                wrong.extend(plugins.refused.iter().flat_map(|(file, error)| unusable(draft, file, error)));
+            }
+            wrong.extend(others);
+        }
     }
     Err(wrong)
+}
+
+/// Parts complaints: those that a source's provider is not there, because its plugin is refused, and all others. What is
+/// wrong with the plugin is said of the plugin.
+pub(super) fn implied(
+    draft: &Draft,
+    plugins: &Plugins,
+    complaints: Vec<Complaint>,
+) -> (Vec<Complaint>, Vec<Complaint>) {
+    let sources = draft.written.sources.iter();
+    // Where the catalogue has one, too, there is a choice to tell of.
+    let is_lost = |id: &String| plugins.claimed.contains(id) && catalog::find(id).is_none();
+    let refused =
+        sources.filter(|(_, source)| is_lost(&source.provider) && !plugins.by_id.contains_key(&source.provider));
+    let keys: BTreeSet<String> = refused.map(|(name, _)| format!("sources.{name}.provider")).collect();
+    complaints.into_iter().partition(|complaint| keys.contains(&complaint.key))
 }
 
 fn resolved(draft: &Draft, plugins: &Plugins) -> Result<Config, Vec<Complaint>> {

@@ -41,7 +41,7 @@ fn report(total: Erased, yes: bool, json: bool) -> Result<(), Failure> {
         output::line(serde_json::json!({ "erased": erased, "open": open, "dry_run": !yes }))?;
     } else if yes {
         output::line(format_args!("{erased} erased; copies in backups are not"))?;
-    } else {
+    } else if erased > 0 {
         output::line(format_args!("{erased} would be erased for good: add --yes"))?;
     }
     if open > 0 {

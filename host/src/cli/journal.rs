@@ -108,7 +108,7 @@ fn stats(connection: Connection, path: Option<PathBuf>, json: bool) -> Result<()
     };
     let stats: Stats = match asked {
         Ok(answer) => read(&answer)?,
-        Err(Unanswered::Refused(message)) => return Err(Failure::Refused(message)),
+        Err(Unanswered::Refused(message) | Unanswered::Wrong(message, _)) => return Err(Failure::Refused(message)),
         Err(Unanswered::Away(_)) => {
             let place = place(&connection, path)?;
             output::say(format_args!("no gateway was asked: these are the numbers of {}", place.display()));

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::client::Connection;
+use super::client::{Connection, Unanswered};
 use super::events::read;
 use super::{Failure, output};
 use crate::admin::Reloaded;
@@ -29,7 +29,13 @@ pub(super) struct Reload {
 impl Reload {
     pub(super) fn run(self) -> Result<(), Failure> {
         let client = self.connection.open()?;
-        let answer = client.post("/v1/reload", &json!({ "dry_run": self.dry_run }))?;
+        let answer = match client.post("/v1/reload", &json!({ "dry_run": self.dry_run })) {
+            Err(Unanswered::Wrong(_, document)) if self.json => {
+                output::line(String::from_utf8_lossy(&document))?;
+                return Err(Failure::Said);
+            }
+            other => other?,
+        };
         if self.json {
             return output::line(String::from_utf8_lossy(&answer));
         }

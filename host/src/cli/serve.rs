@@ -53,7 +53,7 @@ impl Serve {
                 tokio::select! {
                     () = ends.wait() => break,
                     () = hangups.next() => gateway.reload_soon(),
-                    () = watch.changed() => gateway.reload_soon(),
+                    () = watch.changed() => gateway.look_again(),
                 }
             }
             tracing::info!("draining");

@@ -170,6 +170,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.change, self.what, self.name)?;
         match (&self.from, &self.to) {
+            (Some(from), Some(to)) if from == to => write!(f, ": {to}, its content changed"),
             (Some(from), Some(to)) => write!(f, ": {from} -> {to}"),
             (Some(value), None) | (None, Some(value)) => write!(f, ": {value}"),
             (None, None) if self.keys.is_empty() => Ok(()),

@@ -49,14 +49,14 @@ impl Draft {
         std::iter::once(self.origin.file()).chain(self.files.iter().map(PathBuf::as_path))
     }
 
-    /// The routes that could be read, each with its place in the file's list, from 0.
-    pub fn routes(&self) -> impl Iterator<Item = (&str, &Route)> {
-        self.route_places.iter().map(String::as_str).zip(&self.written.routes)
+    /// The routes that could be read, each with its place in the file's list, from 1.
+    pub fn routes(&self) -> impl Iterator<Item = (usize, &Route)> {
+        self.route_places.iter().filter_map(|place| Some(place.parse::<usize>().ok()? + 1)).zip(&self.written.routes)
     }
 
-    /// The polls that could be read, each with its place in the file's list, from 0.
-    pub fn polls(&self) -> impl Iterator<Item = (&str, &Poll)> {
-        self.poll_places.iter().map(String::as_str).zip(&self.written.polls)
+    /// The polls that could be read, each with its place in the file's list, from 1.
+    pub fn polls(&self) -> impl Iterator<Item = (usize, &Poll)> {
+        self.poll_places.iter().filter_map(|place| Some(place.parse::<usize>().ok()? + 1)).zip(&self.written.polls)
     }
 
     /// A complaint about a key that is found out later, such as a key that is no key: `sources.esim.secrets.main`.

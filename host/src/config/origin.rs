@@ -3,10 +3,13 @@
 use std::ops::Range;
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::environment::Environment;
 use crate::provider::complaint::Complaint;
+
+/// Sections that are lists of tables.
+const LISTS: [&str; 2] = ["routes", "polls"];
 
 /// The texts that a configuration was made of.
 #[derive(Clone)]
@@ -14,6 +17,15 @@ pub(in crate::config) struct Origin {
     file: String,
     text: String,
     environment: Environment,
+}
+
+/// A key as far as it is written.
+struct Found {
+    at: Option<usize>,
+    /// As people count.
+    key: Vec<String>,
+    /// Of the route that it belongs to.
+    name: Option<String>,
 }
 
 impl std::fmt::Debug for Origin {
@@ -35,15 +47,23 @@ impl Origin {
         &self.environment
     }
 
-    /// A complaint about a key, with its place.
+    /// A complaint about a key, with its place. Items of lists are counted from 1, and a route is called by its name, too.
     pub(super) fn complaint(&self, key: &[String], message: impl Into<String>) -> Complaint {
-        let (key_text, message) = (key.join("."), message.into());
-        match self.environment.overriding(key) {
-            Some(variable) => {
-                Complaint { file: format!("environment variable {variable}"), line: None, key: key_text, message }
-            }
-            None => Complaint { file: self.file.clone(), line: self.line(key), key: key_text, message },
-        }
+        let Found { at, key: shown, name } = self.find(key);
+        let message = match name {
+            Some(name) => format!("{} (route \"{name}\")", message.into()),
+            None => message.into(),
+        };
+        let (file, line) = match self.environment.overriding(key) {
+            Some(variable) => (format!("environment variable {variable}"), None),
+            None => (self.file.clone(), at.map(|at| self.line_at(at))),
+        };
+        Complaint { file, line, key: shown.join("."), message }
+    }
+
+    /// Whether the key is written in the file, and not in a variable.
+    pub(super) fn is_in_file(&self, key: &[String]) -> bool {
+        self.environment.overriding(key).is_none()
     }
 
     /// A complaint about a place in the text.
@@ -52,28 +72,34 @@ impl Origin {
         Complaint { file: self.file.clone(), line, key: String::new(), message: message.to_owned() }
     }
 
-    /// The line of the key, or of the nearest table around it that is written.
-    fn line(&self, key: &[String]) -> Option<usize> {
+    /// Where the key is, or the nearest table around it that is written.
+    fn find(&self, key: &[String]) -> Found {
         let (document, _) = DeTable::parse_recoverable(&self.text);
-        let (first, rest) = key.split_first()?;
-        let (name, value) = document.get_ref().get_key_value(first.as_str())?;
-        let (mut at, mut value) = (name.span().start, value);
-        for step in rest {
-            let next = match value.get_ref() {
-                DeValue::Table(table) => {
-                    table.get_key_value(step.as_str()).map(|(name, value)| (name.span().start, value))
-                }
-                DeValue::Array(list) => {
-                    step.parse().ok().and_then(|at: usize| list.get(at)).map(|value| (value.span().start, value))
-                }
+        let mut found = Found { at: None, key: Vec::new(), name: None };
+        let mut within = Some(document.get_ref());
+        let mut list: Option<&DeArray<'_>> = None;
+        for (depth, step) in key.iter().enumerate() {
+            let index: Option<usize> =
+                step.parse().ok().filter(|_| list.is_some() || (depth == 1 && LISTS.contains(&key[0].as_str())));
+            found.key.push(index.map_or_else(|| step.clone(), |index| (index + 1).to_string()));
+            let next = match (within.take(), list.take(), index) {
+                (Some(table), ..) => table.get_key_value(step.as_str()).map(|(name, value)| (name.span().start, value)),
+                (None, Some(list), Some(index)) => list.get(index).map(|value| (value.span().start, value)),
                 _ => None,
             };
-            match next {
-                Some((start, inner)) => (at, value) = (start, inner),
-                None => break,
+            let Some((start, value)) = next else { continue };
+            found.at = Some(start);
+            match value.get_ref() {
+                DeValue::Table(table) => within = Some(table),
+                DeValue::Array(items) => list = Some(items),
+                _ => {}
+            }
+            if depth == 1 && key[0] == "routes" {
+                let name = within.and_then(|route| route.get("name")?.get_ref().as_str().map(str::to_owned));
+                found.name = name;
             }
         }
-        Some(self.line_at(at))
+        found
     }
 
     fn line_at(&self, offset: usize) -> usize {

@@ -116,7 +116,7 @@ fn listed(items: &[Value], label: fn(usize, &Value) -> String) -> Vec<(String, H
 }
 
 fn route(at: usize, route: &Value) -> String {
-    route.find_ref("name").and_then(Value::as_str).map_or_else(|| format!("route {}", at + 1), str::to_owned)
+    route.find_ref("name").and_then(Value::as_str).map_or_else(|| (at + 1).to_string(), str::to_owned)
 }
 
 fn poll(_: usize, poll: &Value) -> String {

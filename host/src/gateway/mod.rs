@@ -19,8 +19,8 @@ use self::door::Bound;
 pub use self::parts::{operations, routing, sources};
 pub use self::plugins::{Plugin, Plugins};
 pub use self::reload::Origin;
-use self::reload::Reloads;
-use crate::admin::{Phase, Reload, Reloaded};
+use self::reload::{Reloads, Why};
+use crate::admin::{Phase, Reloaded};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::Inbound;
@@ -131,12 +131,17 @@ impl Gateway {
 
     /// Reads the configuration again and takes it on whole, or says everything that is wrong with it and goes on as before.
     pub async fn reload(&self) -> Result<Reloaded, Vec<Complaint>> {
-        Reloads(Arc::downgrade(&self.core)).reload(false).await
+        Reloads(Arc::downgrade(&self.core)).begin(Why::Told).await
     }
 
     /// As [`reload`](Self::reload), while whoever asks goes on; the log says what came of it.
     pub fn reload_soon(&self) {
-        drop(Reloads(Arc::downgrade(&self.core)).reload(false));
+        drop(Reloads(Arc::downgrade(&self.core)).begin(Why::Told));
+    }
+
+    /// The same because a file looks other than before; that nothing has changed is then worth no line.
+    pub fn look_again(&self) {
+        drop(Reloads(Arc::downgrade(&self.core)).begin(Why::Seen));
     }
 
     /// Takes another configuration on.

@@ -36,9 +36,21 @@ struct Ready {
     serving: Option<Bound>,
 }
 
+/// Why the configuration is read again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Somebody said so.
+    Told,
+    /// Somebody wants to know what would change.
+    Asked,
+    /// A file looks other than before.
+    Seen,
+}
+
 impl Core {
-    /// Reads the configuration again and takes it on; a dry run only says what would change.
-    pub(super) async fn reload(&self, dry_run: bool) -> Result<Reloaded, Vec<Complaint>> {
+    /// Reads the configuration again and takes it on, unless that was only asked about.
+    pub(super) async fn reload(&self, why: Why) -> Result<Reloaded, Vec<Complaint>> {
+        let dry_run = why == Why::Asked;
         let mut running = self.running.lock().await;
         let running = running.as_mut().ok_or_else(|| wrong("the gateway is ending"))?;
         let origin = self.origin.get().cloned();
@@ -51,11 +63,12 @@ impl Core {
             Err(complaints) => Err(complaints),
         };
         match &outcome {
-            Ok(_) if dry_run => {}
+            // Whoever asked gets the answer, and nothing has happened.
+            _ if dry_run => {}
             Ok(reloaded) => {
                 origin.applied(&running.config);
                 running.plugins.log();
-                log(reloaded);
+                log(reloaded, why);
             }
             Err(complaints) => {
                 for complaint in complaints {
@@ -151,15 +164,21 @@ impl Core {
 /// The admin API reaches the gateway through this.
 pub(super) struct Reloads(pub(super) Weak<Core>);
 
-/// What is begun is finished, also when whoever asked hangs up.
-impl Reload for Reloads {
-    fn reload(&self, dry_run: bool) -> Reloading {
+impl Reloads {
+    /// What is begun is finished, also when whoever asked hangs up.
+    pub(super) fn begin(&self, why: Why) -> Reloading {
         let core = self.0.upgrade();
         let task = tokio::spawn(async move {
             let core = core.ok_or_else(|| wrong("the gateway is ending"))?;
-            core.reload(dry_run).await
+            core.reload(why).await
         });
         Box::pin(async move { task.await.unwrap_or_else(|error| Err(wrong(&format!("it broke off: {error}")))) })
+    }
+}
+
+impl Reload for Reloads {
+    fn reload(&self, dry_run: bool) -> Reloading {
+        self.begin(if dry_run { Why::Asked } else { Why::Told })
     }
 }
 
@@ -214,7 +233,10 @@ fn wrong(message: &str) -> Vec<Complaint> {
     vec![Complaint { file: "reload".into(), line: None, key: String::new(), message: message.to_owned() }]
 }
 
-fn log(reloaded: &Reloaded) {
+fn log(reloaded: &Reloaded, why: Why) {
+    if reloaded.changes.0.is_empty() && why == Why::Seen {
+        return tracing::debug!("a file was touched, and the configuration is what it was");
+    }
     for warning in &reloaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -50,7 +50,7 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it is tried next.
     pub next: Option<Timestamp>,
-    /// Why it ended, where it failed.
+    /// Why it ended, where it failed; what the last attempt failed with, where it is tried again.
     pub reason: Option<String>,
     /// When the replay began that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

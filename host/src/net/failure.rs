@@ -91,6 +91,12 @@ fn advice(error: &rustls::Error) -> Option<&'static str> {
                 "the server's certificate is for another name than the one in `url`"
             }
             Certificate::Revoked => "the server's certificate was revoked",
+            Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
+                "the server's certificate was not made for servers"
+            }
+            Certificate::BadEncoding => "what the server shows is no certificate that can be read",
+            // What is wrong with the chain itself is told by the verifier's own words alone.
+            Certificate::Other(why) => return about_chain(&why.to_string()),
             _ => return None,
         },
         rustls::Error::InvalidMessage(_) => {
@@ -98,6 +104,27 @@ fn advice(error: &rustls::Error) -> Option<&'static str> {
         }
         rustls::Error::PeerIncompatible(_) => {
             "the server offers neither TLS 1.2 nor 1.3 with a cipher that is still safe"
+        }
+        _ => return None,
+    })
+}
+
+/// What is wrong with a chain of certificates, by the name that the verifier has for it.
+fn about_chain(why: &str) -> Option<&'static str> {
+    let name = why.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    Some(match name.trim_end_matches("Context") {
+        "CaUsedAsEndEntity" => {
+            "the server shows the certificate of an authority as its own: give it one that says CA:FALSE, signed by that \
+             authority, and name the authority with `ca`"
+        }
+        "EndEntityUsedAsCa" => {
+            "the server's certificate was signed by one that may sign none (CA:FALSE): name the real authority with `ca`"
+        }
+        "PathLenConstraintViolated" => "there are more authorities in the server's chain than the first one allows",
+        "NameConstraintViolation" => "the server's authority may not sign for the name in `url`",
+        "UnsupportedCertVersion" => "the server's certificate is not of version 3: make it anew",
+        "UnsupportedSignatureAlgorithm" | "UnsupportedSignatureAlgorithmForPublicKey" => {
+            "the server's certificate is signed in a way that is no longer safe: make it anew with SHA-256"
         }
         _ => return None,
     })

@@ -33,7 +33,7 @@ struct Route {
 
 /// What is wrong with one route's `when`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("routes[{index}].when ({label}): {error}")]
+#[error("routes.{}.when ({label}): {error}", index + 1)]
 pub struct RouteError {
     /// Which of `[[routes]]`, from 0.
     pub index: usize,
@@ -282,8 +282,8 @@ mod tests {
         )
         .unwrap_err();
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(texts[0], r#"routes[0].when (first): line 1, column 1: there is no "evnt" here, only "event""#);
-        assert!(texts[1].starts_with("routes[2].when (route 3): line 1, column 8: "), "{}", texts[1]);
+        assert_eq!(texts[0], r#"routes.1.when (first): line 1, column 1: there is no "evnt" here, only "event""#);
+        assert!(texts[1].starts_with("routes.3.when (route 3): line 1, column 8: "), "{}", texts[1]);
         assert_eq!(texts.len(), 2);
     }
 

@@ -36,6 +36,8 @@ fn erasing_counts_first_and_erases_only_when_told() {
     assert!(!shown.contains("mark") && shown.contains("state: erased"), "{shown}");
     let again = run(&["erase", &id, "--yes"]);
     assert!(again.code == 1 && again.err.contains("erased already"), "{}", again.err);
+    let counted = run(&["erase", &id]);
+    assert_eq!((counted.code, counted.out.as_str()), (1, ""), "nothing to add --yes to: {}", counted.err);
 }
 
 #[test]

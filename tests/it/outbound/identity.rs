@@ -140,6 +140,18 @@ async fn an_authority_of_ones_own_is_trusted_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn an_authority_that_is_shown_as_a_servers_own_certificate_is_said_in_words() {
+    let ours = Authority::new();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::try_from(ours.issuer.key().serialize_der()).unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![ours.issuer.der().clone()], key).unwrap();
+    let (port, _) = listen(TlsAcceptor::from(Arc::new(config))).await;
+    let row = tried(port, &ca(&ours)).await;
+    assert!(error(&row).contains("shows the certificate of an authority as its own"), "{}", error(&row));
+}
+
+#[tokio::test]
 async fn a_server_that_asks_who_calls_is_told() {
     let (servers, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
     let (port, got) = servers.serve(Some(&clients)).await;

@@ -99,6 +99,22 @@ async fn the_command_shows_what_changes_and_a_dry_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_of_what_is_wrong_is_an_answer_and_no_error_of_the_gateway() {
+    let folder = folder();
+    let gateway = folder.serve();
+    let admin = format!("http://{}", gateway.admin);
+    folder.reconfigure("log.format", "server.max_body = \"huge\"\nlog.format");
+    let told = folder.run(&["reload", "--dry-run", "--admin", &admin]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.said.contains("would not be taken on") && told.said.contains("server.max_body"), "{told:?}");
+    let told = folder.run(&["reload", "--dry-run", "--json", "--admin", &admin]);
+    let document: Value = serde_json::from_str(&told.said).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+    assert_eq!((told.code, &document["errors"][0]["key"]), (Some(1), &json!("server.max_body")), "{told:?}");
+    let ended = gateway.stop();
+    assert!(ended.code == Some(0) && !ended.said.contains("\"ERROR\""), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_journal_stays_where_it_is() {
     let folder = folder();
     let gateway = folder.serve();
@@ -120,6 +136,7 @@ async fn a_plugin_that_breaks_keeps_the_old_one() {
     let (code, answer) = post(&gateway, &json!({})).await;
     assert_eq!(code, 422, "{answer}");
     assert!(answer["errors"].to_string().contains("plugins/tally/provider.toml"), "{answer}");
+    assert!(!answer["errors"].to_string().contains("no plugin has the provider"), "{answer}");
     assert_eq!(status(&gateway, OLD, "a").await, 202);
     folder.write("plugins/tally/provider.toml", &text);
     assert_eq!(post(&gateway, &json!({})).await.0, 200);

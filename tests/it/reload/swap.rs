@@ -47,7 +47,7 @@ async fn what_changed_is_named_and_no_secret_is_told() {
             "changed destination crm (signing_secret, url)",
             "added destination log",
             "added route first",
-            "removed route route 1",
+            "removed route 1",
         ]
     );
     let document = serde_json::to_string(&exchanged).expect("JSON");
@@ -91,7 +91,7 @@ async fn deliveries_of_a_destination_that_is_gone_wait_until_it_is_there_again()
     let site = Site::start(&text(Some(nobody))).await;
     assert_eq!(status(site.gateway.address, SECRET, "a").await, 202);
     until("the log has it", async || log.received().len() == 1).await;
-    assert_eq!(site.changes(&text(None)).await, ["removed destination crm", "removed route route 2"]);
+    assert_eq!(site.changes(&text(None)).await, ["removed destination crm", "removed route 2"]);
     assert_eq!(status(site.gateway.address, SECRET, "b").await, 202);
     until("the log has both", async || log.received().len() == 2).await;
     let open = async || site.gateway.journal.stats().await.expect("numbers").open;

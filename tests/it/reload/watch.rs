@@ -48,6 +48,20 @@ async fn a_file_that_is_renamed_over_is_read_again_and_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_only_touched_is_worth_no_line() {
+    let folder = folder("key");
+    folder.write("key", OLD);
+    folder.reconfigure("log.format", "log.level = \"debug\"\nlog.format");
+    let gateway = folder.serve();
+    let said = gateway.says("the configuration is what it was");
+    assert!(said.contains("\"DEBUG\""), "{said}");
+    rename_over(&folder, "key", OLD);
+    gateway.says("the configuration is what it was");
+    let ended = gateway.stop();
+    assert!(!ended.said.contains("nothing has changed"), "{}", ended.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_of_links_is_followed_as_kubernetes_swaps_it() {
     let folder = folder("mounted/key");
     let swap = |version: &str, key: &str| {

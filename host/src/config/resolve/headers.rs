@@ -32,11 +32,13 @@ impl Check<'_> {
             if parsed == header::AUTHORIZATION && url.is_some_and(|url| !url.username().is_empty()) {
                 self.complain(&key, "is already made of the name and password in `url`: keep one of them");
             }
-            if matches!(text, HeaderText::Plain(_)) && names_a_secret(&parsed) {
-                self.warn(
+            match text {
+                HeaderText::Plain(_) if names_a_secret(&parsed) => self.warn(
                     &key,
                     "is a secret by its name: { env = \"NAME\" } or { file = \"path\" } keeps it out of this file",
-                );
+                ),
+                HeaderText::Secret(secret) => self.warn_if_here(&key, secret),
+                HeaderText::Plain(_) => {}
             }
             let Ok(secret) = secret else { continue };
             match value(&secret) {

@@ -23,8 +23,21 @@ impl Check<'_> {
     pub(super) fn secret(&mut self, key: &[&str], written: &Secret) -> Option<SecretString> {
         let secret = written.load(self.draft.origin.environment());
         let secret = secret.map_err(|message| self.complain(key, message)).ok()?;
+        self.warn_if_here(key, written);
         self.print.read(key, secret.expose_secret().as_bytes());
         Some(secret)
+    }
+
+    /// Warns of a secret that everybody sees who sees the configuration; once a key, however many values it has.
+    pub(super) fn warn_if_here(&mut self, key: &[&str], written: &Secret) {
+        if !matches!(written, Secret::Value(_)) || !self.draft.origin.is_in_file(&super::owned(key)) {
+            return;
+        }
+        let message = "is a secret in this file: { env = \"NAME\" } or { file = \"path\" } keeps it out";
+        let warning = self.draft.origin.complaint(&super::owned(key), message);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// Marks a file that is read where it is needed: another content of it is another configuration.

@@ -44,13 +44,16 @@ impl Check<'_> {
     }
 
     fn unknown_provider(&mut self, name: &str, provider: &str) {
+        if catalog::find(provider).is_some() {
+            let message = format!(
+                "the plugin of \"{provider}\" in a plugin folder is refused: mend it, or remove it to use the catalogue's"
+            );
+            return self.complain(&["sources", name, "provider"], message);
+        }
         let known: Vec<&str> = self.rules.providers.iter().map(|known| known.provider.id.as_str()).collect();
         let embedded = catalog::entries().iter().map(|entry| entry.id);
         let near = did_you_mean(provider, known.iter().copied().chain(embedded));
         let advice = match known.as_slice() {
-            _ if catalog::find(provider).is_some() => {
-                "; the one in a plugin folder is refused: mend it, or remove it to use the catalogue's".to_owned()
-            }
             [] => format!("; no plugin folder has any, and neither has `hookport plugin catalog`{near}"),
             known => format!("; known: {} and those of `hookport plugin catalog`{near}", quoted(known.iter().copied())),
         };

@@ -77,7 +77,8 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
     let (text, values) = wanted_in_state(filter, &in_flight).limited(filter.limit);
     let order = if filter.after.is_some() { "" } else { "DESC" };
     let sql = format!(
-        "SELECT d.id, e.uuid, e.kind, o.source, n.name, d.state, d.attempts, d.next, d.reason, d.replay FROM {DELIVERIES} {text} \
+        "SELECT d.id, e.uuid, e.kind, o.source, n.name, d.state, d.attempts, d.next, \
+         CASE d.state WHEN 1 THEN ({LAST_ERROR}) ELSE d.reason END, d.replay FROM {DELIVERIES} {text} \
          ORDER BY d.id {order} LIMIT ?"
     );
     let read = |row: &Row<'_>| {
@@ -106,6 +107,10 @@ pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) 
     }
     Ok(found)
 }
+
+/// Why a delivery that goes on was not delivered so far.
+const LAST_ERROR: &str =
+    "SELECT coalesce(a.error, 'status ' || a.status) FROM attempts a WHERE a.delivery = d.id AND a.number = d.attempts";
 
 /// The filter's conditions, with its state.
 fn wanted_in_state(filter: &DeliveryFilter, in_flight: &[i64]) -> Where {
