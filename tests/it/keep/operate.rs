@@ -69,7 +69,7 @@ async fn a_backup_beside_a_busy_gateway_is_whole_private_and_restores_everything
     delivered(&folder, 60).await;
     assert_eq!(gateway.stop().code, Some(0));
 
-    // As README says: stopped, put into an empty folder, started.
+    // As config/README.md says: stopped, put into an empty folder, started.
     std::fs::rename(folder.path("data"), folder.path("lost")).unwrap();
     std::fs::create_dir(folder.path("data")).unwrap();
     std::fs::copy(folder.path("copy.db"), folder.path("data/journal.db")).unwrap();
