@@ -7,6 +7,7 @@ mod admin;
 mod arrows;
 mod cases;
 mod catalogue;
+mod certificate;
 mod cli;
 mod config;
 mod demo;

@@ -1,5 +1,7 @@
 //! `hookport simulate` against a gateway that runs: every shipped provider is played, tampered with and repeated.
 
+mod listener;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

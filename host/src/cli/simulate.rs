@@ -1,6 +1,7 @@
 //! `hookport simulate`: plays a provider. A sample is signed by the declared scheme run backwards and sent to the gateway.
 
 pub(super) mod play;
+mod way;
 
 use std::path::PathBuf;
 
@@ -10,12 +11,12 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use self::play::{Play, Verdict};
+use self::way::Way;
 use super::configuration::Configuration;
 use super::{Failure, output, pair};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::gateway::{self, Plugin};
-use crate::net::{Answer, Client};
+use crate::net::Answer;
 use crate::provider::complaint::did_you_mean;
 use crate::provider::sign::{PrivateKeys, Tamper};
 use crate::provider::source::Source;
@@ -33,15 +34,19 @@ use crate::request::Incoming;
   hookport simulate esim a_refund_is_accepted --repeat
   hookport simulate bank --key system_public_key=system_private.pem
   hookport simulate esim my_case.http --to https://hooks.example.com --json
+  hookport simulate esim --to https://gateway.internal:8443 --ca ca.pem
   hookport simulate esim --tamper signature")]
 pub(super) struct Simulate {
     /// The source, as the configuration names it
     source: String,
     /// A case that came with the provider, or a .http file [default: the first that is accepted]
     case: Option<String>,
-    /// The gateway [default: server.listen of the configuration]
+    /// The gateway [default: server.listen of the configuration, over TLS and with a PROXY header as it asks for]
     #[arg(long, value_name = "URL")]
     to: Option<Url>,
+    /// Trust these authorities, PEM [default: the certificate of server.tls at the gateway's own listener, else browsers']
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// For an asymmetric scheme: the private key that belongs to the source's public key NAME
     #[arg(long = "key", value_name = "NAME=FILE")]
     keys: Vec<String>,
@@ -83,7 +88,8 @@ impl Simulate {
         let sources = gateway::sources(&config, &plugins).map_err(|wrong| Failure::complaints(&wrong))?;
         let source = self.source(&sources)?;
         let plugin = &plugins.by_id[&*source.provider.id];
-        let to = play::base(&self.address(&config)?, source);
+        let way = Way::find(self.to.as_ref(), self.ca.as_deref(), &config.server)?;
+        let to = play::base(&way.to, source);
         let (name, case) = self.case(plugin)?;
         let now = Clock::default().now();
         // Two plays at one moment are of two processes.
@@ -91,7 +97,7 @@ impl Simulate {
         let play = Play { source, case: &case, keys: &keys, seed: (!self.repeat).then_some(seed.as_str()) };
         let request = play.request(self.tamper.map(Tamper::from), now).map_err(Failure::unusable)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::refused)?;
-        let answer = runtime.block_on(play::send(&Client::new(true), &to, &request)).map_err(Failure::refused)?;
+        let answer = runtime.block_on(play::send(&way.client, &to, &request)).map_err(|error| way.blocked(&error))?;
         let verdict = play::judge(source, &request, &answer, now);
         match self.json {
             true => output::line(self.json(&name, &to, source, &request, &answer, verdict))?,
@@ -113,18 +119,6 @@ impl Simulate {
         match source.path {
             Some(_) => Ok(source),
             None => Err(Failure::unusable(format!("{:?} is only called and never calls: try `call`", self.source))),
-        }
-    }
-
-    fn address(&self, config: &Config) -> Result<Url, Failure> {
-        match &self.to {
-            Some(url) if matches!(url.scheme(), "http" | "https") => Ok(url.clone()),
-            Some(_) => Err(Failure::unusable("--to begins with http:// or https://")),
-            None if config.server.tls.is_some() => {
-                Err(Failure::unusable("the gateway speaks TLS: say with --to https://NAME:PORT by which name"))
-            }
-            None => play::local(config.server.listen)
-                .ok_or_else(|| Failure::unusable("server.listen takes any free port: say with --to which it is")),
         }
     }
 
@@ -161,6 +155,10 @@ impl Simulate {
             (Verdict::Accepted, true) => "accepted, and it should have been refused",
             (Verdict::Refused, true) => "refused, as it must be",
             (Verdict::Refused, false) => "refused; `hookport rejections list` says why",
+            (Verdict::Unavailable, _) => {
+                "asked to come again later: the source is paused or over its rate or the journal cannot be written; \
+                 `hookport sources list` and the log say which"
+            }
             (Verdict::Unexpected, _) => "neither the provider's own ack nor a refusal",
         };
         field("verdict", verdict)

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
@@ -42,6 +43,11 @@ impl Certificate {
     /// For new connections.
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor
+    }
+
+    /// The certificate that is shown now, without its chain.
+    pub fn shown(&self) -> Option<CertificateDer<'static>> {
+        self.pair.0.load().cert.first().cloned()
     }
 
     /// Reads the pair again if a file has changed. One that cannot be used is said once, and the old one stays.

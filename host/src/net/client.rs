@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connect::Timed;
 use super::failure::SendError;
 use super::guard::Guard;
+use super::preface::Preface;
 use super::tls::Tls;
 
 /// Kept no longer than most servers keep it, so that a request seldom meets a connection that is being closed.
@@ -35,7 +36,7 @@ const DISCARDED: usize = 64 * 1024;
 /// A pooled client; clones share the pool.
 #[derive(Clone)]
 pub struct Client {
-    inner: legacy::Client<Timed<HttpsConnector<Guard>>, Full<Bytes>>,
+    inner: legacy::Client<Timed<HttpsConnector<Preface<Guard>>>, Full<Bytes>>,
 }
 
 /// How long an exchange may take; the time for a connection belongs to the client.
@@ -74,18 +75,27 @@ impl Client {
 
     /// A client that trusts these roots alone.
     pub fn trusting(roots: RootCertStore, allow_private: bool) -> Self {
-        Self::build(&Tls { roots: Some(roots.into()), identity: None }, allow_private, None)
+        Self::build(&Tls { roots: Some(roots.into()), ..Tls::default() }, allow_private, None)
     }
 
     /// A client with its own TLS and its own time for a connection.
     ///
     /// Variables such as `HTTPS_PROXY` are not looked at: a proxy would resolve the name again, behind the guard.
     pub fn build(tls: &Tls, allow_private: bool, connect: Option<Duration>) -> Self {
+        Self::over(Guard::new(allow_private), &[], tls, connect)
+    }
+
+    /// A client for listeners of this machine: each of its connections begins with these bytes, before TLS.
+    pub fn beginning_with(bytes: &'static [u8], tls: &Tls) -> Self {
+        Self::over(Guard::new(true), bytes, tls, None)
+    }
+
+    fn over(guard: Guard, first: &'static [u8], tls: &Tls, connect: Option<Duration>) -> Self {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls.config())
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(Guard::new(allow_private));
+            .wrap_connector(Preface::new(guard, first));
         let inner = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

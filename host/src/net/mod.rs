@@ -9,6 +9,8 @@ pub mod client;
 mod connect;
 mod failure;
 mod guard;
+mod pinned;
+mod preface;
 mod retry_after;
 pub mod tls;
 

@@ -13,6 +13,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::pinned::Pinned;
+
 /// Whom a client trusts and how it shows itself; the default trusts the roots of browsers and shows nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
@@ -20,6 +22,8 @@ pub struct Tls {
     pub roots: Option<Arc<RootCertStore>>,
     /// The client's own certificate.
     pub identity: Option<Identity>,
+    /// The one certificate that the server may show, whatever it says; then no authority counts.
+    pub pinned: Option<CertificateDer<'static>>,
 }
 
 /// A certificate with its chain, and the key that fits it.
@@ -95,10 +99,15 @@ impl Tls {
     /// TLS 1.2 and 1.3.
     pub(super) fn config(&self) -> ClientConfig {
         static PLAIN: LazyLock<ClientConfig> = LazyLock::new(|| versions().with_webpki_roots().with_no_client_auth());
-        let trusting = match &self.roots {
-            None if self.identity.is_none() => return PLAIN.clone(),
-            None => versions().with_webpki_roots(),
-            Some(roots) => versions().with_root_certificates(roots.clone()),
+        let trusting = match (&self.pinned, &self.roots) {
+            (Some(certificate), _) => {
+                let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+                let pinned = Pinned { certificate: certificate.clone(), algorithms };
+                versions().dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+            }
+            (None, None) if self.identity.is_none() => return PLAIN.clone(),
+            (None, None) => versions().with_webpki_roots(),
+            (None, Some(roots)) => versions().with_root_certificates(roots.clone()),
         };
         match &self.identity {
             None => trusting.with_no_client_auth(),

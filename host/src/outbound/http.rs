@@ -158,7 +158,7 @@ fn transform(written: &Http) -> Result<Option<Transform>, DestinationError> {
 fn tls(written: &Http) -> Result<Tls, DestinationError> {
     let roots = written.ca.as_deref().map(roots).transpose().map_err(DestinationError::Ca)?;
     let identity = written.client_cert.as_ref().map(|files| Identity::read(&files.cert, &files.key)).transpose()?;
-    Ok(Tls { roots, identity })
+    Ok(Tls { roots, identity, pinned: None })
 }
 
 fn answered(answer: &Answer, now: Timestamp) -> Reply {

@@ -1,6 +1,5 @@
 //! TLS on the listener: real handshakes, versions agreed upon, certificates that change while connections live.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,22 +19,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::gate::Gate;
 use super::line::Line;
+use crate::certificate::{certify, replace};
 use crate::process::Folder;
 use crate::tally::{PATH, body, head, request, signature};
-
-/// Puts a pair for `localhost` where the gateway reads it, each file whole at once.
-fn certify(folder: &Path) -> CertificateDer<'static> {
-    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a pair");
-    replace(&folder.join("key.pem"), &pair.signing_key.serialize_pem());
-    replace(&folder.join("cert.pem"), &pair.cert.pem());
-    pair.cert.der().clone()
-}
-
-fn replace(file: &Path, text: &str) {
-    let new = file.with_extension("new");
-    std::fs::write(&new, text).expect("it can be written");
-    std::fs::rename(&new, file).expect("it can be renamed");
-}
 
 fn tls(folder: &TempDir) -> String {
     format!("tls = {{ cert = {0:?}, key = {1:?} }}", folder.path().join("cert.pem"), folder.path().join("key.pem"))

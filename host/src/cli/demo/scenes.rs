@@ -115,7 +115,8 @@ impl Performance {
             _ => signed.clone(),
         };
         let base = format!("http://{}", stage.gateway.address);
-        let answer = play::send(client, &base, &sent).await.map_err(Failure::refused)?;
+        let answer =
+            play::send(client, &base, &sent).await.map_err(|error| Failure::refused(format!("{base}: {error}")))?;
         let verdict = play::judge(source, &sent, &answer, now);
 
         let declared = &judged.items[0].declared;

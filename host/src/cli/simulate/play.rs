@@ -1,20 +1,19 @@
 //! One play: a case becomes the request that its provider would send now, goes over a real socket, and its answer is judged.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use hyper::{Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
 use crate::case::Case;
 use crate::gateway::Plugin;
-use crate::net::{Answer, Client};
+use crate::net::{Answer, Client, SendError};
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::complaint::did_you_mean;
 use crate::provider::sign::{PrivateKeys, Tamper, renew, seal, sign};
@@ -59,6 +58,8 @@ pub(in crate::cli) enum Verdict {
     Accepted,
     /// Its own words for what is refused, or a status that says so.
     Refused,
+    /// Its own words for "not now", or the status that says so.
+    Unavailable,
     /// Anything else.
     Unexpected,
 }
@@ -68,6 +69,7 @@ impl Verdict {
         match self {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
             Self::Unexpected => "unexpected",
         }
     }
@@ -83,13 +85,15 @@ pub(in crate::cli) fn judge(source: &Source, request: &Incoming, answer: &Answer
         Verdict::Accepted
     } else if is(Outcome::Rejected) || is(Outcome::Malformed) || answer.status.is_client_error() {
         Verdict::Refused
+    } else if is(Outcome::Unavailable) || answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        Verdict::Unavailable
     } else {
         Verdict::Unexpected
     }
 }
 
 /// Sends a request to the gateway at this base, over a connection of its own or one that is still open.
-pub(in crate::cli) async fn send(client: &Client, base: &str, request: &Incoming) -> Result<Answer, String> {
+pub(in crate::cli) async fn send(client: &Client, base: &str, request: &Incoming) -> Result<Answer, SendError> {
     let url = format!("{base}{}", request.target);
     let mut sent = Request::builder().method(request.method.as_str()).uri(&url);
     for (name, value) in &request.headers {
@@ -98,9 +102,8 @@ pub(in crate::cli) async fn send(client: &Client, base: &str, request: &Incoming
             sent = sent.header(name, value);
         }
     }
-    let sent = sent.body(Full::<Bytes>::new(request.body.clone())).map_err(|error| format!("{url}: {error}"))?;
-    let answer = client.send(sent, KEPT, PATIENCE).await;
-    answer.map_err(|error| format!("{base}: {error}; is the gateway running, and is this where it listens?"))
+    let sent = sent.body(Full::<Bytes>::new(request.body.clone()));
+    client.send(sent.map_err(|error| SendError::Connection(error.to_string()))?, KEPT, PATIENCE).await
 }
 
 /// The URL in front of a target; one that ends with the source's own path is taken for the whole URL of the source.
@@ -108,17 +111,6 @@ pub(in crate::cli) fn base(url: &Url, source: &Source) -> String {
     let text = url.as_str().split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     let path = source.path.as_deref().unwrap_or_default();
     text.strip_suffix(path).filter(|base| !base.ends_with('/')).unwrap_or(text).trim_end_matches('/').to_owned()
-}
-
-/// Where a listener of this machine is reached; nowhere if its port is not known.
-pub(in crate::cli) fn local(listen: SocketAddr) -> Option<Url> {
-    let ip = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    let url = format!("http://{}", SocketAddr::new(ip, listen.port()));
-    Url::parse(&url).ok().filter(|_| listen.port() != 0)
 }
 
 /// A case by its name.
