@@ -130,6 +130,16 @@ impl Client {
         self.send(Request::builder().method(Method::GET).uri(url.as_str()), Bytes::new())
     }
 
+    /// As [`Client::get`]; prints the document where a program wants it, and gives it back where people do.
+    pub(super) fn show(&self, path: &str, filter: &impl Serialize, json: bool) -> Result<Option<Bytes>, Failure> {
+        let answer = self.get(path, filter)?;
+        if json {
+            output::line(String::from_utf8_lossy(&answer))?;
+            return Ok(None);
+        }
+        Ok(Some(answer))
+    }
+
     /// Sends a document.
     pub(super) fn post(&self, path: &str, document: &impl Serialize) -> Result<Bytes, Unanswered> {
         self.post_to(path, &[], document)
@@ -197,6 +207,13 @@ impl Client {
             None => format!("{} answers {}: is it the admin API of a gateway?", self.base, answer.status),
         }
     }
+}
+
+/// Reads an answer of the API.
+pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::refused(format_args!("the answer is not what this version of hookport understands: {error}"))
+    })
 }
 
 /// A filter's fields that restrict something.

@@ -5,27 +5,15 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::client::{Client, Connection};
-use super::events::read;
+use super::client::{Client, read};
+use super::group::Ask;
 use super::progress::Progress;
 use super::{Failure, filter, output};
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
-/// Show where events went, try failed deliveries again, give up others
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all\n  \
-                        hookport deliveries cancel --destination old-crm"
-)]
-pub(super) struct Deliveries {
-    #[command(flatten)]
-    connection: Connection,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about deliveries.
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List deliveries, newest first
     #[command(after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries list \
                             --destination crm --since 1h --json")]
@@ -87,7 +75,7 @@ enum Command {
 
 /// Which deliveries.
 #[derive(Args)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Of this event
     #[arg(long, value_name = "ID")]
     event: Option<Uuid>,
@@ -165,20 +153,18 @@ impl Wanted {
     }
 }
 
-impl Deliveries {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        match self.command {
-            Command::List { wanted, limit, json } => {
-                list(&self.connection.open()?, &wanted.filter(limit.unwrap_or(0)), json)
-            }
-            Command::Retry { ids, wanted, all, dry_run, json } => {
+impl Ask for Command {
+    fn ask(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::List { wanted, limit, json } => list(client, &wanted.filter(limit.unwrap_or(0)), json),
+            Self::Retry { ids, wanted, all, dry_run, json } => {
                 wanted.or_said(&ids, all)?;
                 let filter = DeliveryFilter { ids, ..wanted.filter(0) };
-                retry(&self.connection.open()?, &filter, dry_run, json)
+                retry(client, &filter, dry_run, json)
             }
-            Command::Cancel { ids, wanted, all, json } => {
+            Self::Cancel { ids, wanted, all, json } => {
                 wanted.or_said(&ids, all)?;
-                cancel(&self.connection.open()?, &ids, &wanted, json)
+                cancel(client, &ids, &wanted, json)
             }
         }
     }
@@ -189,10 +175,7 @@ fn list(client: &Client, filter: &DeliveryFilter, json: bool) -> Result<(), Fail
     struct Page {
         deliveries: Vec<Delivery>,
     }
-    let answer = client.get("/v1/deliveries", filter)?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/deliveries", filter, json)? else { return Ok(()) };
     print(&read::<Page>(&answer)?.deliveries)
 }
 

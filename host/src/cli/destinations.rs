@@ -1,26 +1,17 @@
 //! `hookport destinations`: how each is, what waits for it, and a hand to stop it.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::client::{Client, Connection};
-use super::events::read;
+use super::client::{Client, read};
+use super::group::Ask;
 use super::pause::Target;
 use super::{Failure, output};
 
-/// Show the destinations of a running gateway, pause and resume them
-#[derive(Args)]
-#[command(after_help = "Examples:\n  hookport destinations list\n  hookport destinations pause crm")]
-pub(super) struct Destinations {
-    #[command(flatten)]
-    connection: Connection,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about destinations.
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List destinations: whether they are sent to, what is under way, what waits and what failed for good
     #[command(
         after_help = "STATE is ok, paused, open (left alone after too many failures in a row, until NEXT) or half_open (one delivery \
@@ -43,13 +34,12 @@ enum Command {
     Resume(Target),
 }
 
-impl Destinations {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let client = self.connection.open()?;
-        match self.command {
-            Command::List { json } => list(&client, json),
-            Command::Pause(target) => target.pause(&client, "destinations"),
-            Command::Resume(target) => target.resume(&client, "destinations"),
+impl Ask for Command {
+    fn ask(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::List { json } => list(client, json),
+            Self::Pause(target) => target.pause(client, "destinations"),
+            Self::Resume(target) => target.resume(client, "destinations"),
         }
     }
 }
@@ -83,10 +73,7 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
     struct Page {
         destinations: Vec<Destination>,
     }
-    let answer = client.get("/v1/destinations", &())?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/destinations", &(), json)? else { return Ok(()) };
     let head = ["NAME", "KIND", "STATE", "NEXT", "UNDER WAY", "OPEN", "OLDEST", "EXHAUSTED", "RATE"];
     let mut table = output::table(&head);
     let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| format!("{at:.0}"));

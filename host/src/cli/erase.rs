@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::client::Client;
-use super::events::read;
+use super::client::{Client, read};
 use super::{Failure, output};
 use crate::journal::{Erased, EventFilter};
 

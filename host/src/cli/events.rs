@@ -6,24 +6,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::client::{Client, Connection};
+use super::client::{Client, read};
+use super::group::Ask;
 use super::request::Request;
 use super::{Failure, deliveries, erase, filter, json, output, replay, tail};
 use crate::event::EventState;
 use crate::journal::{Delivery, EventFilter};
 
-/// Show the events that a running gateway has received
-#[derive(Args)]
-#[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events tail")]
-pub(super) struct Events {
-    #[command(flatten)]
-    connection: Connection,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about events.
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List events, newest first
     #[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events list --type 'eiotclub.*' \
                             --state unrouted\n  hookport events list --provider-id 42 --json")]
@@ -130,21 +122,20 @@ struct Envelope {
     providereventid: Option<String>,
 }
 
-impl Events {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let client = self.connection.open()?;
-        match self.command {
-            Command::List { wanted, limit, json } => list(&client, &wanted.filter(limit.unwrap_or(0)), json),
-            Command::Show { id, json } => show(&client, id, json),
-            Command::Erase { ids, wanted, yes, json } => {
+impl Ask for Command {
+    fn ask(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::List { wanted, limit, json } => list(client, &wanted.filter(limit.unwrap_or(0)), json),
+            Self::Show { id, json } => show(client, id, json),
+            Self::Erase { ids, wanted, yes, json } => {
                 let filter = wanted.filter(0);
                 if ids.is_empty() && !filter.restricts() {
                     return Err(Failure::unusable("say which events: ids, or a filter such as --until 90d"));
                 }
-                erase::run(&client, &ids, &filter, yes, json)
+                erase::run(client, &ids, &filter, yes, json)
             }
-            Command::Replay(replay) => replay.run(&client),
-            Command::Tail { wanted, json } => tail::follow(&client, wanted.filter(0), json),
+            Self::Replay(replay) => replay.run(client),
+            Self::Tail { wanted, json } => tail::follow(client, wanted.filter(0), json),
         }
     }
 }
@@ -155,10 +146,7 @@ fn list(client: &Client, filter: &EventFilter, json: bool) -> Result<(), Failure
         #[serde(borrow)]
         events: Vec<Line<'a>>,
     }
-    let answer = client.get("/v1/events", filter)?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/events", filter, json)? else { return Ok(()) };
     let page: Page<'_> = read(&answer)?;
     let mut table = output::table(&["RECEIVED", "TYPE", "SOURCE", "SUBJECT", "PROVIDER ID", "STATE", "ID"]);
     for line in &page.events {
@@ -187,10 +175,7 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
         request: Option<Request>,
         deliveries: Vec<Delivery>,
     }
-    let answer = client.get(&format!("/v1/events/{id}"), &())?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show(&format!("/v1/events/{id}"), &(), json)? else { return Ok(()) };
     let detail: Detail<'_> = read(&answer)?;
     output::line(json::indented(detail.event.get()))?;
     output::line(format_args!("\nstate: {}", word_of(detail.state)))?;
@@ -220,13 +205,6 @@ pub(super) fn print_line(text: &RawValue, json: bool) -> Result<(), Failure> {
         word_of(line.state),
         envelope.id
     )))
-}
-
-/// Reads an answer of the API.
-pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
-    serde_json::from_slice(answer).map_err(|error| {
-        Failure::refused(format_args!("the answer is not what this version of hookport understands: {error}"))
-    })
 }
 
 impl Envelope {

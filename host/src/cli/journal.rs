@@ -9,8 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, Connection, Unanswered};
-use super::events::read;
+use super::client::{Client, Connection, Unanswered, read};
 use super::{Failure, output};
 use crate::journal::Stats;
 use crate::journal::sqlite::{self, OpenError};

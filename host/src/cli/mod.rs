@@ -14,6 +14,7 @@ mod erase;
 mod events;
 mod failure;
 mod filter;
+mod group;
 mod journal;
 mod json;
 mod offline;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::failure::Failure;
+use self::group::Group;
 
 /// A self-hosted gateway between third-party providers and your own systems.
 #[derive(Parser)]
@@ -65,11 +67,26 @@ enum Command {
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
     Call(call::Call),
-    Events(events::Events),
-    Deliveries(deliveries::Deliveries),
-    Rejections(rejections::Rejections),
-    Destinations(destinations::Destinations),
-    Sources(sources::Sources),
+    /// Show the events that a running gateway has received
+    #[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events tail")]
+    Events(Group<events::Command>),
+    /// Show where events went, try failed deliveries again, give up others
+    #[command(
+        after_help = "Examples:\n  hookport deliveries list --state exhausted\n  hookport deliveries retry --all\n  \
+                            hookport deliveries cancel --destination old-crm"
+    )]
+    Deliveries(Group<deliveries::Command>),
+    /// Show the requests that a running gateway has refused
+    #[command(
+        after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections release --source esim --since 2d"
+    )]
+    Rejections(Group<rejections::Command>),
+    /// Show the destinations of a running gateway, pause and resume them
+    #[command(after_help = "Examples:\n  hookport destinations list\n  hookport destinations pause crm")]
+    Destinations(Group<destinations::Command>),
+    /// Show the sources of a running gateway, pause and resume them, and confirm secrets that their senders told
+    #[command(after_help = "Examples:\n  hookport sources list\n  hookport sources confirm notes --reveal")]
+    Sources(Group<sources::Command>),
     Journal(journal::Journal),
     #[command(hide = true)]
     TransformWorker(transform::TransformWorker),

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::Client;
-use super::events::read;
+use super::client::{Client, read};
 use super::{Failure, output};
 
 /// What is paused or resumed, and how it is told.

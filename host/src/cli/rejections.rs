@@ -4,43 +4,22 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::client::{Client, Connection};
-use super::events::read;
+use super::client::{Client, read};
+use super::group::Ask;
 use super::request::Request;
 use super::{Failure, filter, output, release};
 use crate::journal::{Rejected, RejectionFilter};
 use crate::reason::Reason;
 
-/// Show the requests that a running gateway has refused
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections release --source esim --since 2d"
-)]
-pub(super) struct Rejections {
-    #[command(flatten)]
-    connection: Connection,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about rejections.
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List rejections, newest first
     #[command(after_help = "Examples:\n  hookport rejections list --since 1h\n  hookport rejections list --reason \
                             signature_mismatch --source esim")]
     List {
-        /// Of this source
-        #[arg(long, value_name = "NAME")]
-        source: Option<String>,
-        /// With this reason code, such as signature_mismatch
-        #[arg(long, value_parser = filter::word::<Reason>)]
-        reason: Option<Reason>,
-        /// Received since: RFC 3339, or a while ago (1h)
-        #[arg(long, value_name = "TIME", value_parser = filter::time)]
-        since: Option<Timestamp>,
-        /// Received before: RFC 3339, or a while ago (1h)
-        #[arg(long, value_name = "TIME", value_parser = filter::time)]
-        until: Option<Timestamp>,
+        #[command(flatten)]
+        wanted: Wanted,
         /// At most so many [default: 100]
         #[arg(long, value_name = "N", value_parser = filter::count())]
         limit: Option<usize>,
@@ -62,20 +41,42 @@ enum Command {
     },
 }
 
-impl Rejections {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let client = self.connection.open()?;
-        match self.command {
-            Command::List { source, reason, since, until, limit, json } => {
-                let limit = limit.unwrap_or(0);
-                list(
-                    &client,
-                    &RejectionFilter { source, reason, since, until, limit, ..RejectionFilter::default() },
-                    json,
-                )
+/// Which rejections.
+#[derive(Args)]
+pub(super) struct Wanted {
+    /// Of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// With this reason code, such as signature_mismatch
+    #[arg(long, value_parser = filter::word::<Reason>)]
+    reason: Option<Reason>,
+    /// Received since: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    since: Option<Timestamp>,
+    /// Received before: RFC 3339, or a while ago (1h)
+    #[arg(long, value_name = "TIME", value_parser = filter::time)]
+    until: Option<Timestamp>,
+}
+
+impl Wanted {
+    pub(super) fn filter(self) -> RejectionFilter {
+        let Self { source, reason, since, until } = self;
+        RejectionFilter { source, reason, since, until, ..RejectionFilter::default() }
+    }
+
+    pub(super) fn restricts(&self) -> bool {
+        self.source.is_some() || self.reason.is_some() || self.since.is_some() || self.until.is_some()
+    }
+}
+
+impl Ask for Command {
+    fn ask(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::List { wanted, limit, json } => {
+                list(client, &RejectionFilter { limit: limit.unwrap_or(0), ..wanted.filter() }, json)
             }
-            Command::Release(release) => release.run(&client),
-            Command::Show { id, json } => show(&client, id, json),
+            Self::Release(release) => release.run(client),
+            Self::Show { id, json } => show(client, id, json),
         }
     }
 }
@@ -85,10 +86,7 @@ fn list(client: &Client, filter: &RejectionFilter, json: bool) -> Result<(), Fai
     struct Page {
         rejections: Vec<Rejected>,
     }
-    let answer = client.get("/v1/rejections", filter)?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/rejections", filter, json)? else { return Ok(()) };
     let mut table = output::table(&["ID", "RECEIVED", "SOURCE", "REASON", "DETAIL", "REQUEST", "FROM"]);
     for rejection in read::<Page>(&answer)?.rejections {
         table.add_row([
@@ -113,10 +111,7 @@ fn show(client: &Client, id: u64, json: bool) -> Result<(), Failure> {
         #[serde(default)]
         diagnosis: Vec<String>,
     }
-    let answer = client.get(&format!("/v1/rejections/{id}"), &())?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show(&format!("/v1/rejections/{id}"), &(), json)? else { return Ok(()) };
     let Detail { rejection, request, diagnosis } = read(&answer)?;
     let peer = rejection.peer.map_or("-".to_owned(), |peer| peer.to_string());
     let source = rejection.source.as_deref().unwrap_or("-");

@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use jiff::Timestamp;
 
-use super::client::Client;
-use super::events::read;
+use super::client::{Client, read};
 use super::progress::Progress;
-use super::{Failure, filter, output};
+use super::{Failure, output, rejections};
 use crate::admin::release::{Batch, Judged, Outcome, Wanted};
 use crate::journal::RejectionFilter;
-use crate::reason::Reason;
 
 /// Judge refused requests once more, at the time of their receipt: those that pass now become events
 #[derive(Args)]
@@ -26,18 +23,8 @@ pub(super) struct Release {
     /// The rejections' numbers
     #[arg(value_name = "ID", conflicts_with = "all")]
     ids: Vec<u64>,
-    /// Of this source
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-    /// With this reason code, such as signature_mismatch
-    #[arg(long, value_parser = filter::word::<Reason>)]
-    reason: Option<Reason>,
-    /// Received since: RFC 3339, or a while ago (1h)
-    #[arg(long, value_name = "TIME", value_parser = filter::time)]
-    since: Option<Timestamp>,
-    /// Received before: RFC 3339, or a while ago (1h)
-    #[arg(long, value_name = "TIME", value_parser = filter::time)]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    wanted: rejections::Wanted,
     /// Every rejection
     #[arg(long)]
     all: bool,
@@ -54,12 +41,11 @@ pub(super) struct Release {
 
 impl Release {
     pub(super) fn run(self, client: &Client) -> Result<(), Failure> {
-        let Self { ids, source, reason, since, until, all, stale, dry_run, json } = self;
-        let restricts = source.is_some() || reason.is_some() || since.is_some() || until.is_some();
-        if ids.is_empty() && !all && !restricts {
+        let Self { ids, wanted, all, stale, dry_run, json } = self;
+        if ids.is_empty() && !all && !wanted.restricts() {
             return Err(Failure::unusable("say which rejections: numbers, a filter, or --all"));
         }
-        let rejections = RejectionFilter { ids, source, reason, since, until, ..RejectionFilter::default() };
+        let rejections = RejectionFilter { ids, ..wanted.filter() };
         let mut wanted = Wanted { rejections, stale, dry_run };
         let (mut judged, mut progress) = (Vec::new(), Progress::of(0, "rejections"));
         loop {

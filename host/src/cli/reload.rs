@@ -3,8 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::client::{Connection, Unanswered};
-use super::events::read;
+use super::client::{Connection, Unanswered, read};
 use super::{Failure, output};
 use crate::admin::Reloaded;
 

@@ -3,8 +3,8 @@
 use clap::Args;
 use uuid::Uuid;
 
-use super::client::Client;
-use super::events::{self, Wanted};
+use super::client::{Client, read};
+use super::events::Wanted;
 use super::progress::Progress;
 use super::{Failure, filter, output};
 use crate::admin::replay::{self as api, Change, Decode, Difference, Verdict};
@@ -64,7 +64,7 @@ impl Replay {
         let mut progress = Progress::of(0, "events");
         loop {
             wanted.events.limit = left.unwrap_or_default();
-            let batch: api::Batch = events::read(&client.post("/v1/events/replay", &wanted)?)?;
+            let batch: api::Batch = read(&client.post("/v1/events/replay", &wanted)?)?;
             if let Some(total) = batch.total {
                 let most = limit.and_then(|limit| u64::try_from(limit).ok()).unwrap_or(u64::MAX);
                 progress = Progress::of(total.min(most), "events");

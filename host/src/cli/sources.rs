@@ -5,23 +5,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, Connection};
-use super::events::read;
+use super::client::{Client, read};
+use super::group::Ask;
 use super::pause::Target;
 use super::{Failure, output};
 
-/// Show the sources of a running gateway, pause and resume them, and confirm secrets that their senders told
-#[derive(Args)]
-#[command(after_help = "Examples:\n  hookport sources list\n  hookport sources confirm notes --reveal")]
-pub(super) struct Sources {
-    #[command(flatten)]
-    connection: Connection,
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What can be asked about sources.
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List sources, whether their secrets are there, and what senders told
     #[command(
         after_help = "Examples:\n  hookport sources list\n  hookport sources list --json | jq '.sources[] | select(.missing != [])'"
@@ -74,7 +65,7 @@ enum Command {
 }
 
 #[derive(Args)]
-struct Which {
+pub(super) struct Which {
     /// Only this secret of the source
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
@@ -99,15 +90,14 @@ impl Capture {
     }
 }
 
-impl Sources {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let client = self.connection.open()?;
-        match self.command {
-            Command::List { json } => list(&client, json),
-            Command::Pause(target) => target.pause(&client, "sources"),
-            Command::Resume(target) => target.resume(&client, "sources"),
-            Command::Confirm { name, which, reveal, json } => confirm(&client, &name, &which, reveal, json),
-            Command::Discard { name, which, json } => discard(&client, &name, &which, json),
+impl Ask for Command {
+    fn ask(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::List { json } => list(client, json),
+            Self::Pause(target) => target.pause(client, "sources"),
+            Self::Resume(target) => target.resume(client, "sources"),
+            Self::Confirm { name, which, reveal, json } => confirm(client, &name, &which, reveal, json),
+            Self::Discard { name, which, json } => discard(client, &name, &which, json),
         }
     }
 }
@@ -126,10 +116,7 @@ fn list(client: &Client, json: bool) -> Result<(), Failure> {
     struct Page {
         sources: Vec<Source>,
     }
-    let answer = client.get("/v1/sources", &())?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/sources", &(), json)? else { return Ok(()) };
     let sources = read::<Page>(&answer)?.sources;
     let mut table = output::table(&["NAME", "PROVIDER", "PATH", "STATE", "PENDING"]);
     let mut told = output::table(&["SOURCE", "SECRET", "FINGERPRINT", "STATE", "RECEIVED", "FROM"]);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::client::{Client, Unanswered};
+use super::client::{Client, Unanswered, read};
 use super::{Failure, events, output};
 use crate::journal::EventFilter;
 
@@ -34,7 +34,7 @@ pub(super) fn follow(client: &Client, mut filter: EventFilter, json: bool) -> Re
                     output::say("the gateway is back");
                 }
                 reached = true;
-                let tail: Tail<'_> = events::read(&answer)?;
+                let tail: Tail<'_> = read(&answer)?;
                 for event in tail.events {
                     events::print_line(event, json)?;
                 }
