@@ -6,7 +6,7 @@ mod busy;
 mod floods;
 mod gate;
 mod limits;
-mod line;
+pub(crate) mod line;
 mod mutated;
 mod protocol;
 mod proxies;

@@ -2,6 +2,8 @@
 
 mod damage;
 mod disk;
+mod mount;
+mod mounted;
 mod operate;
 
 use std::path::Path;

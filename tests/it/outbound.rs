@@ -12,6 +12,7 @@ mod noticed;
 mod order;
 pub(crate) mod receiver;
 mod restart;
+mod silent;
 mod timeouts;
 mod tls;
 mod transform;

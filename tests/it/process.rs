@@ -83,7 +83,15 @@ impl Folder {
 
     /// The same, with variables of its environment.
     pub(crate) fn serve_with<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Process {
-        let running = self.spawn(environment);
+        Self::ready(self.spawn(environment))
+    }
+
+    /// The same, by a command that becomes the gateway.
+    pub(crate) fn serve_under(&self, before: &[String]) -> Process {
+        Self::ready(Running::begin(under(before, self.0.path(), &["serve"])))
+    }
+
+    fn ready(running: Running) -> Process {
         let mut ready = Value::Null;
         while ready["message"] != "ready" {
             let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
@@ -105,31 +113,33 @@ impl Folder {
 
     /// Runs another command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let output = command(self.0.path(), arguments).output().expect("it runs");
+        self.run_under(&[], arguments)
+    }
+
+    /// The same, by a command that becomes this one.
+    pub(crate) fn run_under(&self, before: &[String], arguments: &[&str]) -> Ended {
+        let output = under(before, self.0.path(), arguments).output().expect("it runs");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         Ended { code: output.status.code(), said }
     }
 
     fn spawn<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Running {
-        let mut command = command(self.0.path(), &["serve"]);
+        let mut command = under(&[], self.0.path(), &["serve"]);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
-        let errors = BufReader::new(child.stderr.take().expect("its log"));
-        let (sender, lines) = channel();
-        let reader = std::thread::spawn(move || {
-            let mut all = String::new();
-            for line in errors.lines().map_while(Result::ok) {
-                all = all + &line + "\n";
-                let _nobody_listens = sender.send(line);
-            }
-            all
-        });
-        Running { child, lines, reader: Some(reader) }
+        Running::begin(command)
     }
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+/// A command of the program, with another one before it.
+fn under(before: &[String], folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = match before {
+        [] => Command::new(program()),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program());
+            command
+        }
+    };
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOOKPORT_")) {
         command.env_remove(name);
@@ -189,6 +199,21 @@ impl Process {
 }
 
 impl Running {
+    fn begin(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it runs");
+        let errors = BufReader::new(child.stderr.take().expect("its log"));
+        let (sender, lines) = channel();
+        let reader = std::thread::spawn(move || {
+            let mut all = String::new();
+            for line in errors.lines().map_while(Result::ok) {
+                all = all + &line + "\n";
+                let _nobody_listens = sender.send(line);
+            }
+            all
+        });
+        Self { child, lines, reader: Some(reader) }
+    }
+
     fn ended(mut self) -> Ended {
         let end = Instant::now() + PATIENCE;
         let status = loop {

@@ -1,5 +1,6 @@
 //! A configuration that is exchanged while the gateway runs: what changes with it, and that nobody notices who need not.
 
+mod listener;
 mod load;
 mod process;
 mod swap;

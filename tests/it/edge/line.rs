@@ -11,11 +11,11 @@ use super::PATIENCE;
 use crate::wire::Reply;
 
 /// What a line goes over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
-pub(super) struct Line {
+pub(crate) struct Line {
     stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
@@ -25,17 +25,17 @@ impl Line {
         Self::over(TcpStream::connect(to).await.expect("it listens"))
     }
 
-    pub(super) fn over(stream: impl Stream) -> Self {
+    pub(crate) fn over(stream: impl Stream) -> Self {
         Self { stream: Box::new(stream), unread: Vec::new() }
     }
 
     /// Sends everything, or as much as the other side takes.
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.expect("it is read")
     }
 
     /// Sends a request and reads its answer.
-    pub(super) async fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
+    pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> Reply {
         self.send(request).await.expect("it is taken");
         self.answer().await
     }

@@ -2,6 +2,7 @@
 //! goes on by itself.
 
 use std::fs::{File, remove_file};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::crash::shim;
@@ -12,7 +13,7 @@ async fn send(gateway: &Process, id: &str) -> u16 {
     gateway.ask(request_with("connection: close\r\n", &body(id))).await.status
 }
 
-async fn readiness_becomes(gateway: &Process, status: u16) {
+pub(super) async fn readiness_becomes(gateway: &Process, status: u16) {
     let end = Instant::now() + PATIENCE;
     while gateway.get("/readyz").await.status != status {
         assert!(Instant::now() < end, "/readyz does not become {status}");
@@ -20,7 +21,7 @@ async fn readiness_becomes(gateway: &Process, status: u16) {
     }
 }
 
-async fn goes_through(trouble: &str, told: &str) {
+pub(super) async fn goes_through(trouble: &str, told: &str, how: &[(&str, &str)]) {
     let folder =
         Folder::new("destinations.lines = { kind = \"file\", path = \"lines.jsonl\" }\n[[routes]]\nto = [\"lines\"]\n");
     let environment = [
@@ -31,6 +32,8 @@ async fn goes_through(trouble: &str, told: &str) {
         ("CRASH_BROKEN", folder.path("broken")),
         ("CRASH_DROPS", "1".into()),
     ];
+    let how = how.iter().map(|(name, value)| (*name, PathBuf::from(value)));
+    let environment: Vec<_> = environment.into_iter().chain(how).collect();
     let gateway = folder.serve_with(&environment);
     readiness_becomes(&gateway, 200).await;
     assert_eq!(send(&gateway, "before").await, 202);
@@ -64,10 +67,10 @@ async fn goes_through(trouble: &str, told: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_answered_503_told_by_readyz_and_recovered_from_without_help() {
-    goes_through("full", "can be written again").await;
+    goes_through("full", "can be written again", &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_whose_syncs_fail_is_answered_503_told_by_readyz_and_recovered_from_without_help() {
-    goes_through("broken", "is on the disk again").await;
+    goes_through("broken", "is on the disk again", &[]).await;
 }
