@@ -83,27 +83,19 @@ impl Folder {
 
     /// The same, with variables of its environment.
     pub(crate) fn serve_with<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Process {
-        Self::ready(self.spawn(environment))
+        let mut command = command(self.0.path(), &["serve"]);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Process::begin(command)
     }
 
     /// The same, by a command that becomes the gateway.
     pub(crate) fn serve_under(&self, before: &[String]) -> Process {
-        Self::ready(Running::begin(under(before, self.0.path(), &["serve"])))
-    }
-
-    fn ready(running: Running) -> Process {
-        let mut ready = Value::Null;
-        while ready["message"] != "ready" {
-            let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
-            ready = serde_json::from_str::<Value>(&line).map(|line| line["fields"].clone()).unwrap_or_default();
-        }
-        let address = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Process { address: address("address"), admin: address("admin"), running }
+        Process::begin(under(before, self.0.path(), &["serve"]))
     }
 
     /// Starts it where it cannot start, or kills it before it is ready.
     pub(crate) fn serve_in_vain(&self, kill_after: Option<Duration>) -> Ended {
-        let mut running = self.spawn::<&str>(&[]);
+        let mut running = Running::begin(command(self.0.path(), &["serve"]));
         if let Some(after) = kill_after {
             std::thread::sleep(after);
             running.child.kill().expect("it can be killed");
@@ -122,12 +114,11 @@ impl Folder {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         Ended { code: output.status.code(), said }
     }
+}
 
-    fn spawn<V: AsRef<std::ffi::OsStr>>(&self, environment: &[(&str, V)]) -> Running {
-        let mut command = under(&[], self.0.path(), &["serve"]);
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-        Running::begin(command)
-    }
+/// A command of the program in this folder.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    under(&[], folder, arguments)
 }
 
 /// A command of the program, with another one before it.
@@ -140,7 +131,13 @@ fn under(before: &[String], folder: &Path, arguments: &[&str]) -> Command {
             command
         }
     };
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command.args(arguments);
+    within(command, folder)
+}
+
+/// A command that runs in this folder; nothing of our own environment configures it.
+pub(crate) fn within(mut command: Command, folder: &Path) -> Command {
+    command.current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOOKPORT_")) {
         command.env_remove(name);
     }
@@ -148,6 +145,18 @@ fn under(before: &[String], folder: &Path, arguments: &[&str]) -> Command {
 }
 
 impl Process {
+    /// Starts the gateway by this command and waits until it is ready.
+    pub(crate) fn begin(command: Command) -> Self {
+        let running = Running::begin(command);
+        let mut ready = Value::Null;
+        while ready["message"] != "ready" {
+            let Ok(line) = running.lines.recv_timeout(PATIENCE) else { panic!("not ready: {:?}", running.ended()) };
+            ready = serde_json::from_str::<Value>(&line).map(|line| line["fields"].clone()).unwrap_or_default();
+        }
+        let address = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        Self { address: address("address"), admin: address("admin"), running }
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.running.child.id()
     }

@@ -7,10 +7,10 @@ mod scan;
 use std::time::Instant;
 
 use hmac::{Hmac, KeyInit, Mac};
-use rcgen::{CertificateParams, KeyPair};
 use sha2::Sha256;
 
 use self::scan::Said;
+use crate::certificate::certify_for;
 use crate::outbound::receiver::{Receiver, Say};
 use crate::plugins::built;
 use crate::process::{Folder, PATIENCE, Process};
@@ -85,7 +85,7 @@ retry = {{ first = "1h" }}
 kind = "http"
 url = "https://127.0.0.1:1/"
 allow_private = true
-client_cert = {{ cert = "secrets/client.pem", key = "secrets/client.key" }}
+client_cert = {{ cert = "secrets/cert.pem", key = "secrets/key.pem" }}
 headers = {{ X-Key = {{ file = "secrets/header" }} }}
 retry = {{ attempts = 1 }}
 
@@ -100,20 +100,18 @@ fn folder(receiver: &Receiver, with_key: bool) -> (Folder, String) {
     folder.configure(&configuration(receiver, with_key));
     folder.write("plugins/cards/provider.toml", DESCRIPTION);
     std::fs::copy(built::plugin("odd"), folder.path("plugins/libodd.so")).expect("a copy");
-    let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(vec!["gateway".to_owned()]).and_then(|params| params.self_signed(&key));
     for (name, text) in [
         ("source", SOURCE.to_owned()),
         ("signing", SIGNING.to_owned()),
         ("header", HEADER.to_owned()),
         ("token", TOKEN.to_owned()),
         ("journal", scan::base64(JOURNAL_KEY)),
-        ("client.pem", certificate.expect("a certificate").pem()),
-        ("client.key", key.serialize_pem()),
     ] {
         folder.write(&format!("secrets/{name}"), &text);
     }
-    let line = key.serialize_pem().lines().nth(1).expect("a line of base64").to_owned();
+    certify_for(&folder.path("secrets"), "gateway");
+    let key = std::fs::read_to_string(folder.path("secrets/key.pem")).expect("a key");
+    let line = key.lines().nth(1).expect("a line of base64").to_owned();
     (folder, line)
 }
 

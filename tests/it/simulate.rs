@@ -2,13 +2,13 @@
 
 mod listener;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::process::{Process, within};
 use crate::shipped;
 
 const CONFIG: &str = r#"
@@ -48,20 +48,12 @@ provider = "wallet-openapi"
 provider = "szzkc"
 "#;
 
-/// A running gateway; it ends with its value.
+/// A running gateway with the shipped providers.
 struct Gateway {
     folder: TempDir,
-    child: Child,
     to: String,
     admin: String,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _running: Process,
 }
 
 impl Gateway {
@@ -71,18 +63,11 @@ impl Gateway {
         let config = CONFIG.replace("PLUGINS", &plugins.display().to_string());
         let config = config.replace("FOLDER", &folder.path().display().to_string());
         std::fs::write(folder.path().join("hookport.toml"), config).expect("it can be written");
-        let mut child = program(folder.path()).arg("serve").stderr(Stdio::piped()).spawn().expect("it runs");
-        let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let ready = lines.find_map(|line| {
-            let fields = serde_json::from_str::<Value>(&line.expect("text")).ok()?["fields"].clone();
-            (fields["message"] == "ready").then_some(fields)
-        });
-        // Its log goes on, and nobody else reads it.
-        std::thread::spawn(move || lines.for_each(drop));
-        let ready = ready.expect("the gateway is ready");
-        let url = |name: &str| format!("http://{}", ready[name].as_str().expect("an address"));
-        let (to, admin) = (url("address"), url("admin"));
-        Self { folder, child, to, admin }
+        let mut serve = program(folder.path());
+        serve.arg("serve");
+        let running = Process::begin(serve);
+        let (to, admin) = (format!("http://{}", running.address), format!("http://{}", running.admin));
+        Self { folder, to, admin, _running: running }
     }
 
     fn simulate(&self, arguments: &[&str]) -> Output {
@@ -112,12 +97,7 @@ impl Gateway {
 }
 
 fn program(folder: &Path) -> Command {
-    let mut command = Command::new(shipped::program());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOOKPORT_")) {
-        command.env_remove(name);
-    }
-    command.current_dir(folder);
-    command
+    within(Command::new(shipped::program()), folder)
 }
 
 #[test]

@@ -1,18 +1,16 @@
 //! Runs the built program in a folder of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-/// Long enough for a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::process::{PATIENCE, Process, command};
 
 /// The program, built as these tests are, in a folder of its own: plugins beside it would be loaded.
 pub(crate) fn program() -> &'static Path {
@@ -75,13 +73,7 @@ impl Folder {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command.args(arguments).current_dir(self.0.path());
-        let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("HOOKPORT_"));
-        for name in ours {
-            command.env_remove(name);
-        }
-        command
+        command(self.0.path(), arguments)
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
@@ -109,19 +101,8 @@ impl Folder {
     /// The same, with these in its environment.
     pub(crate) fn serve_with(&self, environment: &[(&str, &str)]) -> Serving {
         let mut command = self.command(&["serve"]);
-        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("it runs");
-        let log = lines(child.stderr.take().expect("its log"));
-        let mut seen = Vec::new();
-        let ready = loop {
-            let Ok(line) = log.recv_timeout(PATIENCE) else { panic!("the gateway is not ready: {seen:#?}") };
-            let fields = serde_json::from_str::<Value>(&line).map(|line| line["fields"].clone()).unwrap_or_default();
-            if fields["message"] == "ready" {
-                break fields;
-            }
-            seen.push(line);
-        };
-        let address = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        Serving { child, address: address("address"), admin: address("admin"), _log: log }
+        command.envs(environment.iter().copied());
+        Serving(Process::begin(command))
     }
 
     pub(crate) fn until(&self, holds: impl Fn() -> bool) {
@@ -141,25 +122,20 @@ impl Folder {
 }
 
 /// A running gateway.
-pub(crate) struct Serving {
-    child: Child,
-    address: SocketAddr,
-    admin: SocketAddr,
-    _log: Receiver<String>,
-}
+pub(crate) struct Serving(Process);
 
 impl Serving {
     pub(crate) fn admin(&self) -> String {
-        format!("http://{}", self.admin)
+        format!("http://{}", self.0.admin)
     }
 
     pub(crate) fn public(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.0.address)
     }
 
     /// Sends a notice as a provider would; gives the answer's status.
     pub(crate) fn post(&self, path: &str, body: &str) -> u16 {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let mut stream = TcpStream::connect(self.0.address).expect("it listens");
         let length = body.len();
         let head = "content-type: application/json\r\nconnection: close\r\n";
         write!(stream, "POST {path} HTTP/1.1\r\nhost: gateway\r\n{head}content-length: {length}\r\n\r\n{body}")
@@ -171,17 +147,8 @@ impl Serving {
     }
 
     /// SIGTERM; gives the exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(killed.success());
-        self.child.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn stop(self) -> Option<i32> {
+        self.0.stop().code
     }
 }
 
