@@ -328,3 +328,35 @@ pub(crate) async fn a_clock_that_jumps_hours_loses_and_holds_up_nothing(places: 
         assert_eq!(desk.record(request([event("after", "to.crm")])).await, Recorded::Duplicate);
     }
 }
+
+pub(crate) async fn what_is_given_back_after_a_jump_is_due_by_the_clock_of_now(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    desk.event("retried", "crm").await;
+    let claimed = desk.claim("crm").await;
+    desk.settle(&claimed[0], Outcome::Retry(desk.clock.now() + seconds(60))).await;
+    desk.clock.advance(seconds(61));
+    let claimed = desk.claim("crm").await;
+    assert_eq!(claimed.len(), 1);
+    desk.clock.advance(-seconds(5 * 3_600));
+    assert!(desk.claim("crm").await.is_empty(), "it is in flight");
+    // Behind what the claim asked of the writer.
+    desk.journal.retry(DeliveryFilter::default()).await.unwrap();
+    desk.settle(&claimed[0], Outcome::Released).await;
+    let again = desk.claim("crm").await;
+    assert_eq!(again.len(), 1, "not in five hours");
+    desk.settle(&again[0], Outcome::Delivered).await;
+    desk.clock.advance(seconds(6 * 3_600));
+    assert!(desk.claim("crm").await.is_empty(), "it is there once");
+}
+
+pub(crate) async fn a_deadline_of_what_was_released_counts_from_then(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    desk.clock.advance(seconds(86_400));
+    let (recorded, then) = desk.during(|| desk.record(request([event("released", "to.crm")]))).await;
+    accepted(recorded);
+    for _ in 0..2 {
+        let claimed = desk.claim("crm").await;
+        assert!(then.contains(&claimed[0].since), "{then:?} {claimed:?}");
+        desk.crash();
+    }
+}

@@ -311,6 +311,27 @@ pub(crate) async fn what_waits_is_shown_and_kept(places: Places<'_>) {
     claim(&desk, "a2").await;
 }
 
+pub(crate) async fn a_deadline_counts_from_when_its_key_is_free(places: Places<'_>) {
+    let mut desk = bank(places, &["a1", "a2", "a3"]).await;
+    let claimed = claim(&desk, "a1").await;
+    assert_eq!(claimed[0].since, claimed[0].event.received);
+    end(&desk, &claimed, "a1", Outcome::Held("no more tries".into())).await;
+    desk.clock.advance(seconds(3_600));
+    let (cancelled, freed) = desk.during(|| desk.journal.cancel(of("a1"))).await;
+    assert_eq!(cancelled.unwrap(), 1);
+    for _ in 0..2 {
+        assert!(freed.contains(&claim(&desk, "a2").await[0].since));
+        desk.crash();
+    }
+    let claimed = claim(&desk, "a2").await;
+    desk.clock.advance(seconds(60));
+    end(&desk, &claimed, "a2", retry(&desk, 0)).await;
+    let claimed = claim(&desk, "a2").await;
+    assert!(freed.contains(&claimed[0].since), "its tries have begun");
+    let ((), freed) = desk.during(|| end(&desk, &claimed, "a2", Outcome::Delivered)).await;
+    assert!(freed.contains(&claim(&desk, "a3").await[0].since));
+}
+
 pub(crate) async fn without_a_key_nothing_waits_or_holds(places: Places<'_>) {
     let desk = bank(places, &[]).await;
     for name in ["a1", "a2"] {

@@ -15,6 +15,9 @@ use super::{order, rows};
 use crate::journal::{OrderKey, Recorded};
 use crate::reason::{Reason, Rejection};
 
+/// What is recorded so much later than it came was released: it could not be delivered before.
+const LATE: i64 = 10 * 1_000_000;
+
 /// The inserts of a request, compiled once, and what they number and look up.
 pub(super) struct Ingest<'c> {
     pub(super) conn: &'c Connection,
@@ -45,7 +48,7 @@ impl<'c> Ingest<'c> {
             )?,
             delivery: conn.prepare(
                 "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, since, order_key, replay) \
-                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?7, ?6, ?7)",
+                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?6, ?7, ?8)",
             )?,
             ids,
             keys,
@@ -128,6 +131,8 @@ impl<'c> Ingest<'c> {
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
         }
+        let instant = now.as_microsecond();
+        let since = (instant.saturating_sub(received) > LATE).then_some(instant);
         // Whole for each: every cached event pins the whole request.
         let weight = prepared.bytes;
         let mut accepted = Vec::with_capacity(new.len());
@@ -145,18 +150,19 @@ impl<'c> Ingest<'c> {
             }
             let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
             for to in to {
-                self.deliver(number, to, None, cached.clone(), planned)?;
+                self.deliver(number, to, (since, None), cached.clone(), planned)?;
             }
         }
         Ok(accepted)
     }
 
-    /// A new delivery of an event, which may have to wait behind others of its key; `replay` says which one made it.
+    /// A new delivery of an event, which may have to wait behind others of its key; from when a deadline counts where that is
+    /// not its event's arrival, and which replay made it.
     pub(super) fn deliver(
         &mut self,
         event: i64,
         (destination, order): (Arc<str>, Option<OrderKey>),
-        replay: Option<i64>,
+        (since, replay): (Option<i64>, Option<i64>),
         cached: Option<Arc<Cached>>,
         planned: &mut Planned,
     ) -> rusqlite::Result<()> {
@@ -168,9 +174,9 @@ impl<'c> Ingest<'c> {
             None => false,
         };
         let state = if waits { rows::WAITING } else { rows::PENDING };
-        self.delivery.execute(params![place.1, event, name, state, place.0, order, replay])?;
+        self.delivery.execute(params![place.1, event, name, state, place.0, since, order, replay])?;
         if !waits {
-            planned.push((destination, place, Open { event, attempts: 0, base: 0, since: replay, order, cached }));
+            planned.push((destination, place, Open { event, attempts: 0, base: 0, since, order, cached }));
         }
         Ok(())
     }

@@ -57,6 +57,8 @@ struct Stored {
     /// The events of its request: the first, and the one behind the last.
     siblings: (i64, i64),
     erased: bool,
+    /// The request's bytes are gone, with another event of it.
+    blank: bool,
     /// The sum of the request; none where it is sealed, or older than sums are.
     sum: Option<i64>,
 }
@@ -151,6 +153,10 @@ impl Redeliver {
     ) -> rusqlite::Result<()> {
         let name = ingest.destination(&destination)?;
         let once = shared.plan.load().once_per_request(&destination);
+        if once && stored.blank {
+            step.done.erased += 1;
+            return Ok(());
+        }
         if once
             && (self.went.contains(&(stored.request, destination.clone())) || self.has_gone(ingest, stored, name)?)
         {
@@ -169,7 +175,7 @@ impl Redeliver {
         if once {
             self.went.insert((stored.request, destination.clone()));
         }
-        ingest.deliver(number, (destination, order), Some(self.run), None, &mut step.planned)?;
+        ingest.deliver(number, (destination, order), (Some(self.run), Some(self.run)), None, &mut step.planned)?;
         step.done.deliveries += 1;
         Ok(())
     }
@@ -211,7 +217,7 @@ fn open(conn: &Connection, event: i64) -> rusqlite::Result<Vec<(Arc<str>, Place)
 }
 
 fn stored(conn: &Connection, event: &PreparedEvent) -> rusqlite::Result<Option<Stored>> {
-    let find = "SELECT e.id, e.request, r.first_event, r.first_event + r.events, e.state = 3, r.sum \
+    let find = "SELECT e.id, e.request, r.first_event, r.first_event + r.events, e.state = 3, r.sum, r.erased \
          FROM events e CROSS JOIN requests r ON r.id = e.request WHERE e.id = ? AND e.uuid = ?";
     let id = event.event.id;
     let read = |row: &Row<'_>| {
@@ -221,6 +227,7 @@ fn stored(conn: &Connection, event: &PreparedEvent) -> rusqlite::Result<Option<S
             siblings: (row.get(2)?, row.get(3)?),
             erased: row.get(4)?,
             sum: row.get(5)?,
+            blank: row.get(6)?,
         })
     };
     conn.prepare_cached(find)?.query_row(params![ids::number(id), id.as_bytes()], read).optional()
@@ -293,8 +300,9 @@ fn add(
     ingest.keys.add(key.hash, dedup::hold(key, event.received.as_microsecond()));
     let (number, id) = ingest.ids.next_event(now);
     ingest.ids.request += 1;
-    let copy = "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, headers, body, seal, sum) \
-         SELECT ?1, received, ?2, ?3, 1, method, target, peer, headers, body, seal, sum FROM requests WHERE id = ?4";
+    let copy = "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, headers, body, seal, sum, \
+         copy_of, erased) SELECT ?1, received, ?2, ?3, 1, method, target, peer, headers, body, seal, sum, \
+         coalesce(copy_of, id), erased FROM requests WHERE id = ?4";
     ingest.conn.prepare_cached(copy)?.execute([ingest.ids.request, origin, number, stored.request])?;
     let first = ingest.ids.delivery + 1;
     ingest.insert_event(prepared, 0, number, id, origin, first)?;
