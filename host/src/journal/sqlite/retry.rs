@@ -29,6 +29,9 @@ pub(super) struct Step {
     rest: Walk,
 }
 
+/// One that had ended: its state, and what it is when it is due again.
+type Found = (i64, (Arc<str>, Place, Open));
+
 impl Retry {
     pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
         let walk = match filter.state {
@@ -65,13 +68,7 @@ impl Retry {
     }
 
     /// Nothing is left to send of what was erased; for who gets requests, of what was erased with another event of its own.
-    fn find(
-        &self,
-        conn: &Connection,
-        piece: String,
-        plan: &dyn Plan,
-        now: i64,
-    ) -> rusqlite::Result<Vec<(i64, (Arc<str>, Place, Open))>> {
+    fn find(&self, conn: &Connection, piece: String, plan: &dyn Plan, now: i64) -> rusqlite::Result<Vec<Found>> {
         let mut wanted = query::which(&self.filter);
         wanted.always(piece);
         let states: Vec<String> = ended(self.filter.state).iter().map(i64::to_string).collect();
