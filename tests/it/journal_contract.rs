@@ -2,8 +2,12 @@
 //!
 //! What only one engine has (files, locks, disks) is tested beside it.
 
+#[path = "journal_contract_cancel.rs"]
+pub(crate) mod cancel;
 #[path = "journal_contract_capture.rs"]
 pub(crate) mod capture;
+#[path = "journal_contract_clock.rs"]
+pub(crate) mod clock;
 #[path = "journal_contract_dedup.rs"]
 pub(crate) mod dedup;
 #[path = "journal_contract_delivery.rs"]
@@ -20,6 +24,8 @@ pub(crate) mod order;
 pub(crate) mod order_model;
 #[path = "journal_contract_pause.rs"]
 pub(crate) mod pause;
+#[path = "journal_contract_rejections.rs"]
+pub(crate) mod rejections;
 #[path = "journal_contract_replay.rs"]
 pub(crate) mod replay;
 
@@ -225,6 +231,8 @@ macro_rules! contract {
                 in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
                 exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
                 due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once, a_claim_that_nobody_reads_is_due_again,
+            }
+            clock {
                 a_clock_that_goes_back_holds_nothing_up, a_clock_that_jumps_hours_loses_and_holds_up_nothing,
                 what_is_given_back_after_a_jump_is_due_by_the_clock_of_now, a_deadline_of_what_was_released_counts_from_then,
             }
@@ -232,8 +240,11 @@ macro_rules! contract {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,
                 retention_keeps_what_is_open, retention_forgets_keys_but_not_those_with_their_own_time,
                 a_size_is_kept_by_what_is_oldest_and_finished, what_is_open_is_more_than_a_size,
-                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_go_with_age, rejections_are_found_and_shown,
                 poll_state_changes_with_its_events, numbers_are_right, closed_is_closed,
+            }
+            rejections {
+                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_go_with_age,
+                rejections_are_found_and_shown,
             }
             capture {
                 what_is_told_is_pending_until_it_is_confirmed, what_is_told_is_there_after_a_crash,
@@ -249,11 +260,13 @@ macro_rules! contract {
             order {
                 one_of_a_key_goes_after_the_other, those_of_one_request_are_in_order_too, a_key_waits_for_nobody_else,
                 exhausted_releases_its_key, held_keeps_its_key_until_an_operator_decides, order_outlives_restart_and_crash,
-                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand,
+                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand, what_waits_is_shown_and_kept,
+                a_deadline_counts_from_when_its_key_is_free, without_a_key_nothing_waits_or_holds,
+            }
+            cancel {
                 cancelled_is_given_up_and_releases_its_key, cancelled_in_flight_ends_with_its_try,
                 what_is_cancelled_in_flight_and_given_back_is_gone, a_destination_that_is_gone_can_be_cleared,
-                cancelling_in_bulk_leaves_others_alone, what_waits_is_shown_and_kept,
-                a_deadline_counts_from_when_its_key_is_free, without_a_key_nothing_waits_or_holds,
+                cancelling_in_bulk_leaves_others_alone,
             }
             replay {
                 a_replay_goes_where_it_is_told_or_where_the_plan_says, a_replay_makes_no_delivery_beside_an_open_one,

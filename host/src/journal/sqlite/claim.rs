@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::due::Taken;
-use super::{Shared, queue, rows, settle, sum};
+use super::{Shared, chore, rows, settle, sum};
 use crate::event::Event;
 use crate::journal::{Attempt, Claimed, Outcome, Pending, Settled};
 use crate::request::Incoming;
@@ -16,10 +16,10 @@ use crate::request::Incoming;
 pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>> {
     if let Some(by) = shared.due.went_back(now.as_microsecond()) {
         // Where it cannot be done now, what lies far ahead is due in time all the same.
-        let _ = shared.queue.push_chore(queue::Chore::GoBack { now: now.as_microsecond(), by });
+        let _ = shared.queue.push_chore(chore::Chore::GoBack { now: now.as_microsecond(), by });
     }
     let (taken, refill) = shared.due.take(destination, limit, now.as_microsecond());
-    if refill && shared.queue.push_chore(queue::Chore::Refill(destination.into())).is_err() {
+    if refill && shared.queue.push_chore(chore::Chore::Refill(destination.into())).is_err() {
         shared.due.refill_failed(destination);
     }
     let unread = {

@@ -3,13 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Statement, params, params_from_iter};
 use uuid::Uuid;
 
+use super::columns::{SAYS, says};
 use super::dedup::{self, Keys};
 use super::due::{AT_ONCE, Cached, Due, Open, Place};
 use super::ids::Ids;
-use super::prepare::{self, Prepared, PreparedEvent};
+use super::prepare::{Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
 use super::{order, rows};
 use crate::journal::{OrderKey, Recorded};
@@ -41,11 +43,10 @@ impl<'c> Ingest<'c> {
                 "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
                  nonce_until, headers, body, seal, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
-            event: conn.prepare(
-                "INSERT INTO events (id, uuid, request, origin, received, state, key, key_until, first_delivery, \
-                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data, seal, sum) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
+            event: conn.prepare(&format!(
+                "INSERT INTO events (id, uuid, request, received, first_delivery, deliveries, {SAYS}) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ))?,
             delivery: conn.prepare(
                 "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, since, order_key, replay) \
                  VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?6, ?7, ?8)",
@@ -191,32 +192,16 @@ impl<'c> Ingest<'c> {
         origin: i64,
         first_delivery: i64,
     ) -> rusqlite::Result<usize> {
-        let PreparedEvent { event, key, data, seal, warnings, sum, .. } = prepared;
-        let own = (!data.own.is_empty()).then_some(&data.own[..]);
-        self.event.execute(params![
-            number,
-            id.as_bytes(),
-            self.ids.request,
-            origin,
-            event.received.as_microsecond(),
-            rows::state_code(event.state),
-            key.hash,
-            key.until.map(jiff::Timestamp::as_microsecond),
-            first_delivery,
-            deliveries as i64,
-            event.kind,
-            event.subject,
-            event.provider_id,
-            event.time.map(jiff::Timestamp::as_microsecond),
-            warnings,
-            prepare::form(&event.data),
-            prepare::content(&event.data),
-            data.head as i64,
-            data.tail as i64,
-            own,
-            seal,
-            sum,
-        ])
+        let place = [
+            ValueRef::Integer(number),
+            ValueRef::Blob(id.as_bytes()),
+            ValueRef::Integer(self.ids.request),
+            ValueRef::Integer(prepared.event.received.as_microsecond()),
+            ValueRef::Integer(first_delivery),
+            ValueRef::Integer(deliveries as i64),
+        ];
+        let values = place.map(ToSqlOutput::Borrowed).into_iter().chain(says(prepared, origin));
+        self.event.execute(params_from_iter(values))
     }
 
     /// After a failed commit: names that it added are not there.

@@ -2,6 +2,7 @@
 //! What the chores are is theirs (`chores`).
 
 mod chores;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,13 +14,14 @@ use rusqlite::Connection;
 
 use super::Shared;
 use super::checkpoint::Checkpointer;
+use super::chore::Chore;
 use super::dedup::Keys;
 use super::group::{self, Outcome};
 use super::ids::Ids;
 use super::insert::Ingest;
 use super::mark::Mark;
 use super::mend;
-use super::queue::{Chore, Group, Patience};
+use super::queue::{Group, Patience};
 use super::reject::Shelf;
 use crate::journal::{JournalError, OrderKey, Recorded, Undelivered};
 
@@ -231,17 +233,6 @@ impl Writer<'_> {
         }
     }
 
-    /// Full synchronisation for acks, none for the rest; the next full one covers what was written before.
-    fn sync(&mut self, wanted: bool) -> rusqlite::Result<()> {
-        let full = self.shared.limits.synced;
-        if wanted != self.synced && full == super::Synced::Full {
-            let mode = if wanted { full } else { super::Synced::Normal };
-            self.conn.pragma_update(None, "synchronous", mode.pragma())?;
-            self.synced = wanted;
-        }
-        Ok(())
-    }
-
     fn writes_keys(&mut self) -> bool {
         self.ingest.keys.has_piece() && Instant::now() >= self.keys_from
     }
@@ -259,36 +250,6 @@ impl Writer<'_> {
             }
         }
         true
-    }
-
-    /// A transaction of its own that nobody's ack waits for.
-    fn unsynced<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        self.transaction(false, step)
-    }
-
-    /// A transaction that leaves nothing behind.
-    fn tried<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = step(self);
-        group::roll_back(self.conn);
-        done
-    }
-
-    fn transaction<T>(
-        &mut self,
-        synced: bool,
-        step: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        self.sync(synced)?;
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = step(self).and_then(|done| {
-            self.conn.prepare_cached("COMMIT")?.execute([])?;
-            Ok(done)
-        });
-        if done.is_err() {
-            group::roll_back(self.conn);
-        }
-        done
     }
 
     /// `durable`: it was synced, too.
