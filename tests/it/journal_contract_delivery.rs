@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hookport::event::{Data, EventState};
-use hookport::journal::{DeliveryFilter, DeliveryState, NewRequest, Outcome, Recorded};
+use hookport::journal::{DeliveryFilter, DeliveryState, NewRequest, Outcome};
 
 use super::{Bounds, Desk, Places, accepted, event, request, seconds};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookport::journal::{Journal, NewRejected, RejectionFilter};
+use hookport::journal::{NewRejected, RejectionFilter};
 use hookport::reason::{Reason, Rejection};
 
 use super::{Bounds, Desk, Places, event, noon, request, seconds};
