@@ -7,25 +7,28 @@
 //! the while. `--large` compares a large journal with a small one instead: `--large [--stored 1000000] [--pending 100000]
 //! [--waiting 100000]`, in a few minutes.
 
+#[path = "journal/events.rs"]
+mod events;
+#[path = "journal/gauge.rs"]
+mod gauge;
 #[path = "journal/large.rs"]
 mod large;
+#[path = "journal/log.rs"]
+mod log;
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use hookport::clock::Clock;
-use hookport::event::{Data, DedupKey, Event, NewEvent};
+use hookport::event::Event;
 use hookport::journal::sqlite::{Options, open};
-use hookport::journal::{Attempt, EventFilter, Journal, NewRequest, Outcome, Plan, Recorded, Settled};
-use hookport::request::Incoming;
-use hyper::header::{HeaderMap, HeaderValue};
-use tokio::runtime::Runtime;
+use hookport::journal::{Attempt, EventFilter, Journal, Outcome, Plan, Recorded, Settled};
+
+use self::events::request;
+use self::gauge::{measure, runtime};
+use self::log::log;
 
 struct ToCrm(Arc<str>);
 
@@ -201,171 +204,4 @@ async fn deliver(journal: Arc<dyn Journal>, stop: Arc<AtomicBool>) -> u64 {
 fn delivered(delivery: u64) -> Settled {
     let attempt = Attempt { at: Clock::default().now(), took_ms: 3, status: Some(200), error: None, answer: None };
     Settled { delivery, attempt, outcome: Outcome::Delivered }
-}
-
-/// The least that durability costs: one file, one write and one fdatasync for whoever waits.
-fn log(producers: usize, arguments: &Arguments) -> f64 {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (sender, receiver) = channel();
-    let file = folder.path().join("log");
-    let appender = std::thread::spawn(move || append(&file, &receiver));
-    let runtime = runtime();
-    let measured =
-        measure(&format!("append-only log, {producers} producers"), producers, arguments, &runtime, move |number| {
-            let (done, synced) = tokio::sync::oneshot::channel();
-            sender.send((body(number), done)).expect("a log");
-            async move { synced.await.expect("synced") }
-        });
-    appender.join().expect("appended");
-    measured.rate
-}
-
-type Waiting = (Bytes, tokio::sync::oneshot::Sender<()>);
-
-fn append(path: &Path, waiting: &Receiver<Waiting>) {
-    let mut file: File = OpenOptions::new().create(true).append(true).open(path).expect("a log");
-    while let Ok(first) = waiting.recv() {
-        let mut group = vec![first];
-        group.extend(waiting.try_iter().take(4_095));
-        let bytes: Vec<u8> = group.iter().flat_map(|(body, _)| body.iter().copied()).collect();
-        file.write_all(&bytes).expect("written");
-        file.sync_data().expect("synced");
-        for (_, done) in group {
-            let _ = done.send(());
-        }
-    }
-}
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-}
-
-/// Acks a second, and milliseconds.
-struct Measured {
-    rate: f64,
-    p50: f64,
-    p99: f64,
-}
-
-/// Producers that each wait for their own ack before the next; prints a line.
-fn measure<F>(
-    name: &str,
-    producers: usize,
-    arguments: &Arguments,
-    runtime: &Runtime,
-    ack: impl Fn(usize) -> F + Clone + Send + 'static,
-) -> Measured
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let (bytes, cpu, begun) = (written(), cpu_us(), Instant::now());
-    let end = begun + Duration::from_secs(arguments.seconds);
-    let (report, reports): (Sender<Vec<u32>>, _) = channel();
-    runtime.block_on(async {
-        let tasks: Vec<_> = (0..producers)
-            .map(|producer| {
-                let (ack, report) = (ack.clone(), report.clone());
-                tokio::spawn(async move {
-                    let (mut times, mut now, mut number) =
-                        (Vec::with_capacity(1 << 16), Instant::now(), producer << 32);
-                    while now < end {
-                        ack(number).await;
-                        number += 1;
-                        let then = Instant::now();
-                        times.push(then.duration_since(now).as_micros() as u32);
-                        now = then;
-                    }
-                    report.send(times).expect("reported");
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.expect("produced");
-        }
-    });
-    drop(report);
-    let took = begun.elapsed().as_secs_f64();
-    let mut times: Vec<u32> = reports.iter().flatten().collect();
-    times.sort_unstable();
-    let at = |share: f64| f64::from(times[((times.len() - 1) as f64 * share) as usize]) / 1_000.0;
-    let count = times.len() as f64;
-    println!(
-        "{name:<34} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>7.1} {:>8.0}",
-        count / took,
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        at(1.0),
-        (cpu_us() - cpu) / count,
-        (written() - bytes) as f64 / count
-    );
-    Measured { rate: count / took, p50: at(0.5), p99: at(0.99) }
-}
-
-/// 700 bytes with a signature in them, as a provider with its signature in the body sends them.
-fn body(number: usize) -> Bytes {
-    let filler = "0123456789abcdef".repeat(37);
-    format!(r#"{{"id":"{number:020}","event":"CardStopped","sign":"{:040x}","note":"{filler}"}}"#, number).into()
-}
-
-fn request(number: usize) -> NewRequest {
-    let body = body(number);
-    let sign = body.windows(8).position(|window| window == b",\"sign\":").expect("a signature");
-    let data = [&body[..sign], &body[sign + 50..]].concat();
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    headers.insert("user-agent", HeaderValue::from_static("provider/1.0"));
-    NewRequest {
-        source: "esim".into(),
-        provider: "eiotclub".into(),
-        provider_version: "1.0.0".into(),
-        request: Arc::new(Incoming {
-            method: "POST".into(),
-            target: "/eiotclub".into(),
-            headers,
-            body,
-            peer: Some([192, 0, 2, 7].into()),
-            received: Clock::default().now(),
-        }),
-        events: vec![NewEvent {
-            kind: "eiotclub.CardStopped".into(),
-            subject: Some("8985200012345678901".into()),
-            time: None,
-            provider_id: Some(number.to_string()),
-            key: DedupKey { hash: hash(number), until: None },
-            data: Data::Json(data.into()),
-            warnings: Vec::new(),
-            undecoded: None,
-        }],
-        nonce: None,
-        stale: None,
-        poll_state: None,
-    }
-}
-
-/// Spread like the SHA-256 that it stands for.
-fn hash(number: usize) -> [u8; 16] {
-    let mix = |mut x: u64| {
-        x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ x >> 31
-    };
-    let (first, second) = (mix(number as u64 + 1), mix(!(number as u64)));
-    (u128::from(first) << 64 | u128::from(second)).to_be_bytes()
-}
-
-/// Bytes that this process had written to the disk.
-fn written() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    line.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-/// User and system time of this process.
-fn cpu_us() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 =
-        after_name.split_whitespace().skip(11).take(2).filter_map(|number| number.parse::<f64>().ok()).sum();
-    ticks * 10_000.0
 }

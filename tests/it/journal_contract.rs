@@ -2,8 +2,12 @@
 //!
 //! What only one engine has (files, locks, disks) is tested beside it.
 
+#[path = "journal_contract_cancel.rs"]
+pub(crate) mod cancel;
 #[path = "journal_contract_capture.rs"]
 pub(crate) mod capture;
+#[path = "journal_contract_clock.rs"]
+pub(crate) mod clock;
 #[path = "journal_contract_dedup.rs"]
 pub(crate) mod dedup;
 #[path = "journal_contract_delivery.rs"]
@@ -20,9 +24,12 @@ pub(crate) mod order;
 pub(crate) mod order_model;
 #[path = "journal_contract_pause.rs"]
 pub(crate) mod pause;
+#[path = "journal_contract_rejections.rs"]
+pub(crate) mod rejections;
 #[path = "journal_contract_replay.rs"]
 pub(crate) mod replay;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,7 +66,7 @@ impl Default for Bounds {
 }
 
 /// A planner by the event's type: `to.crm` goes to crm, `to.crm+log` to both, anything else nowhere. `raw` gets requests,
-/// and what goes to `bank` is in order by its subject.
+/// and what goes to `bank` is in order by its subject and holds its key when it is given up.
 pub(crate) struct ByType;
 
 impl Plan for ByType {
@@ -72,6 +79,10 @@ impl Plan for ByType {
 
     fn order_key(&self, event: &Event, destination: &str, _: &mut Vec<String>) -> Option<OrderKey> {
         event.subject.as_deref().filter(|_| destination == "bank").map(|subject| key(subject).hash)
+    }
+
+    fn holds(&self, destination: &str) -> bool {
+        destination == "bank"
     }
 
     fn once_per_request(&self, destination: &str) -> bool {
@@ -120,6 +131,13 @@ impl Desk {
 
     pub(crate) async fn claim(&self, destination: &str) -> Vec<Claimed> {
         self.journal.claim(destination, 100, self.clock.now()).await.unwrap()
+    }
+
+    /// What comes of it, and from when to when it was done: the clock goes on.
+    pub(crate) async fn during<F: Future>(&self, what: impl FnOnce() -> F) -> (F::Output, RangeInclusive<Timestamp>) {
+        // The file has microseconds.
+        let begun = self.clock.now() - SignedDuration::from_micros(1);
+        (what().await, begun..=self.clock.now())
     }
 
     pub(crate) async fn settle(&self, claimed: &Claimed, outcome: Outcome) {
@@ -213,14 +231,20 @@ macro_rules! contract {
                 in_flight_is_due_again_after_a_crash, a_retry_waits_for_its_time, what_was_settled_stays_settled,
                 exhausted_is_due_again_only_by_hand, released_is_not_an_attempt, a_destination_that_is_gone_keeps_its_deliveries,
                 due_is_notified, more_than_memory_holds_is_delivered_once, settling_twice_counts_once, a_claim_that_nobody_reads_is_due_again,
+            }
+            clock {
                 a_clock_that_goes_back_holds_nothing_up, a_clock_that_jumps_hours_loses_and_holds_up_nothing,
+                what_is_given_back_after_a_jump_is_due_by_the_clock_of_now, a_deadline_of_what_was_released_counts_from_then,
             }
             keeping {
                 events_are_found_by_every_filter, deliveries_are_found_by_every_filter, tail_goes_on_after_an_event,
                 retention_keeps_what_is_open, retention_forgets_keys_but_not_those_with_their_own_time,
                 a_size_is_kept_by_what_is_oldest_and_finished, what_is_open_is_more_than_a_size,
-                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_go_with_age, rejections_are_found_and_shown,
                 poll_state_changes_with_its_events, numbers_are_right, closed_is_closed,
+            }
+            rejections {
+                rejections_are_bounded_in_number, rejections_are_bounded_in_bytes, rejections_go_with_age,
+                rejections_are_found_and_shown,
             }
             capture {
                 what_is_told_is_pending_until_it_is_confirmed, what_is_told_is_there_after_a_crash,
@@ -230,14 +254,19 @@ macro_rules! contract {
             erase {
                 erased_content_is_gone_and_the_event_is_known, what_is_open_keeps_its_content,
                 of_a_batch_one_goes_and_the_others_keep_their_data, a_dry_run_and_a_limit_only_go_so_far,
+                the_copy_that_a_replay_made_of_a_request_goes_with_it,
+                a_request_that_was_erased_with_another_event_is_not_sent_empty,
             }
             order {
                 one_of_a_key_goes_after_the_other, those_of_one_request_are_in_order_too, a_key_waits_for_nobody_else,
                 exhausted_releases_its_key, held_keeps_its_key_until_an_operator_decides, order_outlives_restart_and_crash,
-                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand,
+                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand, what_waits_is_shown_and_kept,
+                a_deadline_counts_from_when_its_key_is_free, without_a_key_nothing_waits_or_holds,
+            }
+            cancel {
                 cancelled_is_given_up_and_releases_its_key, cancelled_in_flight_ends_with_its_try,
                 what_is_cancelled_in_flight_and_given_back_is_gone, a_destination_that_is_gone_can_be_cleared,
-                cancelling_in_bulk_leaves_others_alone, what_waits_is_shown_and_kept, without_a_key_nothing_waits_or_holds,
+                cancelling_in_bulk_leaves_others_alone,
             }
             replay {
                 a_replay_goes_where_it_is_told_or_where_the_plan_says, a_replay_makes_no_delivery_beside_an_open_one,
@@ -247,7 +276,8 @@ macro_rules! contract {
                 pages_go_on_where_the_last_one_ended,
                 what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
-            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, }
+            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination,
+                a_deadline_counts_from_the_end_of_a_pause, }
             model { dedup_is_the_model_s, }
             order_model { order_is_the_model_s, }
         );

@@ -1,10 +1,16 @@
 //! Contract: content that is erased is gone, and nothing else is.
 
-use hookport::event::{Data, EventState};
-use hookport::journal::{Attempt, Erased, EventFilter, Outcome, Recorded, Settled};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookport::event::{Data, Event, EventState};
+use hookport::journal::{
+    Attempt, Content, DeliveryFilter, DeliveryState, Erased, EventFilter, Outcome, Plan, Recorded, Redelivered, Replay,
+    Replayed, Settled,
+};
 use uuid::Uuid;
 
-use super::{Bounds, Desk, Places, attempt, event, request};
+use super::{Bounds, Desk, Places, accepted, attempt, event, key, request};
 
 fn one(id: Uuid) -> EventFilter {
     EventFilter { id: Some(id), ..EventFilter::default() }
@@ -93,4 +99,87 @@ pub(crate) async fn a_dry_run_and_a_limit_only_go_so_far(places: Places<'_>) {
     assert_eq!((first.erased, first.open, first.after.is_some()), (2, 0, true));
     let rest = desk.journal.erase(EventFilter { after: first.after, ..all }, false).await.unwrap();
     assert_eq!((rest.erased, rest.open, rest.after), (3, 1, None));
+}
+
+async fn redeliver(desk: &Desk, event: Event, content: Content, to: &str) -> Redelivered {
+    let (run, events, to) = (desk.clock.now(), vec![Replayed { event, content }], vec![Arc::from(to)]);
+    desk.journal.redeliver(Replay { run, events, to, dry: false }).await.unwrap()
+}
+
+pub(crate) async fn the_copy_that_a_replay_made_of_a_request_goes_with_it(places: Places<'_>) {
+    for original_first in [true, false] {
+        let mut desk = Desk::new(places(), Bounds::default());
+        let original = desk.event("a", "crm").await;
+        deliver(&desk, "crm", "").await;
+        let (stored, mut added) = (desk.journal.event(original).await.unwrap().unwrap(), original);
+        for name in ["b", "c"] {
+            // The second is a copy of a copy.
+            let data = Data::Json(format!(r#"{{"id":"{name}"}}"#).into());
+            let event = Event { id: added, data, ..stored.event.clone() };
+            let content = Content::Added(key(name), Bytes::clone(&stored.request.body));
+            assert_eq!(redeliver(&desk, event, content, "log").await.added, 1);
+            let newest = EventFilter { limit: 1, ..EventFilter::default() };
+            added = desk.journal.events(newest).await.unwrap()[0].id;
+        }
+        let before = desk.journal.event(added).await.unwrap().unwrap();
+        assert_eq!(before.request.body, stored.request.body);
+
+        let (first, other) = if original_first { (original, added) } else { (added, original) };
+        assert_eq!(erase(&desk, one(first)).await, (0, 1), "the copies' deliveries need it");
+        deliver(&desk, "log", "").await;
+        let kept = desk.journal.event(other).await.unwrap().unwrap().event.data;
+        assert_eq!(erase(&desk, one(first)).await, (1, 0));
+        desk.restart().await;
+        for event in desk.journal.events(EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap() {
+            let found = desk.journal.event(event.id).await.unwrap().unwrap();
+            assert!(found.request.body.is_empty() && found.request.target.is_empty(), "{event:?}");
+            assert_eq!(found.event.state == EventState::Erased, event.id == first);
+        }
+        assert_eq!(desk.journal.event(other).await.unwrap().unwrap().event.data, kept, "what it says is its own");
+        assert_eq!(erase(&desk, one(other)).await, (1, 0));
+    }
+}
+
+/// Everybody gets requests.
+struct Raw;
+
+impl Plan for Raw {
+    fn plan(&self, _: &Event, _: &mut Vec<String>) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    fn once_per_request(&self, _: &str) -> bool {
+        true
+    }
+}
+
+pub(crate) async fn a_request_that_was_erased_with_another_event_is_not_sent_empty(places: Places<'_>) {
+    let desk = Desk::new(places(), Bounds::default());
+    let ids = accepted(desk.record(request([event("a", "to.raw+crm"), event("b", "nobody")])).await);
+    for destination in ["raw", "crm"] {
+        let claimed = desk.claim(destination).await;
+        desk.settle(&claimed[0], Outcome::Exhausted("gone".into())).await;
+    }
+    assert_eq!(erase(&desk, one(ids[1])).await, (1, 0));
+    let exhausted = DeliveryFilter { state: Some(DeliveryState::Exhausted), ..DeliveryFilter::default() };
+    assert_eq!(desk.journal.retry(exhausted.clone()).await.unwrap(), 1, "who gets events gets this one");
+    assert_eq!(desk.claim("crm").await.len(), 1);
+    assert!(desk.claim("raw").await.is_empty());
+    let stored = desk.journal.event(ids[0]).await.unwrap().unwrap().event;
+    let done = redeliver(&desk, stored.clone(), Content::Stored, "raw").await;
+    assert_eq!((done.deliveries, done.erased), (0, 1));
+    assert_eq!(redeliver(&desk, stored, Content::Stored, "log").await.deliveries, 1);
+    // A destination may become one that gets requests meanwhile.
+    desk.journal.replan(Arc::new(Raw));
+    assert!(desk.claim("log").await.is_empty());
+    let log = DeliveryFilter { destination: Some("log".into()), ..exhausted };
+    let mut found = Vec::new();
+    for _ in 0..6_000 {
+        found = desk.journal.deliveries(log.clone()).await.unwrap();
+        if !found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(found[0].reason.as_ref().unwrap().contains("were erased with another event of it"), "{found:?}");
 }

@@ -36,3 +36,18 @@ pub(crate) async fn what_waits_is_counted_for_each_destination(places: Places<'_
     assert_eq!(counted, [("crm", 1, 1)]);
     assert_eq!(backlog[0].oldest_open, Some(claimed[1].event.received));
 }
+
+pub(crate) async fn a_deadline_counts_from_the_end_of_a_pause(places: Places<'_>) {
+    let mut desk = Desk::new(places(), Bounds::default());
+    desk.event("before", "crm+log").await;
+    desk.journal.pause(Pausable::Destination, "crm").await.unwrap();
+    desk.clock.advance(seconds(3_600));
+    let (_, resumed) = desk.during(|| desk.journal.resume(Pausable::Destination, "crm")).await;
+    desk.clock.advance(seconds(5));
+    for _ in 0..2 {
+        let (crm, log) = (desk.claim("crm").await, desk.claim("log").await);
+        assert!(resumed.contains(&crm[0].since), "{resumed:?} {crm:?}");
+        assert_eq!(log[0].since, log[0].event.received, "that one was not paused");
+        desk.crash();
+    }
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hookport::clock::Clock;
-use hookport::journal::sqlite::{Options, Vault, open};
+use hookport::journal::sqlite::{Checked, Options, Vault, check, open};
 use hookport::journal::{
     Attempt, DeliveryFilter, EventFilter, Journal, NewCapture, NewRejected, NewRequest, Outcome, RejectionFilter,
     Settled,
@@ -219,4 +219,34 @@ async fn what_was_erased_is_not_sent_again() {
     let all = EventFilter { source: Some("esim".into()), ..EventFilter::default() };
     assert_eq!(journal.erase(all, false).await.unwrap().erased, 1);
     assert_eq!(journal.retry(DeliveryFilter::default()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_check_opens_what_is_sealed_and_says_what_it_could_not_open() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(with(folder.path(), &[1])).unwrap();
+    fill(&*journal, "one").await;
+    fill(&*journal, "two").await;
+    journal.close().await.unwrap();
+    let checked = |keys: &[u8]| check(folder.path(), false, vault(keys).as_ref(), &mut |_, _, _| {}).unwrap();
+    let sealed = |checked: &Checked| -> Vec<(u64, u64)> {
+        ["requests", "events", "rejections", "captures"]
+            .map(|table| (checked.rows[table].good, checked.rows[table].sealed))
+            .to_vec()
+    };
+    let (opened, closed) = (checked(&[1]), checked(&[]));
+    assert!(opened.whole && closed.whole, "{opened:?} {closed:?}");
+    assert_eq!(sealed(&opened), [(2, 0), (2, 0), (2, 0), (1, 0)]);
+    assert_eq!(sealed(&closed), [(0, 2), (0, 2), (0, 2), (0, 1)]);
+    assert!(!checked(&[2]).whole, "another key opens nothing");
+
+    let conn = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    let body: Vec<u8> = conn.query_row("SELECT body FROM requests WHERE id = 2", [], |row| row.get(0)).unwrap();
+    let changed: Vec<u8> = body.iter().map(|byte| byte ^ 1).collect();
+    conn.execute("UPDATE requests SET body = ? WHERE id = 2", [changed]).unwrap();
+    drop(conn);
+    assert!(checked(&[]).whole, "nobody can tell without the key");
+    let found = checked(&[1]);
+    assert_eq!(found.problems.len(), 1, "{found:?}");
+    assert!(found.problems[0].place == "requests 2" && found.problems[0].what.contains("was changed in the file"));
 }

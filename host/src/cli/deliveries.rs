@@ -204,6 +204,9 @@ fn retry(client: &Client, filter: &DeliveryFilter, dry_run: bool, json: bool) ->
         (false, _) => output::line(format_args!("{retried} deliveries {would} due again"))?,
     }
     match retried {
+        0 if total > 0 => Err(Failure::refused(
+            "nothing is tried again: of these nothing is left to send, because their content was erased",
+        )),
         0 => Err(Failure::refused("none of these has failed for good: nothing is tried again")),
         _ => Ok(()),
     }

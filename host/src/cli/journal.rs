@@ -12,7 +12,7 @@ use serde_json::json;
 use super::client::{Client, Connection, Unanswered, read};
 use super::{Failure, output};
 use crate::journal::Stats;
-use crate::journal::sqlite::{self, OpenError};
+use crate::journal::sqlite::{self, OpenError, Vault};
 
 /// Look after the journal: numbers, check, backup, space
 #[derive(Args)]
@@ -77,7 +77,10 @@ impl Journal {
         let Self { connection, path, command } = self;
         match command {
             Command::Stats { json } => stats(connection, path, json),
-            Command::Check { quick, json } => check(&place(&connection, path)?, quick, json),
+            Command::Check { quick, json } => {
+                let vault = vault(&connection, path.is_some())?;
+                check(&place(&connection, path)?, quick, vault.as_ref(), json)
+            }
             Command::Backup { file } => {
                 let mut shown = Shown::new();
                 let bytes =
@@ -120,9 +123,19 @@ fn stats(connection: Connection, path: Option<PathBuf>, json: bool) -> Result<()
     output::line(shown::stats(&stats))
 }
 
-fn check(place: &std::path::Path, quick: bool, json: bool) -> Result<(), Failure> {
+/// The configured keys. Beside a named file there may be no configuration, and a key that cannot be had opens nothing.
+fn vault(connection: &Connection, named: bool) -> Result<Option<Vault>, Failure> {
+    let configuration = connection.configuration();
+    let draft = if named { configuration.load_if_there()? } else { Some(configuration.load()?) };
+    let Some(draft) = draft else { return Ok(None) };
+    let (keys, complaints) = draft.journal_keys();
+    complaints.iter().for_each(|complaint| output::say(format_args!("{complaint}")));
+    Ok(Vault::new(&keys))
+}
+
+fn check(place: &std::path::Path, quick: bool, vault: Option<&Vault>, json: bool) -> Result<(), Failure> {
     let mut progress = Shown::new();
-    let checked = sqlite::check(place, quick, &mut |what, at, of| progress.at(what, at, of));
+    let checked = sqlite::check(place, quick, vault, &mut |what, at, of| progress.at(what, at, of));
     drop(progress);
     let checked = checked.map_err(Failure::refused)?;
     match json {

@@ -153,7 +153,7 @@ fn said(looked_at: u64, done: &Redelivered, dry_run: bool) -> Result<(), Failure
         (done.open, "deliveries not made: an earlier one of the event to the same destination is still open"),
         (done.unrouted, "events that no route wants: --to names a destination"),
         (done.undecoded, "events that are not decoded, and go nowhere"),
-        (done.erased, "events whose content was erased"),
+        (done.erased, "events whose content was erased, or the request that a raw destination would get"),
     ];
     for (count, what) in also.into_iter().filter(|(count, _)| *count > 0) {
         output::line(format_args!("{count} {what}"))?;

@@ -7,12 +7,14 @@ mod secrets;
 mod server;
 mod sources;
 
+use std::sync::Arc;
+
 use hookport_plugin_api::description::Description;
 use secrecy::SecretString;
 
 use super::load::Draft;
 use super::print::Print;
-use super::resolved::Config;
+use super::resolved::{Config, Key};
 use crate::provider::complaint::{Complaint, did_you_mean};
 
 /// What configuration is checked against and does not know itself.
@@ -60,6 +62,15 @@ impl Draft {
         let mut check =
             Check { draft: self, rules, complaints: Vec::new(), warnings: Vec::new(), print: Print::default() };
         check.secret(&["admin", "token"], self.written.admin.token.as_ref()?)
+    }
+
+    /// The journal's keys, as many as can be had, and why others cannot.
+    pub fn journal_keys(&self) -> (Arc<[Key]>, Vec<Complaint>) {
+        let rules = Rules { providers: &[], compile: |_| Ok(()) };
+        let mut check =
+            Check { draft: self, rules, complaints: Vec::new(), warnings: Vec::new(), print: Print::default() };
+        let keys = check.keys(&["journal", "key"], &self.written.journal.key);
+        (keys, check.complaints)
     }
 }
 

@@ -70,7 +70,8 @@ pub fn routing(config: &Config) -> Result<(Routes, Vec<Destination>), Vec<Compla
         (Ok(routes), true) => {
             let raw =
                 destinations.iter().filter(|destination| destination.is_once_per_request()).map(Destination::name);
-            Ok((routes.with_once_per_request(raw).with_orders(orders), destinations))
+            let holding = destinations.iter().filter(|destination| destination.holds()).map(Destination::name);
+            Ok((routes.with_once_per_request(raw).with_holding(holding).with_orders(orders), destinations))
         }
         _ => Err(wrong),
     }

@@ -156,6 +156,11 @@ pub trait Plan: Send + Sync + 'static {
         false
     }
 
+    /// Whether what is given up there holds its key: those behind it wait for an operator.
+    fn holds(&self, _destination: &str) -> bool {
+        false
+    }
+
     /// What a destination's deliveries of this event are in order by: those of one key go one after the other, as they
     /// were recorded. `None` waits for nobody; why a key could not be told joins the event's warnings.
     fn order_key(&self, _event: &Event, _destination: &str, _warnings: &mut Vec<String>) -> Option<OrderKey> {
@@ -216,7 +221,8 @@ pub struct Claimed {
     pub delivery: u64,
     /// Which try this is, from 1.
     pub attempt: u32,
-    /// From when a deadline counts: its event's arrival, or the last time that somebody asked for it again.
+    /// From when a deadline counts: its event's arrival, or when it could first be tried, where that was later (it was
+    /// released, waited behind another one of its key, its destination was paused), or was asked for again.
     pub since: Timestamp,
     /// What to deliver.
     pub event: Arc<Event>,

@@ -55,7 +55,7 @@ pub struct Redelivered {
     pub unrouted: u64,
     /// Events that are not decoded, and go nowhere.
     pub undecoded: u64,
-    /// Events whose content was erased.
+    /// Events whose content was erased; of a batch, for those who get requests, also where another event's was.
     #[serde(default)]
     pub erased: u64,
     /// Events that are new in the journal.

@@ -109,7 +109,7 @@ impl Destination {
     }
 
     /// Whether a delivery that is exhausted holds its key.
-    pub(super) fn holds(&self) -> bool {
+    pub fn holds(&self) -> bool {
         self.holds
     }
 

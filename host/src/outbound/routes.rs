@@ -18,6 +18,7 @@ use crate::journal::{OrderKey, Plan};
 pub struct Routes {
     routes: Vec<Route>,
     once_per_request: HashSet<Arc<str>>,
+    holding: HashSet<Arc<str>>,
     orders: HashMap<Arc<str>, Order>,
 }
 
@@ -71,6 +72,12 @@ impl Routes {
         self
     }
 
+    /// Names the destinations where what is given up holds its key (`on_exhausted = "hold"`).
+    pub fn with_holding<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.holding = names.into_iter().map(Arc::from).collect();
+        self
+    }
+
     /// Says by what destinations get their events in order.
     pub fn with_orders<'n>(mut self, orders: impl IntoIterator<Item = (&'n str, Order)>) -> Self {
         self.orders = orders.into_iter().map(|(name, order)| (name.into(), order)).collect();
@@ -101,6 +108,10 @@ impl Plan for Routes {
 
     fn once_per_request(&self, destination: &str) -> bool {
         self.once_per_request.contains(destination)
+    }
+
+    fn holds(&self, destination: &str) -> bool {
+        self.holding.contains(destination)
     }
 
     fn order_key(&self, event: &Event, destination: &str, warnings: &mut Vec<String>) -> Option<OrderKey> {
@@ -301,8 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn raw_destinations_are_named_as_once_per_request() {
-        let routes = Routes::default().with_once_per_request(["raw"]);
-        assert!(routes.once_per_request("raw") && !routes.once_per_request("crm"));
+    fn destinations_are_named_that_get_requests_and_that_hold_keys() {
+        let routes = Routes::default().with_once_per_request(["raw"]).with_holding(["bank"]);
+        assert!(routes.once_per_request("raw") && !routes.once_per_request("bank"));
+        assert!(routes.holds("bank") && !routes.holds("raw"));
     }
 }

@@ -14,7 +14,9 @@ use hookport::journal::sqlite::{Options, open};
 use hookport::journal::{Claimed, Journal, NewRequest, OrderKey, Outcome, Plan, Recorded, Settled};
 use jiff::SignedDuration;
 
-use crate::{Arguments, Measured, delivered, hash, measure, request, runtime};
+use crate::events::{hash, request};
+use crate::gauge::{Measured, measure, runtime};
+use crate::{Arguments, delivered};
 
 /// Recorded at once.
 const BATCH: usize = 2_000;

@@ -116,6 +116,38 @@ async fn an_event_whose_bytes_changed_is_never_delivered_and_holds_up_no_other()
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_holds_its_key_where_its_destination_says_so() {
+    let folder = TempDir::new().unwrap();
+    let journal = opened(folder.path());
+    let mut ids = Vec::new();
+    for name in ["e1", "e2"] {
+        let ordered = hookport::event::NewEvent { subject: Some("account".into()), ..event(name, "to.bank") };
+        ids.extend(accepted(journal.record(request([ordered])).await.unwrap()));
+    }
+    journal.close().await.unwrap();
+    change(&folder.path().join("journal.db"), |bytes| {
+        let found = places(bytes, br#"{"id":"e1","sign""#);
+        bytes[found[0] + 8] = b'8';
+    });
+    let journal = opened(folder.path());
+    let claim = || journal.claim("bank", 100, options(folder.path()).clock.now());
+    assert!(claim().await.unwrap().is_empty());
+    let first = DeliveryFilter { event: Some(ids[0]), ..DeliveryFilter::default() };
+    let mut state = String::new();
+    for _ in 0..6_000 {
+        state = journal.deliveries(first.clone()).await.unwrap()[0].reason.clone().unwrap_or_default();
+        if !state.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(state.contains("the file is damaged") && state.contains("it holds its key"), "{state}");
+    assert!(claim().await.unwrap().is_empty(), "the next one waits for an operator");
+    assert_eq!(journal.cancel(first).await.unwrap(), 1);
+    assert_eq!(claim().await.unwrap()[0].event.id, ids[1]);
+}
+
+#[tokio::test]
 async fn a_file_that_lost_its_end_its_head_or_a_table_is_refused_with_the_way_out() {
     let folder = closed(200).await;
     let file = folder.path().join("journal.db");

@@ -185,3 +185,18 @@ async fn a_check_names_what_is_damaged_and_counts_what_is_good() {
     let checked = folder.run(&["journal", "check"]);
     assert!(checked.said.contains("table attempts: is missing"), "{checked:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_opens_what_is_encrypted_where_the_key_is_configured() {
+    let key = format!("journal.key = {{ value = \"{}\" }}", "5a".repeat(32));
+    let folder = Folder::new(&key);
+    let gateway = folder.serve();
+    assert_eq!(send(&gateway, "a").await, 202);
+    gateway.stop();
+    let opened = folder.run(&["journal", "check"]);
+    assert!(opened.code == Some(0) && opened.said.contains("requests     1 good\n"), "{opened:?}");
+    folder.reconfigure(&key, "");
+    let closed = folder.run(&["journal", "check"]);
+    let told = "requests     0 good, 1 sealed, not opened (no key)";
+    assert!(closed.code == Some(0) && closed.said.contains(told), "{closed:?}");
+}

@@ -143,3 +143,20 @@ async fn shutdown_breaks_off_what_hangs_and_gives_it_back() {
     let row = ledger.row(0);
     assert_eq!((row.outcomes, row.attempts.len(), row.in_flight), (vec![Outcome::Released], 0, false));
 }
+
+#[tokio::test]
+async fn what_is_given_back_at_the_end_is_given_back_once_although_the_journal_fails() {
+    let receiver = Receiver::start([Say::After(Duration::from_millis(500), 200)]).await;
+    let ledger = Arc::new(Ledger::default());
+    for number in 0..50 {
+        ledger.add("crm", event(number), plain_request());
+    }
+    let running = run(ledger.clone(), vec![local("crm", &receiver.url(), "concurrency = 2")]);
+    until("two are under way", || receiver.got().len() == 2).await;
+    ledger.failures.store(3, Ordering::SeqCst);
+    running.stop().await;
+    let rows = ledger.rows();
+    assert!(rows.iter().all(|row| !row.in_flight && row.outcomes.len() <= 1), "{rows:?}");
+    let delivered = rows.iter().filter(|row| row.outcomes == [Outcome::Delivered]).count();
+    assert_eq!(delivered, receiver.got().len());
+}

@@ -96,11 +96,11 @@ impl Journal for Ledger {
     }
 
     fn settle(&self, settled: Vec<Settled>) -> Pending<()> {
-        if let Some(error) = self.fails() {
-            return Pending::ready(Err(error));
-        }
+        let error = self.fails();
         let mut rows = self.rows.lock().unwrap();
-        for Settled { delivery, attempt, outcome } in settled {
+        // What is given back is back at once, also where nothing can be written.
+        let done = |settled: &Settled| error.is_none() || settled.outcome == Outcome::Released;
+        for Settled { delivery, attempt, outcome } in settled.into_iter().filter(done) {
             let row = &mut rows[delivery as usize];
             assert!(row.in_flight, "only what was claimed is settled, and once");
             row.in_flight = false;
@@ -114,7 +114,7 @@ impl Journal for Ledger {
             }
             row.outcomes.push(outcome);
         }
-        Pending::ready(Ok(()))
+        Pending::ready(error.map_or(Ok(()), Err))
     }
 
     fn due(&self, destination: &str) -> Arc<Notify> {

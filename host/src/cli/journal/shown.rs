@@ -50,7 +50,9 @@ pub(super) fn checked(checked: &Checked) -> String {
     }
     for (table, count) in &checked.rows {
         let damaged = if count.bad > 0 { format!(", {} damaged", count.bad) } else { String::new() };
-        let _ = writeln!(text, "{table:<12} {} good{damaged}", count.good);
+        let sealed =
+            if count.sealed > 0 { format!(", {} sealed, not opened (no key)", count.sealed) } else { String::new() };
+        let _ = writeln!(text, "{table:<12} {} good{sealed}{damaged}", count.good);
     }
     let file = checked.file.display();
     let _ = match checked.whole {

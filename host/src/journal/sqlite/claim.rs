@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::due::Taken;
-use super::{Shared, queue, rows, settle, sum};
+use super::{Shared, chore, rows, settle, sum};
 use crate::event::Event;
 use crate::journal::{Attempt, Claimed, Outcome, Pending, Settled};
 use crate::request::Incoming;
@@ -16,10 +16,10 @@ use crate::request::Incoming;
 pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>> {
     if let Some(by) = shared.due.went_back(now.as_microsecond()) {
         // Where it cannot be done now, what lies far ahead is due in time all the same.
-        let _ = shared.queue.push_chore(queue::Chore::GoBack { now: now.as_microsecond(), by });
+        let _ = shared.queue.push_chore(chore::Chore::GoBack { now: now.as_microsecond(), by });
     }
     let (taken, refill) = shared.due.take(destination, limit, now.as_microsecond());
-    if refill && shared.queue.push_chore(queue::Chore::Refill(destination.into())).is_err() {
+    if refill && shared.queue.push_chore(chore::Chore::Refill(destination.into())).is_err() {
         shared.due.refill_failed(destination);
     }
     let unread = {
@@ -27,16 +27,16 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
         move |claimed: Vec<Claimed>| shared.put_back(claimed.iter().map(|claimed| claimed.delivery as i64))
     };
     if taken.iter().all(|taken| taken.open.cached.is_some()) {
-        let claimed = taken.iter().filter_map(from_memory).collect();
+        let claimed = taken.iter().filter_map(|taken| from_memory(taken, now)).collect();
         return Pending::ready(Ok(claimed)).if_unread(unread);
     }
     let (answer, pending) = Pending::new();
     let ids: Vec<i64> = taken.iter().map(|taken| taken.delivery).collect();
     let from_file = {
-        let (shared, ids) = (shared.clone(), ids.clone());
-        move |conn: &Connection| match read(conn, &taken) {
+        let (shared, ids, destination) = (shared.clone(), ids.clone(), destination.to_owned());
+        move |conn: &Connection| match read(conn, &taken, now, shared.plan.load().once_per_request(&destination)) {
             Ok((claimed, lost)) => {
-                give_up(&shared, lost, now);
+                give_up(&shared, &destination, lost, now);
                 Ok(claimed)
             }
             Err(error) => {
@@ -53,36 +53,51 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
     pending.if_unread(unread)
 }
 
-fn from_memory(taken: &Taken) -> Option<Claimed> {
+fn from_memory(taken: &Taken, now: Timestamp) -> Option<Claimed> {
     let cached = taken.open.cached.as_ref()?;
-    Some(claimed(taken, &cached.event, &cached.request))
+    Some(claimed(taken, now, &cached.event, &cached.request))
 }
 
-fn claimed(taken: &Taken, event: &Arc<Event>, request: &Arc<Incoming>) -> Claimed {
+fn claimed(taken: &Taken, now: Timestamp, event: &Arc<Event>, request: &Arc<Incoming>) -> Claimed {
     let attempt = taken.open.attempts - taken.open.base + 1;
-    let since = taken.open.since.map_or(event.received, rows::time);
+    let asked = taken.open.since.map_or(event.received, rows::time);
+    // While its destination was paused it could not be tried. The clock may have been ahead then.
+    let resumed = rows::time(taken.resumed);
+    let since = if resumed <= now { asked.max(resumed) } else { asked };
     Claimed { delivery: taken.delivery as u64, attempt, since, event: event.clone(), request: request.clone() }
 }
+
+/// Why there is nothing to send.
+const BLANK: &str = "the bytes of its request were erased with another event of it: there is nothing that a raw \
+    destination could get";
 
 /// What is claimed, and the deliveries whose event cannot be read any more, with the reason.
 type Read = (Vec<Claimed>, Vec<(i64, String)>);
 
-fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Read> {
-    let sql = format!("SELECT {} FROM {} WHERE e.id = ?", rows::EVENT, rows::EVENT_FROM);
+/// For a destination that gets requests (`raw`) one whose bytes are gone is lost, too.
+fn read(conn: &Connection, taken: &[Taken], now: Timestamp, raw: bool) -> rusqlite::Result<Read> {
+    let sql = format!("SELECT {}, r.erased FROM {} WHERE e.id = ?", rows::EVENT, rows::EVENT_FROM);
     let mut select = conn.prepare_cached(&sql)?;
-    let both = |row: &Row<'_>| Ok((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?)));
+    let found = |row: &Row<'_>| {
+        let blank = raw && row.get::<_, bool>("erased")?;
+        Ok((!blank).then_some((Arc::new(rows::event(row)?), Arc::new(rows::request(row)?))))
+    };
     let mut seen: HashMap<i64, (Arc<Event>, Arc<Incoming>)> = HashMap::new();
     let (mut all, mut lost) = (Vec::with_capacity(taken.len()), Vec::new());
     for taken in taken {
-        if let Some(claimed) = from_memory(taken) {
+        if let Some(claimed) = from_memory(taken, now) {
             all.push(claimed);
             continue;
         }
         let known = seen.get(&taken.open.event).cloned();
         let found = match known {
             Some(known) => Some(known),
-            None => match select.query_row([taken.open.event], both).optional() {
-                Ok(Some(found)) => Some(found),
+            None => match select.query_row([taken.open.event], found).optional() {
+                Ok(Some(Some(found))) => Some(found),
+                Ok(Some(None)) => {
+                    lost.push((taken.delivery, BLANK.to_owned()));
+                    None
+                }
                 Ok(None) => {
                     lost.push((taken.delivery, "its event is not in the journal: the file is damaged".to_owned()));
                     None
@@ -96,18 +111,21 @@ fn read(conn: &Connection, taken: &[Taken]) -> rusqlite::Result<Read> {
             },
         };
         let Some((event, request)) = found else { continue };
-        all.push(claimed(taken, &event, &request));
+        all.push(claimed(taken, now, &event, &request));
         seen.insert(taken.open.event, (event, request));
     }
     Ok((all, lost))
 }
 
-/// Deliveries without a readable event end as exhausted: they are listed, and can be tried again after a restore.
-fn give_up(shared: &Shared, lost: Vec<(i64, String)>, now: Timestamp) {
+/// Deliveries without a readable event end as exhausted, and hold their key where their destination says so: they are listed,
+/// and can be tried again after a restore.
+fn give_up(shared: &Shared, destination: &str, lost: Vec<(i64, String)>, now: Timestamp) {
+    let holds = shared.plan.load().holds(destination);
     let settled = lost.into_iter().map(|(delivery, reason)| {
-        tracing::error!(delivery, reason, "a delivery is given up: its event cannot be read from {}", shared.place);
+        tracing::error!(delivery, reason, "a delivery is given up: there is nothing to send in {}", shared.place);
         let attempt = Attempt { at: now, took_ms: 0, status: None, error: Some(reason.clone()), answer: None };
-        Settled { delivery: delivery as u64, attempt, outcome: Outcome::Exhausted(reason) }
+        let outcome = if holds { Outcome::Held(reason) } else { Outcome::Exhausted(reason) };
+        Settled { delivery: delivery as u64, attempt, outcome }
     });
     // Nobody waits for it; what cannot be written stays in flight, and is found again after a restart.
     drop(settle::submit(shared, settled.collect()));

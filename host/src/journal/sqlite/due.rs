@@ -3,6 +3,7 @@
 //! `ready` holds every open delivery before `horizon` that is not in flight; those at or after it wait in the file until a
 //! refill. Only the writer adds and moves the horizon, in the order of its commits, so that nothing falls between.
 
+mod flights;
 mod steady;
 mod withdrawal;
 
@@ -14,6 +15,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use self::flights::Flight;
+pub(super) use self::flights::Taken;
 use self::steady::Steady;
 pub(super) use self::withdrawal::Withdrawal;
 use super::rows;
@@ -56,22 +59,6 @@ impl Drop for Cached {
     }
 }
 
-/// A delivery that was claimed.
-struct Flight {
-    destination: Arc<str>,
-    place: Place,
-    open: Open,
-    settling: bool,
-    /// Cancelled meanwhile: it is not put back.
-    recalled: bool,
-}
-
-/// What a claim took.
-pub(super) struct Taken {
-    pub(super) delivery: i64,
-    pub(super) open: Open,
-}
-
 #[derive(Default)]
 struct Slot {
     notify: Arc<Notify>,
@@ -79,6 +66,7 @@ struct Slot {
     /// `None`: everything is in `ready`.
     horizon: Option<Place>,
     refilling: bool,
+    resumed: i64,
 }
 
 #[derive(Default)]
@@ -162,88 +150,21 @@ impl Due {
 
     /// Forgets all but what is in flight; it is read from the file again.
     pub(super) fn clear(&self) {
-        for slot in self.state().slots.values_mut() {
-            slot.ready.clear();
-            (slot.horizon, slot.refilling) = (None, false);
-        }
+        self.state().clear();
     }
 
-    /// Takes what is due into flight; true if the file has more and should be asked.
-    pub(super) fn take(&self, destination: &str, limit: usize, now: i64) -> (Vec<Taken>, bool) {
+    /// The same where the clock went back and the file's times with it; those in flight keep none of before.
+    pub(super) fn go_back(&self, now: i64, by: i64) {
         let mut state = self.state();
-        let State { slots, in_flight, .. } = &mut *state;
-        let Some((name, slot)) = slots.get_key_value(destination).map(|(name, _)| name.clone()).and_then(|name| {
-            let slot = slots.get_mut(&name)?;
-            Some((name, slot))
-        }) else {
-            return (Vec::new(), false);
-        };
-        let mut taken = Vec::new();
-        while taken.len() < limit {
-            // In turns: new deliveries lie before all retries, and must not hold them up for ever.
-            let retry = (taken.len() % 2 == 1).then(|| slot.first_retry(now)).flatten();
-            let Some(place) = retry.or_else(|| slot.first(now)) else { break };
-            let Some(open) = slot.ready.remove(&place) else { break };
-            let mut settled_copy = open.clone();
-            settled_copy.cached = None;
-            let flight =
-                Flight { destination: name.clone(), place, open: settled_copy, settling: false, recalled: false };
-            in_flight.insert(place.1, flight);
-            taken.push(Taken { delivery: place.1, open });
+        for Flight { place, .. } in state.in_flight.values_mut().filter(|flight| flight.place.0 > now) {
+            place.0 = now.max(place.0.saturating_sub(by));
         }
-        let low = slot.horizon.is_some() && slot.ready.len() <= self.limit / 4 && !slot.refilling;
-        slot.refilling |= low;
-        (taken, low)
+        state.clear();
     }
 
-    /// Marks a delivery as being settled; `None` if it is not in flight, or is settled already.
-    pub(super) fn settling(&self, delivery: i64) -> Option<(Arc<str>, Open)> {
-        let mut state = self.state();
-        let flight = state.in_flight.get_mut(&delivery).filter(|flight| !flight.settling)?;
-        flight.settling = true;
-        Some((flight.destination.clone(), flight.open.clone()))
-    }
-
-    /// Their outcomes could not be written: they are in flight as before, and may be settled again.
-    pub(super) fn unsettled(&self, deliveries: impl IntoIterator<Item = i64>) {
-        let mut state = self.state();
-        for delivery in deliveries {
-            if let Some(flight) = state.in_flight.get_mut(&delivery) {
-                flight.settling = false;
-            }
-        }
-    }
-
-    /// Puts untried deliveries back where they were. Says which were the first of a key and were cancelled in flight.
-    #[must_use]
-    pub(super) fn put_back(&self, deliveries: impl IntoIterator<Item = i64>) -> Vec<(Arc<str>, OrderKey, i64)> {
-        let mut state = self.state();
-        let mut left = Vec::new();
-        for delivery in deliveries {
-            let Some(flight) = state.in_flight.remove(&delivery) else { continue };
-            if flight.recalled {
-                left.extend(flight.open.order.map(|key| (flight.destination, key, delivery)));
-                continue;
-            }
-            let slot = state.slot(&flight.destination);
-            // Its place is before the horizon whatever the bound says: the file's refill starts at the horizon.
-            slot.ready.insert(flight.place, flight.open);
-            slot.notify.notify_one();
-        }
-        left
-    }
-
-    /// Ends flights whose outcome is committed; those with a time are due again then.
-    pub(super) fn landed(&self, outcomes: Vec<(i64, Option<i64>)>) {
-        let mut state = self.state();
-        for (delivery, next) in outcomes {
-            let Some(mut flight) = state.in_flight.remove(&delivery) else { continue };
-            let Some(next) = next else { continue };
-            flight.open.attempts += 1;
-            let slot = state.slot(&flight.destination);
-            slot.insert((next, delivery), flight.open, self.limit);
-            slot.notify.notify_one();
-        }
+    /// When the destination's last pause ended: its deliveries could not be tried before.
+    pub(super) fn resumed(&self, destination: &Arc<str>, at: i64) {
+        self.state().slot(destination).resumed = at;
     }
 
     /// From where the file must be read.
@@ -288,15 +209,6 @@ impl Due {
         Some(rows::time(place.0))
     }
 
-    pub(super) fn is_in_flight(&self, delivery: i64) -> bool {
-        self.state().in_flight.contains_key(&delivery)
-    }
-
-    /// The deliveries in flight, for those who look at the file.
-    pub(super) fn in_flight(&self) -> Vec<i64> {
-        self.state().in_flight.keys().copied().collect()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -307,6 +219,13 @@ fn is_due((next, _): Place, now: i64) -> bool {
 }
 
 impl State {
+    fn clear(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.ready.clear();
+            (slot.horizon, slot.refilling) = (None, false);
+        }
+    }
+
     fn slot(&mut self, destination: &Arc<str>) -> &mut Slot {
         self.slots.entry(destination.clone()).or_default()
     }

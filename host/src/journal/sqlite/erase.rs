@@ -1,17 +1,17 @@
 //! Erasing content, in steps: the data keys go, and with them what they sealed; plain content is overwritten. That an event
 //! was there stays known: its type, times, ids and deliveries.
 //!
-//! A request's bytes hold all its events, so they go with the first of them; the others keep their data.
+//! A request's bytes hold all its events, so they go with the first of them, wherever they lie (`family`); the others keep
+//! their data.
 
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use uuid::Uuid;
 
 use super::answer::Sender;
-use super::ids;
+use super::family::Family;
 use super::query;
-use super::rows::{self, ERASED};
+use super::rows::ERASED;
 use super::seal::Vault;
-use crate::event::Data;
 use crate::journal::{Erased, EventFilter};
 
 /// Events looked at in one step.
@@ -40,8 +40,6 @@ struct Found {
     id: i64,
     uuid: Uuid,
     request: i64,
-    /// All events of its request.
-    events: (i64, i64),
     deliveries: (i64, i64),
 }
 
@@ -63,12 +61,13 @@ impl Erase {
         let found = self.find(conn)?;
         let mut done = Erased::default();
         for event in &found {
-            if has_open(conn, event.events)? || flies(conn, event.events, flying)? {
+            let family = Family::of(conn, event.request)?;
+            if family.has_open(conn)? || family.flies(conn, flying)? {
                 done.open += 1;
             } else {
                 done.erased += 1;
                 if !self.dry {
-                    event.erase(conn, vault)?;
+                    event.erase(conn, &family, vault)?;
                 }
             }
         }
@@ -89,15 +88,12 @@ impl Erase {
         };
         let (text, values) = wanted.limited(room);
         let sql = format!(
-            "SELECT e.id, e.uuid, e.request, r.first_event, r.events, e.first_delivery, e.deliveries \
-             FROM events e CROSS JOIN requests r ON r.id = e.request {text} ORDER BY e.id LIMIT ?"
+            "SELECT e.id, e.uuid, e.request, e.first_delivery, e.first_delivery + e.deliveries FROM events e {text} \
+             ORDER BY e.id LIMIT ?"
         );
         let read = |row: &Row<'_>| {
-            let from = |first, count| {
-                Ok::<_, rusqlite::Error>((row.get(first)?, row.get::<_, i64>(first)? + row.get::<_, i64>(count)?))
-            };
             let uuid = Uuid::from_bytes(row.get(1)?);
-            Ok(Found { id: row.get(0)?, uuid, request: row.get(2)?, events: from(3, 4)?, deliveries: from(5, 6)? })
+            Ok(Found { id: row.get(0)?, uuid, request: row.get(2)?, deliveries: (row.get(3)?, row.get(4)?) })
         };
         conn.prepare_cached(&sql)?.query_map(params_from_iter(values), read)?.collect()
     }
@@ -118,39 +114,9 @@ impl Erase {
     }
 }
 
-/// Whether a delivery of the request still needs its bytes, or one of an event its data.
-fn has_open(conn: &Connection, (first, end): (i64, i64)) -> rusqlite::Result<bool> {
-    let mut planned = conn.prepare_cached(
-        "SELECT 1 FROM events e CROSS JOIN deliveries d ON d.id >= e.first_delivery AND d.id < e.first_delivery + e.deliveries \
-         WHERE e.id >= ? AND e.id < ? AND d.state NOT IN (2, 3, 4) LIMIT 1",
-    )?;
-    let mut replayed = conn.prepare_cached(
-        "SELECT 1 FROM deliveries INDEXED BY deliveries_replayed \
-         WHERE replay IS NOT NULL AND event >= ? AND event < ? AND state NOT IN (2, 3, 4) LIMIT 1",
-    )?;
-    Ok(planned.exists([first, end])? || replayed.exists([first, end])?)
-}
-
-/// Whether one that was cancelled is still on its way: its answer is still to come.
-fn flies(conn: &Connection, (first, end): (i64, i64), flying: &[i64]) -> rusqlite::Result<bool> {
-    let mut find = conn.prepare_cached("SELECT 1 FROM deliveries WHERE id = ? AND event >= ? AND event < ?")?;
-    for delivery in flying {
-        if find.exists([*delivery, first, end])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl Found {
-    fn erase(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<()> {
-        self.free_the_others(conn, vault)?;
-        let request =
-            "UPDATE requests SET seal = NULL, sum = NULL, target = '', headers = x'', body = x'' WHERE id = ?";
-        conn.prepare_cached(request)?.execute([self.request])?;
-        // The sums of its events are over its own, too.
-        let sums = "UPDATE events SET sum = NULL WHERE id >= ? AND id < ?";
-        conn.prepare_cached(sums)?.execute([self.events.0, self.events.1])?;
+    fn erase(&self, conn: &Connection, family: &Family, vault: Option<&Vault>) -> rusqlite::Result<()> {
+        family.erase(conn, self.id, vault)?;
         let event = "UPDATE events SET state = ?, seal = NULL, subject = NULL, warnings = NULL, form = 0, content = NULL, \
             head = 0, tail = 0, data = NULL WHERE id = ?";
         conn.prepare_cached(event)?.execute([ERASED, self.id])?;
@@ -166,34 +132,4 @@ impl Found {
         conn.prepare_cached(keys)?.execute([first, end, self.id])?;
         Ok(())
     }
-
-    /// Writes whole what the request's other events share with its bytes.
-    fn free_the_others(&self, conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<()> {
-        let (first, end) = self.events;
-        let sql = format!(
-            "SELECT {} FROM {} WHERE e.id >= ? AND e.id < ? AND e.id <> ? AND e.seal IS NULL AND e.state <> {ERASED}",
-            rows::EVENT,
-            rows::EVENT_FROM
-        );
-        let others = if end - first > 1 {
-            conn.prepare_cached(&sql)?
-                .query_map([first, end, self.id], rows::event)?
-                .collect::<rusqlite::Result<Vec<_>>>()?
-        } else {
-            Vec::new()
-        };
-        for other in others {
-            let (Data::Json(data) | Data::Bytes(data, _)) = other.data else { continue };
-            write_whole(conn, other.id, &data, vault)?;
-        }
-        Ok(())
-    }
-}
-
-fn write_whole(conn: &Connection, id: Uuid, data: &[u8], vault: Option<&Vault>) -> rusqlite::Result<()> {
-    let key = vault.map(Vault::data_key);
-    let data = key.as_ref().map_or_else(|| data.to_vec(), |key| key.seal(data));
-    let whole = "UPDATE events SET head = 0, tail = 0, data = ?, seal = ? WHERE id = ?";
-    conn.prepare_cached(whole)?.execute(params![data, key.map(|key| key.wrapped), ids::number(id)])?;
-    Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) fn commit(
             }
         }
         for settling in &settled {
-            landed.push((settling.delivery(), settling.write(conn, &mut planned)?));
+            landed.push((settling.delivery(), settling.write(conn, now.as_microsecond(), &mut planned)?));
         }
         rejected.into_iter().try_for_each(|kept| shelf.put(conn, &mut ingest.ids, kept))?;
         conn.prepare_cached("COMMIT")?.execute([])?;

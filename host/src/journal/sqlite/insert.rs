@@ -3,17 +3,22 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Statement, params, params_from_iter};
 use uuid::Uuid;
 
+use super::columns::{SAYS, says};
 use super::dedup::{self, Keys};
 use super::due::{AT_ONCE, Cached, Due, Open, Place};
 use super::ids::Ids;
-use super::prepare::{self, Prepared, PreparedEvent};
+use super::prepare::{Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
 use super::{order, rows};
 use crate::journal::{OrderKey, Recorded};
 use crate::reason::{Reason, Rejection};
+
+/// What is recorded so much later than it came was released: it could not be delivered before.
+const LATE: i64 = 10 * 1_000_000;
 
 /// The inserts of a request, compiled once, and what they number and look up.
 pub(super) struct Ingest<'c> {
@@ -38,14 +43,13 @@ impl<'c> Ingest<'c> {
                 "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
                  nonce_until, headers, body, seal, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
-            event: conn.prepare(
-                "INSERT INTO events (id, uuid, request, origin, received, state, key, key_until, first_delivery, \
-                 deliveries, kind, subject, provider_id, time, warnings, form, content, head, tail, data, seal, sum) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
+            event: conn.prepare(&format!(
+                "INSERT INTO events (id, uuid, request, received, first_delivery, deliveries, {SAYS}) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ))?,
             delivery: conn.prepare(
                 "INSERT INTO deliveries (id, event, destination, state, attempts, base, next, since, order_key, replay) \
-                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?7, ?6, ?7)",
+                 VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?6, ?7, ?8)",
             )?,
             ids,
             keys,
@@ -128,6 +132,8 @@ impl<'c> Ingest<'c> {
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
         }
+        let instant = now.as_microsecond();
+        let since = (instant.saturating_sub(received) > LATE).then_some(instant);
         // Whole for each: every cached event pins the whole request.
         let weight = prepared.bytes;
         let mut accepted = Vec::with_capacity(new.len());
@@ -145,18 +151,19 @@ impl<'c> Ingest<'c> {
             }
             let cached = due.cache(crate::event::Event { id, ..event }, request, weight);
             for to in to {
-                self.deliver(number, to, None, cached.clone(), planned)?;
+                self.deliver(number, to, (since, None), cached.clone(), planned)?;
             }
         }
         Ok(accepted)
     }
 
-    /// A new delivery of an event, which may have to wait behind others of its key; `replay` says which one made it.
+    /// A new delivery of an event, which may have to wait behind others of its key; from when a deadline counts where that is
+    /// not its event's arrival, and which replay made it.
     pub(super) fn deliver(
         &mut self,
         event: i64,
         (destination, order): (Arc<str>, Option<OrderKey>),
-        replay: Option<i64>,
+        (since, replay): (Option<i64>, Option<i64>),
         cached: Option<Arc<Cached>>,
         planned: &mut Planned,
     ) -> rusqlite::Result<()> {
@@ -168,9 +175,9 @@ impl<'c> Ingest<'c> {
             None => false,
         };
         let state = if waits { rows::WAITING } else { rows::PENDING };
-        self.delivery.execute(params![place.1, event, name, state, place.0, order, replay])?;
+        self.delivery.execute(params![place.1, event, name, state, place.0, since, order, replay])?;
         if !waits {
-            planned.push((destination, place, Open { event, attempts: 0, base: 0, since: replay, order, cached }));
+            planned.push((destination, place, Open { event, attempts: 0, base: 0, since, order, cached }));
         }
         Ok(())
     }
@@ -185,32 +192,16 @@ impl<'c> Ingest<'c> {
         origin: i64,
         first_delivery: i64,
     ) -> rusqlite::Result<usize> {
-        let PreparedEvent { event, key, data, seal, warnings, sum, .. } = prepared;
-        let own = (!data.own.is_empty()).then_some(&data.own[..]);
-        self.event.execute(params![
-            number,
-            id.as_bytes(),
-            self.ids.request,
-            origin,
-            event.received.as_microsecond(),
-            rows::state_code(event.state),
-            key.hash,
-            key.until.map(jiff::Timestamp::as_microsecond),
-            first_delivery,
-            deliveries as i64,
-            event.kind,
-            event.subject,
-            event.provider_id,
-            event.time.map(jiff::Timestamp::as_microsecond),
-            warnings,
-            prepare::form(&event.data),
-            prepare::content(&event.data),
-            data.head as i64,
-            data.tail as i64,
-            own,
-            seal,
-            sum,
-        ])
+        let place = [
+            ValueRef::Integer(number),
+            ValueRef::Blob(id.as_bytes()),
+            ValueRef::Integer(self.ids.request),
+            ValueRef::Integer(prepared.event.received.as_microsecond()),
+            ValueRef::Integer(first_delivery),
+            ValueRef::Integer(deliveries as i64),
+        ];
+        let values = place.map(ToSqlOutput::Borrowed).into_iter().chain(says(prepared, origin));
+        self.event.execute(params_from_iter(values))
     }
 
     /// After a failed commit: names that it added are not there.

@@ -19,7 +19,7 @@ use super::open::{self, OpenError};
 use super::queue::{Group, Patience};
 use super::space::log_of;
 use super::writer::Opened;
-use super::{Shared, order, retry};
+use super::{Shared, order, refill};
 use crate::journal::JournalError;
 
 const PIECE: usize = 1 << 20;
@@ -114,9 +114,9 @@ fn attempt(shared: &Shared) -> Result<Opened, JournalError> {
         let failed = |error: rusqlite::Error| OpenError::of(&shared.file, &error);
         open::make_ready(conn, shared.vault.as_ref(), &shared.limits).map_err(failed)?;
         let loaded = open::load(conn, folder, &shared.file, &shared.limits)?;
-        order::mend(conn).map_err(failed)?;
+        order::mend(conn, &shared.due.in_flight(), shared.clock.now().as_microsecond()).map_err(failed)?;
         shared.due.clear();
-        retry::load_open(conn, &shared.due, shared.limits.due).map_err(failed)?;
+        refill::load_open(conn, &shared.due, shared.limits.due).map_err(failed)?;
         // Last: its connection must not be open at the next attempt.
         let checkpointer = Checkpointer::start(&shared.file, &shared.limits, &shared.broken)?;
         Ok((loaded, checkpointer))

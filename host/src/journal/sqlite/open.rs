@@ -21,7 +21,7 @@ use super::reject::Shelf;
 use super::seal::{self, Vault};
 use super::space::log_of;
 use super::writer::{self, Loaded, Opened};
-use super::{Options, Shared, Sqlite, answer, folder, order, retry, schema};
+use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -196,8 +196,8 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
 
     let loaded = load(&conn, &path, &file, &limits)?;
     let due = Due::new(limits.due, limits.cache_bytes);
-    order::mend(&conn).map_err(failed)?;
-    retry::load_open(&conn, &due, limits.due).map_err(failed)?;
+    order::mend(&conn, &[], clock.now().as_microsecond()).map_err(failed)?;
+    refill::load_open(&conn, &due, limits.due).map_err(failed)?;
     let broken = Arc::<AtomicBool>::default();
     let checkpointer = Checkpointer::start(&file, &limits, &broken)?;
     let shared = Arc::new(Shared {

@@ -30,18 +30,23 @@ pub(super) fn waits(conn: &Connection, destination: i64, key: &OrderKey) -> rusq
     conn.prepare_cached(&any)?.query_row(params![destination, key], |row| row.get(0))
 }
 
-/// Nobody of the key is open any more: makes the first that waits due, unless one before it holds the key.
+/// Nobody of the key is open any more: makes the first that waits due, unless one before it holds the key. A deadline counts
+/// from now where it was not tried before: it could not be.
 pub(super) fn hand_over(
     conn: &Connection,
     destination: &Arc<str>,
     key: &OrderKey,
+    now: i64,
     due: &mut Planned,
 ) -> rusqlite::Result<()> {
-    let Some(first) = first(conn, destination, key, None)?.filter(|first| first.state == WAITING) else {
+    let Some(mut first) = first(conn, destination, key, None)?.filter(|first| first.state == WAITING) else {
         return Ok(());
     };
-    let state = if first.open.attempts > first.open.base { RETRYING } else { PENDING };
-    set_state(conn)?.execute([state, first.place.1])?;
+    let tried = first.open.attempts > first.open.base;
+    let state = if tried { RETRYING } else { PENDING };
+    first.open.since = if tried { first.open.since } else { Some(now) };
+    let open = "UPDATE deliveries SET state = ?, since = ? WHERE id = ?";
+    conn.prepare_cached(open)?.execute(params![state, first.open.since, first.place.1])?;
     due.push((destination.clone(), first.place, first.open));
     Ok(())
 }
@@ -50,11 +55,12 @@ pub(super) fn hand_over(
 pub(super) fn leave(
     conn: &Connection,
     (destination, key, delivery): &(Arc<str>, OrderKey, i64),
+    now: i64,
     due: &mut Planned,
 ) -> rusqlite::Result<()> {
     let leave = "UPDATE deliveries SET state = ? WHERE id = ? AND state = ?";
     conn.prepare_cached(leave)?.execute([CANCELLED, *delivery, LEAVING])?;
-    hand_over(conn, destination, key, due)
+    hand_over(conn, destination, key, now, due)
 }
 
 /// The open one is to be tried again later: lets an earlier one that waits pass, which was tried again by hand
@@ -63,7 +69,7 @@ pub(super) fn let_pass(
     conn: &Connection,
     destination: &Arc<str>,
     key: &OrderKey,
-    delivery: i64,
+    (delivery, now): (i64, i64),
     due: &mut Planned,
 ) -> rusqlite::Result<bool> {
     let earlier = first(conn, destination, key, Some(delivery))?;
@@ -71,7 +77,7 @@ pub(super) fn let_pass(
         return Ok(false);
     }
     set_state(conn)?.execute([WAITING, delivery])?;
-    hand_over(conn, destination, key, due)?;
+    hand_over(conn, destination, key, now, due)?;
     Ok(true)
 }
 
@@ -116,23 +122,33 @@ fn open_one(conn: &Connection, destination: &Arc<str>, key: &OrderKey) -> rusqli
     conn.prepare_cached(&find)?.query_row(params![&**destination, key], read).optional()
 }
 
-/// At the start nothing is in flight, and the first of every key is open or holds it.
-pub(super) fn mend(conn: &Connection) -> rusqlite::Result<()> {
-    let left = format!("UPDATE deliveries SET state = {CANCELLED} WHERE state > 2 AND state = {LEAVING}");
-    let firsts = format!("SELECT min(d.id) {OF_KEY} GROUP BY d.destination, d.order_key");
-    let transaction = conn.unchecked_transaction()?;
-    let later = format!(
-        "UPDATE deliveries SET state = {WAITING} WHERE id IN (SELECT d.id {OF_KEY} AND d.state < 2) \
-         AND id NOT IN ({firsts})"
+/// The one of a key that is in flight is its open one, else the first is open or holds it. At the start nothing is in
+/// flight; after a failed sync the file may say what was before.
+pub(super) fn mend(conn: &Connection, flying: &[i64], now: i64) -> rusqlite::Result<()> {
+    let flying = flying.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    let left = format!(
+        "UPDATE deliveries SET state = {CANCELLED} WHERE state > 2 AND state = {LEAVING} AND id NOT IN ({flying})"
     );
-    let first = format!("UPDATE deliveries SET state = (attempts > base) WHERE state = {WAITING} AND id IN ({firsts})");
+    let open = format!(
+        "SELECT coalesce(max(d.id) FILTER (WHERE d.id IN ({flying})), min(d.id)) {OF_KEY} GROUP BY d.destination, d.order_key"
+    );
+    let transaction = conn.unchecked_transaction()?;
+    let others = format!(
+        "UPDATE deliveries SET state = {WAITING} \
+         WHERE id IN (SELECT id FROM deliveries INDEXED BY deliveries_open WHERE state < 2 AND order_key IS NOT NULL) \
+         AND id NOT IN ({open})"
+    );
+    let open = format!(
+        "UPDATE deliveries SET state = (attempts > base), since = CASE WHEN attempts > base THEN since ELSE {now} END \
+         WHERE +state = {WAITING} AND id IN ({open})"
+    );
     let mut moved = 0;
-    for change in [left, later, first] {
+    for change in [left, others, open] {
         moved += transaction.execute(&change, [])?;
     }
     transaction.commit()?;
     if moved > 0 {
-        tracing::info!(deliveries = moved, "the first of each key is due again after the last stop");
+        tracing::info!(deliveries = moved, "of each key one is due again after the last stop");
     }
     Ok(())
 }
@@ -159,3 +175,6 @@ fn first(
 fn set_state(conn: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
     conn.prepare_cached("UPDATE deliveries SET state = ? WHERE id = ?")
 }
+
+#[cfg(test)]
+mod tests;

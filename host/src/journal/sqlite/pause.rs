@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::answer::Sender;
-use super::rows;
+use super::{refill, rows, schema};
 use crate::journal::{Backlog, Pausable, Paused};
 
 /// What is to be done with a pause.
@@ -23,9 +23,13 @@ pub(super) fn pause(conn: &Connection, kind: Pausable, name: &str, now: Timestam
     conn.query_row(find, params![kind.word(), name], |row| row.get(0)).map(rows::time)
 }
 
-/// Whether it was paused.
-pub(super) fn resume(conn: &Connection, kind: Pausable, name: &str) -> rusqlite::Result<bool> {
-    Ok(conn.execute("DELETE FROM paused WHERE kind = ? AND name = ?", params![kind.word(), name])? > 0)
+/// Whether it was paused; when a destination's pause ended is remembered, because its deliveries could not be tried before.
+pub(super) fn resume(conn: &Connection, kind: Pausable, name: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    let gone = conn.execute("DELETE FROM paused WHERE kind = ? AND name = ?", params![kind.word(), name])? > 0;
+    if gone && kind == Pausable::Destination {
+        schema::set_meta(conn, &refill::resumed(name), now.as_microsecond())?;
+    }
+    Ok(gone)
 }
 
 /// All, by kind and name.

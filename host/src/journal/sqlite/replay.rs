@@ -1,20 +1,21 @@
 //! New deliveries of stored events, and new contents of theirs. Planned on the caller's thread, decided by the writer.
 
+mod content;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row};
 
+use self::content::{Stored, add, replace, stored};
 use super::answer::Sender;
-use super::dedup;
 use super::due::Place;
 use super::insert::{Ingest, Planned};
 use super::prepare::{self, PreparedEvent};
 use super::seal::Vault;
-use super::{Shared, ids, query, rows};
+use super::{Shared, query};
 use crate::event::{DedupKey, Event, EventState};
 use crate::journal::{Content, OrderKey, Plan, Redelivered, Replay, Replayed};
 
@@ -48,17 +49,6 @@ pub(super) struct Step {
     pub(super) done: Redelivered,
     pub(super) planned: Planned,
     pub(super) changed: Vec<(Arc<str>, Place)>,
-}
-
-/// A stored event's numbers.
-struct Stored {
-    number: i64,
-    request: i64,
-    /// The events of its request: the first, and the one behind the last.
-    siblings: (i64, i64),
-    erased: bool,
-    /// The sum of the request; none where it is sealed, or older than sums are.
-    sum: Option<i64>,
 }
 
 impl Redeliver {
@@ -151,6 +141,10 @@ impl Redeliver {
     ) -> rusqlite::Result<()> {
         let name = ingest.destination(&destination)?;
         let once = shared.plan.load().once_per_request(&destination);
+        if once && stored.blank {
+            step.done.erased += 1;
+            return Ok(());
+        }
         if once
             && (self.went.contains(&(stored.request, destination.clone())) || self.has_gone(ingest, stored, name)?)
         {
@@ -169,7 +163,7 @@ impl Redeliver {
         if once {
             self.went.insert((stored.request, destination.clone()));
         }
-        ingest.deliver(number, (destination, order), Some(self.run), None, &mut step.planned)?;
+        ingest.deliver(number, (destination, order), (Some(self.run), Some(self.run)), None, &mut step.planned)?;
         step.done.deliveries += 1;
         Ok(())
     }
@@ -208,95 +202,4 @@ fn open(conn: &Connection, event: i64) -> rusqlite::Result<Vec<(Arc<str>, Place)
     );
     let read = |row: &Row<'_>| Ok((row.get::<_, Arc<str>>(0)?, (row.get(1)?, row.get(2)?)));
     conn.prepare_cached(&sql)?.query_map([event], read)?.collect()
-}
-
-fn stored(conn: &Connection, event: &PreparedEvent) -> rusqlite::Result<Option<Stored>> {
-    let find = "SELECT e.id, e.request, r.first_event, r.first_event + r.events, e.state = 3, r.sum \
-         FROM events e CROSS JOIN requests r ON r.id = e.request WHERE e.id = ? AND e.uuid = ?";
-    let id = event.event.id;
-    let read = |row: &Row<'_>| {
-        Ok(Stored {
-            number: row.get(0)?,
-            request: row.get(1)?,
-            siblings: (row.get(2)?, row.get(3)?),
-            erased: row.get(4)?,
-            sum: row.get(5)?,
-        })
-    };
-    conn.prepare_cached(find)?.query_row(params![ids::number(id), id.as_bytes()], read).optional()
-}
-
-/// Puts an event in the place of the stored one, and remembers its key, which may be another.
-fn replace(ingest: &mut Ingest<'_>, prepared: &PreparedEvent, stored: &Stored) -> rusqlite::Result<()> {
-    let PreparedEvent { event, key, data, seal, warnings, sum, .. } = prepared;
-    let origin = ingest.origin([event.source.clone(), event.provider.clone(), event.provider_version.clone()])?;
-    let until = key.until.map(Timestamp::as_microsecond);
-    let known: Value =
-        ingest.conn.query_row("SELECT key FROM events WHERE id = ?", [stored.number], |row| row.get(0))?;
-    if known != Value::Blob(key.hash.to_vec()) {
-        remember(ingest, key)?;
-    }
-    let own = (!data.own.is_empty()).then_some(&data.own[..]);
-    ingest
-        .conn
-        .prepare_cached(
-            "UPDATE events SET origin = ?, state = ?, key = ?, key_until = ?, kind = ?, subject = ?, provider_id = ?, \
-             time = ?, warnings = ?, form = ?, content = ?, head = ?, tail = ?, data = ?, seal = ?, sum = ? \
-             WHERE id = ?",
-        )?
-        .execute(params![
-            origin,
-            rows::state_code(event.state),
-            key.hash,
-            until,
-            event.kind,
-            event.subject,
-            event.provider_id,
-            event.time.map(Timestamp::as_microsecond),
-            warnings,
-            prepare::form(&event.data),
-            prepare::content(&event.data),
-            data.head as i64,
-            data.tail as i64,
-            own,
-            seal,
-            sum,
-            stored.number,
-        ])?;
-    Ok(())
-}
-
-/// Its event may lie in a run of keys already, which is not written again: it joins those that outlive their events, and
-/// goes with its event.
-fn remember(ingest: &mut Ingest<'_>, key: &DedupKey) -> rusqlite::Result<()> {
-    let until = key.until.map_or(i64::MAX, Timestamp::as_microsecond);
-    let keep = "INSERT INTO keys (run, hash, received, until) VALUES (0, ?1, 0, ?2) \
-         ON CONFLICT DO UPDATE SET until = max(until, ?2)";
-    ingest.conn.prepare_cached(keep)?.execute(params![key.hash, until])?;
-    ingest.keys.outliving = true;
-    Ok(())
-}
-
-/// One more event of a request, which it gets a copy of: the events of a request lie side by side, and retention counts
-/// on it. None where its key is known.
-fn add(
-    ingest: &mut Ingest<'_>,
-    prepared: &PreparedEvent,
-    stored: &Stored,
-    now: Timestamp,
-) -> rusqlite::Result<Option<i64>> {
-    let (event, key) = (&prepared.event, &prepared.key);
-    if ingest.keys.known(ingest.conn, &key.hash, now.as_microsecond())? {
-        return Ok(None);
-    }
-    let origin = ingest.origin([event.source.clone(), event.provider.clone(), event.provider_version.clone()])?;
-    ingest.keys.add(key.hash, dedup::hold(key, event.received.as_microsecond()));
-    let (number, id) = ingest.ids.next_event(now);
-    ingest.ids.request += 1;
-    let copy = "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, headers, body, seal, sum) \
-         SELECT ?1, received, ?2, ?3, 1, method, target, peer, headers, body, seal, sum FROM requests WHERE id = ?4";
-    ingest.conn.prepare_cached(copy)?.execute([ingest.ids.request, origin, number, stored.request])?;
-    let first = ingest.ids.delivery + 1;
-    ingest.insert_event(prepared, 0, number, id, origin, first)?;
-    Ok(Some(number))
 }

@@ -1,81 +1,102 @@
-//! Due again: by hand for what had ended, and from the file for what memory had no room for.
+//! Due again by hand: what had ended, and what waits for its time. In steps, so that nobody's ack waits for many.
 
 use std::sync::Arc;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::answer::Sender;
-use super::due::{AT_ONCE, Due, Open, Place, Withdrawal};
+use super::due::{AT_ONCE, Open, Place, Withdrawal};
 use super::insert::Planned;
-use super::rows::{ERASED, PENDING, RETRYING, WAITING};
+use super::rows::{CANCELLED, ERASED, EXHAUSTED, HELD, LEAVING, PENDING, RETRYING, WAITING};
+use super::walk::{Piece, Walk};
 use super::{order, query};
-use crate::journal::{DeliveryFilter, DeliveryState};
-
-/// Deliveries changed in one step.
-const STEP: usize = 512;
-/// Rows read in one refill.
-const REFILL: usize = 4_096;
+use crate::journal::{DeliveryFilter, DeliveryState, Plan};
 
 /// A retry by hand, in steps.
 pub(super) struct Retry {
     filter: DeliveryFilter,
     pub(super) answer: Sender<u64>,
-    /// State and number of the last one: the order of the index over those that failed.
-    after: (i64, i64),
+    walk: Walk,
     pub(super) done: u64,
 }
 
+/// What one step made due.
+pub(super) struct Step {
+    pub(super) rows: Planned,
+    /// Those that were to wait, where they were.
+    pub(super) hurried: Planned,
+    count: u64,
+    rest: Walk,
+}
+
+/// One that had ended: its state, and what it is when it is due again.
+type Found = (i64, (Arc<str>, Place, Open));
+
 impl Retry {
     pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
-        Self { filter, answer, after: (0, 0), done: 0 }
+        let walk = match filter.state {
+            Some(DeliveryState::Retrying) => Walk::over(&filter, &[], true),
+            _ => Walk::over(&filter, ended(filter.state), false),
+        };
+        Self { filter, answer, walk, done: 0 }
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
-    pub(super) fn step(&self, conn: &Connection, withdrawal: &mut Withdrawal<'_>, now: i64) -> rusqlite::Result<Step> {
-        if self.filter.state == Some(DeliveryState::Retrying) {
-            return self.hurry(conn);
-        }
+    pub(super) fn step(
+        &self,
+        conn: &Connection,
+        plan: &dyn Plan,
+        withdrawal: &mut Withdrawal<'_>,
+        now: i64,
+    ) -> rusqlite::Result<Step> {
+        let (mut rows, mut hurried) = (Planned::new(), Planned::new());
+        let Some(Piece { condition, rest }) = self.walk.piece(conn)? else {
+            return Ok(Step { rows, hurried, count: 0, rest: Walk::done() });
+        };
+        let count = if self.filter.state == Some(DeliveryState::Retrying) {
+            hurried = self.hurry(conn, condition)?;
+            hurried.len()
+        } else {
+            let found = self.find(conn, condition, plan, now)?;
+            let count = found.len();
+            for (state, delivery) in found {
+                again(conn, state, delivery, withdrawal, &mut rows)?;
+            }
+            count
+        };
+        Ok(Step { rows, hurried, count: count as u64, rest })
+    }
+
+    /// Nothing is left to send of what was erased; for who gets requests, of what was erased with another event of its own.
+    fn find(&self, conn: &Connection, piece: String, plan: &dyn Plan, now: i64) -> rusqlite::Result<Vec<Found>> {
         let mut wanted = query::which(&self.filter);
-        match self.filter.state {
-            None => wanted.always("d.state > 2 AND d.state <> 5"),
-            Some(DeliveryState::Exhausted) => wanted.always("d.state > 2 AND d.state IN (3, 6)"),
-            Some(DeliveryState::Cancelled) => wanted.always("d.state > 2 AND d.state IN (4, 7)"),
-            Some(_) => return Ok(Step::default()),
-        }
-        // Nothing is left to send of what was erased.
+        wanted.always(piece);
+        let states: Vec<String> = ended(self.filter.state).iter().map(i64::to_string).collect();
+        wanted.always(format!("d.state IN ({})", states.join(",")));
         wanted.always(format!("e.state <> {ERASED}"));
-        let (state, id) = self.after;
-        wanted.always(format!("(d.state, d.id) > ({state}, {id})"));
-        let Some(room) = self.room() else { return Ok(Step::default()) };
-        let (text, values) = wanted.limited(room);
-        let from = self.from("deliveries_failed");
+        let (text, values) = wanted.limited(self.room());
+        let from = query::DELIVERIES;
         let sql = format!(
-            "SELECT d.id, d.event, d.attempts, n.name, d.state, d.order_key FROM {from} {text} ORDER BY d.state, d.id LIMIT ?"
+            "SELECT d.id, d.event, d.attempts, n.name, d.state, d.order_key, \
+             (SELECT r.erased FROM requests r WHERE r.id = e.request) FROM {from} {text} ORDER BY d.id LIMIT ?"
         );
         let found = |row: &Row<'_>| {
-            let (attempts, order) = (row.get(2)?, row.get(5)?);
+            let (attempts, destination, order) = (row.get(2)?, row.get::<_, Arc<str>>(3)?, row.get(5)?);
+            let blank = row.get::<_, Option<bool>>(6)? == Some(true) && plan.once_per_request(&destination);
             let open = Open { event: row.get(1)?, attempts, base: attempts, since: Some(now), order, cached: None };
-            Ok((row.get::<_, i64>(4)?, (row.get::<_, Arc<str>>(3)?, (AT_ONCE, row.get(0)?), open)))
+            Ok((!blank).then_some((row.get::<_, i64>(4)?, (destination, (AT_ONCE, row.get(0)?), open))))
         };
-        let found: Vec<_> =
-            conn.prepare(&sql)?.query_map(params_from_iter(values), found)?.collect::<Result<_, _>>()?;
-        let after = found.last().map_or(self.after, |(state, (_, place, _))| (*state, place.1));
-        let (count, mut rows) = (found.len(), Planned::new());
-        for (state, delivery) in found {
-            again(conn, state, delivery, withdrawal, &mut rows)?;
-        }
-        Ok(Step { more: count == room, count: count as u64, rows, after, ..Step::default() })
+        let mut select = conn.prepare(&sql)?;
+        select.query_map(params_from_iter(values), found)?.filter_map(Result::transpose).collect()
     }
 
     /// Those that are retrying need not wait for their time; how often they were tried stays.
-    fn hurry(&self, conn: &Connection) -> rusqlite::Result<Step> {
-        let Some(room) = self.room() else { return Ok(Step::default()) };
+    fn hurry(&self, conn: &Connection, piece: String) -> rusqlite::Result<Planned> {
         let mut wanted = query::which(&self.filter);
-        wanted
-            .always(format!("d.state < 2 AND d.state = {RETRYING} AND d.id > {} AND d.next > {AT_ONCE}", self.after.1));
-        let (text, values) = wanted.limited(room);
-        let from = self.from("deliveries_open");
+        wanted.always(piece);
+        wanted.always(format!("d.state = {RETRYING} AND d.next > {AT_ONCE}"));
+        let (text, values) = wanted.limited(self.room());
+        let from = query::DELIVERIES;
         let sql = format!(
             "SELECT d.next, d.id, n.name, d.event, d.attempts, d.base, d.since, d.order_key FROM {from} {text} ORDER BY d.id LIMIT ?"
         );
@@ -89,30 +110,34 @@ impl Retry {
         for (_, place, _) in &hurried {
             conn.prepare_cached("UPDATE deliveries SET next = ? WHERE id = ?")?.execute([AT_ONCE, place.1])?;
         }
-        let after = hurried.last().map_or(self.after, |(_, place, _)| (0, place.1));
-        let count = hurried.len();
-        Ok(Step { more: count == room, count: count as u64, hurried, after, ..Step::default() })
+        Ok(hurried)
     }
 
-    /// Those of a state are few among all; one, or those of one event, are found by their numbers.
-    fn from(&self, index: &str) -> String {
-        let one = self.filter.id.is_some() || self.filter.event.is_some() || !self.filter.ids.is_empty();
-        let index = if one { "deliveries d".to_owned() } else { format!("deliveries d INDEXED BY {index}") };
-        query::DELIVERIES.replacen("deliveries d", &index, 1)
+    /// How many more may be changed; a step looks at few.
+    fn room(&self) -> usize {
+        match self.filter.limit {
+            0 => usize::MAX,
+            limit => limit.saturating_sub(usize::try_from(self.done).unwrap_or(usize::MAX)),
+        }
     }
 
-    /// How many may be changed in this step; none where the limit is reached.
-    fn room(&self) -> Option<usize> {
-        let room = match self.filter.limit {
-            0 => STEP,
-            limit => STEP.min(limit.saturating_sub(usize::try_from(self.done).unwrap_or(usize::MAX))),
-        };
-        (room > 0).then_some(room)
+    pub(super) fn is_done(&self) -> bool {
+        self.walk.is_done() || self.room() == 0
     }
 
     pub(super) fn committed(&mut self, step: &Step) {
         self.done += step.count;
-        self.after = step.after;
+        self.walk = step.rest.clone();
+    }
+}
+
+/// The states in which a delivery has ended, as far as they are asked for.
+fn ended(asked: Option<DeliveryState>) -> &'static [i64] {
+    match asked {
+        None => &[EXHAUSTED, CANCELLED, HELD, LEAVING],
+        Some(DeliveryState::Exhausted) => &[EXHAUSTED, HELD],
+        Some(DeliveryState::Cancelled) => &[CANCELLED, LEAVING],
+        Some(_) => &[],
     }
 }
 
@@ -140,59 +165,46 @@ fn again(
     Ok(())
 }
 
-/// What one step made due.
-#[derive(Default)]
-pub(super) struct Step {
-    pub(super) rows: Planned,
-    /// Those that were to wait, where they were.
-    pub(super) hurried: Planned,
-    pub(super) more: bool,
-    count: u64,
-    after: (i64, i64),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::journal::Pending;
+    use crate::journal::sqlite::due::Due;
+    use crate::journal::sqlite::schema;
 
-/// The clock went back: what was planned under the time before is as far ahead as it was.
-pub(super) fn go_back(conn: &Connection, now: i64, by: i64) -> rusqlite::Result<usize> {
-    let earlier = "UPDATE deliveries SET next = max(?1, next - ?2) WHERE state = 1 AND next > ?1";
-    conn.prepare_cached(earlier)?.execute([now, by])
-}
+    struct Nowhere;
 
-/// At the start: the oldest due of every destination.
-pub(super) fn load_open(conn: &Connection, due: &Due, limit: usize) -> rusqlite::Result<()> {
-    let mut names = conn.prepare("SELECT name FROM destinations")?;
-    let names: Vec<Arc<str>> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for name in names {
-        let rows = open_from(conn, &name, (i64::MIN, 0), limit.min(REFILL))?;
-        let complete = rows.len() < limit.min(REFILL);
-        due.refill(&name, rows, complete);
+    impl Plan for Nowhere {
+        fn plan(&self, _: &Event, _: &mut Vec<String>) -> Vec<Arc<str>> {
+            Vec::new()
+        }
     }
-    Ok(())
-}
 
-/// Reads on where memory ended.
-pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit: usize) -> rusqlite::Result<()> {
-    let Some(horizon) = due.horizon(destination) else {
-        due.refill(destination, Vec::new(), true);
-        return Ok(());
-    };
-    let room = limit.min(REFILL);
-    let rows = open_from(conn, destination, horizon, room)?;
-    let complete = rows.len() < room;
-    due.refill(destination, rows, complete);
-    Ok(())
-}
-
-fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
-    let mut select = conn.prepare_cached(
-        "SELECT next, id, event, attempts, base, since, order_key FROM deliveries INDEXED BY deliveries_open \
-         WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?) AND (next, id) >= (?, ?) \
-         ORDER BY next, id LIMIT ?",
-    )?;
-    let values = [Value::from(name.to_owned()), from.0.into(), from.1.into(), (limit as i64).into()];
-    let rows = select.query_map(params_from_iter(values), |row| {
-        let (attempts, base, since, order) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-        let open = Open { event: row.get(2)?, attempts, base, since, order, cached: None };
-        Ok(((row.get(0)?, row.get(1)?), open))
-    })?;
-    rows.collect()
+    #[test]
+    fn one_of_very_many_is_found_in_small_steps() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        conn.execute_batch(
+            "INSERT INTO origins VALUES (1, 'esim', 'p', '1'); INSERT INTO destinations VALUES (1, 'crm');
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO events SELECT i, x'00', i, 1, i, 0, x'00', NULL, i, 1, iif(i = 4900, 'rare', 'p.a'), NULL, NULL,
+                 NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL FROM n;
+             INSERT INTO deliveries (event, destination, state, attempts, base) SELECT id, 1, 3, 4, 0 FROM events;",
+        )
+        .unwrap();
+        let (answer, _pending) = Pending::new();
+        let due = Due::new(9, 0);
+        let mut retry = Retry::new(DeliveryFilter { kind: Some("rare".into()), ..DeliveryFilter::default() }, answer);
+        let mut found = Vec::new();
+        while !retry.is_done() {
+            let mut withdrawal = due.withdrawal();
+            let step = retry.step(&conn, &Nowhere, &mut withdrawal, 7).unwrap();
+            withdrawal.commit();
+            retry.committed(&step);
+            found.push(step.count);
+        }
+        assert!(found.len() >= 9 && found[0] == 0, "{found:?}");
+        assert_eq!((found.iter().sum::<u64>(), retry.done), (1, 1));
+    }
 }

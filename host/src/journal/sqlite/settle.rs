@@ -79,7 +79,7 @@ fn kept(attempt: &Attempt, vault: Option<&Vault>) -> Value {
 impl Settling {
     /// Writes the attempt and the delivery's new state; what follows for others of its key joins `due`. Says when memory
     /// is to try it again, once this is committed.
-    pub(super) fn write(&self, conn: &Connection, due: &mut Planned) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn write(&self, conn: &Connection, now: i64, due: &mut Planned) -> rusqlite::Result<Option<i64>> {
         let held = |reason: &str| {
             format!("{reason}; it holds its key: what is behind it waits until it is retried or cancelled")
         };
@@ -98,15 +98,15 @@ impl Settling {
         if !is_open {
             next = None;
         }
-        let tried = "UPDATE deliveries SET state = 4, attempts = ? WHERE id = ?";
-        // Retention may have taken what was cancelled.
+        let tried = "UPDATE deliveries SET state = 4, attempts = ? WHERE id = ? AND state IN (4, 7)";
+        // Retention may have taken what was cancelled, and after a failed sync the file may say what was before.
         if is_open || conn.prepare_cached(tried)?.execute(params![attempts, self.delivery])? > 0 {
             self.write_attempt(conn, attempts)?;
         }
         let Some(key) = &self.open.order else { return Ok(next) };
         if next.is_none() {
-            order::hand_over(conn, &self.destination, key, due)?;
-        } else if order::let_pass(conn, &self.destination, key, self.delivery, due)? {
+            order::hand_over(conn, &self.destination, key, now, due)?;
+        } else if order::let_pass(conn, &self.destination, key, (self.delivery, now), due)? {
             next = None;
         }
         Ok(next)
@@ -136,5 +136,38 @@ impl Settling {
     /// It could not be written; the caller hears it, and keeps it.
     pub(super) fn fail(&self, error: &JournalError) {
         self.answer.give(Err(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::journal::sqlite::{rows, schema};
+
+    /// The state of a delivery that was in this one when its try failed.
+    fn after_a_failed_try(state: i64) -> i64 {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        let insert = "INSERT INTO deliveries (id, event, destination, state, attempts, base) VALUES (1, 1, 1, ?, 0, 0)";
+        conn.execute(insert, [state]).unwrap();
+        let open = due::Open { event: 1, attempts: 0, base: 0, order: None, since: None, cached: None };
+        let (at, later) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(60).unwrap());
+        let attempt = Attempt { at, took_ms: 1, status: None, error: None, answer: None };
+        let answer = Arc::new(Answer(std::sync::Mutex::new(None)));
+        let (destination, outcome) = ("crm".into(), Outcome::Retry(later));
+        let settling = Settling { delivery: 1, destination, open, attempt, text: Value::Null, outcome, answer };
+        settling.write(&conn, 0, &mut Planned::new()).unwrap();
+        conn.query_row("SELECT state FROM deliveries", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_cancelled_ends_as_cancelled() {
+        assert_eq!([rows::CANCELLED, rows::LEAVING].map(after_a_failed_try), [rows::CANCELLED; 2]);
+        assert_eq!([rows::PENDING, RETRYING].map(after_a_failed_try), [RETRYING; 2]);
+        for other in [rows::WAITING, EXHAUSTED, HELD, DELIVERED] {
+            assert_eq!(after_a_failed_try(other), other);
+        }
     }
 }

@@ -1,4 +1,8 @@
 //! The writer thread: groups first, small chores between them, the log's copying beside. It ends when the queue is closed.
+//! What the chores are is theirs (`chores`).
+
+mod chores;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,24 +12,17 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::answer::Sender;
-use super::cancel::Cancel;
-use super::capture::{self, Capturing};
+use super::Shared;
 use super::checkpoint::Checkpointer;
+use super::chore::Chore;
 use super::dedup::Keys;
-use super::erase::Erase;
 use super::group::{self, Outcome};
 use super::ids::Ids;
-use super::insert::{Ingest, Planned};
+use super::insert::Ingest;
 use super::mark::Mark;
 use super::mend;
-use super::pause::{self, Pausing};
-use super::queue::{Chore, Group, Patience};
+use super::queue::{Group, Patience};
 use super::reject::Shelf;
-use super::replay::Redeliver;
-use super::retain::{Beside, Retain};
-use super::space::Space;
-use super::{Shared, order, retry, schema};
 use crate::journal::{JournalError, OrderKey, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
@@ -36,8 +33,6 @@ const PIECE: usize = 1_024;
 const AGAIN: Duration = Duration::from_millis(500);
 /// Why what was begun is not finished.
 const BROKEN: &str = "a sync failed; look at the disk and at the system's log; the journal tries again by itself";
-/// An event that was kept so long ago says nothing about the disk of now.
-const LATELY: Duration = Duration::from_secs(5);
 /// How often the writer looks whether keys are sorted where nothing else wakes it.
 const SORTED: Duration = Duration::from_millis(20);
 /// How long readers have to pass on each other's answers where no next group comes.
@@ -238,224 +233,6 @@ impl Writer<'_> {
         }
     }
 
-    /// Full synchronisation for acks, none for the rest; the next full one covers what was written before.
-    fn sync(&mut self, wanted: bool) -> rusqlite::Result<()> {
-        let full = self.shared.limits.synced;
-        if wanted != self.synced && full == super::Synced::Full {
-            let mode = if wanted { full } else { super::Synced::Normal };
-            self.conn.pragma_update(None, "synchronous", mode.pragma())?;
-            self.synced = wanted;
-        }
-        Ok(())
-    }
-
-    /// One small step of one chore; false if there is none.
-    fn chore(&mut self) -> bool {
-        if self.writes_keys() {
-            return self.write_keys(PIECE * 4);
-        }
-        let Some(chore) = self.chores.pop_front() else { return false };
-        match chore {
-            Chore::Refill(destination) => {
-                let limit = self.shared.limits.due;
-                if let Err(error) = retry::refill(self.conn, &self.shared.due, &destination, limit) {
-                    tracing::error!(%error, destination = &*destination, "due deliveries could not be read from the journal");
-                    self.shared.due.refill_failed(&destination);
-                }
-            }
-            Chore::Retry(retry) => self.retry(retry),
-            Chore::Cancel(cancel) => self.cancel(cancel),
-            Chore::Leave(gone) => self.leave(gone),
-            Chore::GoBack { now, by } => self.go_back(now, by),
-            Chore::Redeliver(redeliver) => self.redeliver(redeliver),
-            Chore::Released(rejections, answer) => self.released(&rejections, answer),
-            Chore::Retain(retain) => self.retain(retain),
-            Chore::Erase(erase) => self.erase(erase),
-            Chore::Capturing(capturing) => self.capture(capturing),
-            Chore::Pausing(pausing) => self.pause(pausing),
-            Chore::Ready(answer) => self.ready(answer),
-        }
-        true
-    }
-
-    fn retry(&mut self, mut retry: retry::Retry) {
-        let now = self.shared.clock.now().as_microsecond();
-        let mut withdrawal = self.shared.due.withdrawal();
-        match self.unsynced(|writer| retry.step(writer.conn, &mut withdrawal, now)) {
-            Ok(step) => {
-                withdrawal.commit();
-                retry.committed(&step);
-                let more = step.more;
-                self.shared.due.add(step.rows);
-                self.shared.due.hurry(step.hurried);
-                if more {
-                    self.chores.push_back(Chore::Retry(retry));
-                } else {
-                    let _ = retry.answer.send(Ok(retry.done));
-                }
-            }
-            Err(error) => {
-                let _ = retry.answer.send(Err(self.shared.failed(&error)));
-            }
-        }
-    }
-
-    fn cancel(&mut self, mut cancel: Cancel) {
-        let shared = self.shared;
-        let mut withdrawal = shared.due.withdrawal();
-        match self.unsynced(|writer| cancel.step(writer.conn, &shared.due, &mut withdrawal)) {
-            Ok(step) => {
-                withdrawal.commit();
-                cancel.committed(&step);
-                shared.due.add(step.due);
-                if cancel.is_done() {
-                    let _ = cancel.answer.send(Ok(cancel.done));
-                } else {
-                    self.chores.push_back(Chore::Cancel(cancel));
-                }
-            }
-            Err(error) => {
-                let _ = cancel.answer.send(Err(shared.failed(&error)));
-            }
-        }
-    }
-
-    fn go_back(&mut self, now: i64, by: i64) {
-        let shared = self.shared;
-        let seconds = by / 1_000_000;
-        let gone = self.unsynced(|writer| retry::go_back(writer.conn, now, by)).and_then(|gone| {
-            shared.due.clear();
-            retry::load_open(self.conn, &shared.due, shared.limits.due)?;
-            Ok(gone)
-        });
-        match gone {
-            Ok(gone) => tracing::warn!(seconds, retries = gone, "the clock went back, and waiting retries with it"),
-            Err(error) => {
-                tracing::error!(%error, seconds, "the clock went back, and waiting retries could not be moved with it");
-            }
-        }
-    }
-
-    fn leave(&mut self, gone: (Arc<str>, OrderKey, i64)) {
-        let mut due = Planned::new();
-        match self.unsynced(|writer| order::leave(writer.conn, &gone, &mut due)) {
-            Ok(()) => self.shared.due.add(due),
-            // Tried again when the file can be written.
-            Err(_) => self.leaving.push(gone),
-        }
-    }
-
-    fn redeliver(&mut self, mut redeliver: Redeliver) {
-        let (ids, now) = (self.ingest.ids, self.shared.clock.now());
-        let dry = redeliver.dry;
-        let mut step = |writer: &mut Self| redeliver.step(&mut writer.ingest, writer.shared, now);
-        let done = if dry { self.tried(&mut step) } else { self.transaction(true, &mut step) };
-        match &done {
-            Ok(step) if !dry => {
-                self.ingest.keys.commit();
-                self.shared.due.changed(step.changed.clone());
-                self.shared.due.add(step.planned.clone());
-            }
-            _ => self.ingest.roll_back(ids),
-        }
-        let _ = redeliver.answer.send(done.map(|step| step.done).map_err(|error| self.shared.failed(&error)));
-    }
-
-    fn released(&mut self, rejections: &[u64], answer: Sender<u64>) {
-        let mut shelf = self.shelf;
-        let done = self.unsynced(|writer| shelf.released(writer.conn, &writer.ingest.ids, rejections));
-        if done.is_ok() {
-            self.shelf = shelf;
-            self.shared.rejections.store(shelf.count(), Ordering::Relaxed);
-        }
-        let _ = answer.send(done.map_err(|error| self.shared.failed(&error)));
-    }
-
-    fn retain(&mut self, mut retain: Retain) {
-        let now = self.shared.clock.now().as_microsecond();
-        self.ingest.keys.mind_the_clock(now);
-        let done = self.unsynced(|writer| {
-            let Ingest { ids, keys, .. } = &writer.ingest;
-            let beside = Beside { file: &writer.shared.file, ids, keys, shelf: writer.shelf, now };
-            retain.step(writer.conn, &beside)
-        });
-        match done {
-            Ok(step) => {
-                retain.committed(&step, &mut self.ingest.keys, &mut self.shelf);
-                self.shared.rejections.store(self.shelf.count(), Ordering::Relaxed);
-                if retain.done() {
-                    self.checkpointer.wake();
-                    let space = Space::of(self.conn, &self.shared.file);
-                    retain.answer(space.map_err(|error| self.shared.failed(&error)));
-                } else {
-                    self.chores.push_back(Chore::Retain(retain));
-                }
-            }
-            Err(error) => retain.answer(Err(self.shared.failed(&error))),
-        }
-    }
-
-    fn erase(&mut self, mut erase: Erase) {
-        // It waits for the disk: what is said to be gone must not come back.
-        let flying = self.shared.due.in_flight();
-        let step = self.transaction(true, |writer| erase.step(writer.conn, writer.shared.vault.as_ref(), &flying));
-        match step {
-            Ok(step) => {
-                erase.committed(&step);
-                if step.more {
-                    return self.chores.push_back(Chore::Erase(erase));
-                }
-                if !erase.is_dry() && !self.checkpointer.restart(self.conn).unwrap_or(false) {
-                    tracing::info!("what was erased is gone from the journal, and from its log when that starts again");
-                }
-                let _ = erase.answer.send(Ok(erase.done));
-            }
-            Err(error) => {
-                let _ = erase.answer.send(Err(self.shared.failed(&error)));
-            }
-        }
-    }
-
-    /// Whoever asks whether events can be kept is told by the last that was, or by the disk.
-    fn ready(&mut self, answer: Sender<()>) {
-        if !self.failing && self.kept.elapsed() < LATELY {
-            let _ = answer.send(Ok(()));
-            return;
-        }
-        let tried = self.shared.clock.now().as_microsecond();
-        let written = self.transaction(true, |writer| schema::set_meta(writer.conn, "tried", tried));
-        let written = written.map_err(|error| self.shared.failed(&error));
-        match &written {
-            Ok(()) => self.healthy(true),
-            Err(error) => self.unhealthy(error),
-        }
-        let _ = answer.send(written);
-    }
-
-    /// A handshake's answer waits for it, so it waits for the disk.
-    fn capture(&mut self, capturing: Capturing) {
-        let (now, vault) = (self.shared.clock.now(), self.shared.vault.as_ref());
-        match capturing {
-            Capturing::Keep(new, answer) => self.answer(answer, |conn| capture::keep(conn, &new, vault)),
-            Capturing::Confirm(which, answer) => self.answer(answer, |conn| capture::confirm(conn, &which, now)),
-            Capturing::Discard(which, answer) => self.answer(answer, |conn| capture::discard(conn, &which)),
-        }
-    }
-
-    /// It must hold after a crash, so it waits for the disk, too.
-    fn pause(&mut self, pausing: Pausing) {
-        let now = self.shared.clock.now();
-        match pausing {
-            Pausing::Pause(kind, name, answer) => self.answer(answer, |conn| pause::pause(conn, kind, &name, now)),
-            Pausing::Resume(kind, name, answer) => self.answer(answer, |conn| pause::resume(conn, kind, &name)),
-        }
-    }
-
-    fn answer<T>(&mut self, answer: Sender<T>, step: impl FnOnce(&Connection) -> rusqlite::Result<T>) {
-        let done = self.transaction(true, |writer| step(writer.conn));
-        let _ = answer.send(done.map_err(|error| self.shared.failed(&error)));
-    }
-
     fn writes_keys(&mut self) -> bool {
         self.ingest.keys.has_piece() && Instant::now() >= self.keys_from
     }
@@ -473,36 +250,6 @@ impl Writer<'_> {
             }
         }
         true
-    }
-
-    /// A transaction of its own that nobody's ack waits for.
-    fn unsynced<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        self.transaction(false, step)
-    }
-
-    /// A transaction that leaves nothing behind.
-    fn tried<T>(&mut self, step: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = step(self);
-        group::roll_back(self.conn);
-        done
-    }
-
-    fn transaction<T>(
-        &mut self,
-        synced: bool,
-        step: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
-        self.sync(synced)?;
-        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = step(self).and_then(|done| {
-            self.conn.prepare_cached("COMMIT")?.execute([])?;
-            Ok(done)
-        });
-        if done.is_err() {
-            group::roll_back(self.conn);
-        }
-        done
     }
 
     /// `durable`: it was synced, too.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Lane, SHORTEST_SLEEP};
-use crate::journal::{JournalError, Outcome};
+use super::{Lane, SHORTEST_SLEEP, is_unwritten};
+use crate::journal::JournalError;
 
 /// A shutdown may take ten seconds; one of them is left for the journal.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -34,17 +34,19 @@ impl Lane {
         if let Some((pending, settled)) = self.settling.take()
             && !matches!(timeout_at(end, pending).await, Ok(Ok(())))
         {
-            self.ended.extend(settled);
+            self.ended.extend(settled.into_iter().filter(is_unwritten));
         }
         while !self.ended.is_empty() {
             match timeout_at(end, self.journal.settle(self.ended.clone())).await {
                 Ok(Ok(())) => return,
-                Ok(Err(JournalError::Busy | JournalError::Failed { .. })) => sleep(SHORTEST_SLEEP * 10).await,
+                Ok(Err(JournalError::Busy | JournalError::Failed { .. })) => {
+                    self.ended.retain(is_unwritten);
+                    sleep(SHORTEST_SLEEP * 10).await;
+                }
                 Ok(Err(JournalError::Closed)) | Err(_) => break,
             }
         }
-        let released = self.ended.iter().filter(|settled| settled.outcome == Outcome::Released).count();
-        let lost = self.ended.len() - released;
+        let lost = self.ended.iter().filter(|settled| is_unwritten(settled)).count();
         if lost > 0 {
             tracing::warn!(destination = self.name(), "{lost} endings were not written down; they are delivered again");
         }

@@ -232,8 +232,8 @@ impl Lane {
             Happened::Settled(written) => {
                 let settled = self.settling.take().map(|(_, settled)| settled).unwrap_or_default();
                 if self.unless_failed(written)?.is_none() {
-                    // Not written is not settled: it would stay in flight until a restart. What was given back is back.
-                    self.ended.extend(settled.into_iter().filter(|settled| settled.outcome != Outcome::Released));
+                    // Not written is not settled: it would stay in flight until a restart.
+                    self.ended.extend(settled.into_iter().filter(is_unwritten));
                 }
             }
             Happened::MayBeDue => self.may_be_due = true,
@@ -291,6 +291,11 @@ impl Lane {
             }
         }
     }
+}
+
+/// Of what the journal could not write: what was given back is back all the same, and may be in another lane's hands.
+fn is_unwritten(settled: &Settled) -> bool {
+    settled.outcome != Outcome::Released
 }
 
 async fn answer<T>(waited_for: Option<&mut Pending<T>>) -> Result<T, JournalError> {

@@ -56,3 +56,33 @@ fn a_landed_delivery_is_due_again_only_at_its_time_and_once() {
     let (taken, _) = due.take("crm", 1, 50);
     assert_eq!(taken[0].open.attempts, 1);
 }
+
+#[test]
+fn one_that_is_cancelled_is_out_of_memory_or_does_not_come_back_to_it() {
+    let due = Due::new(100, 0);
+    add(&due, [(1, 1), (1, 2)]);
+    assert_eq!(take(&due, 1, 1), [1]);
+    let crm = "crm".into();
+    let mut out = due.withdrawal();
+    assert_eq!([(1, 1), (1, 2)].map(|place| out.take_or_recall(&crm, place)), [true, false]);
+    drop(out);
+    let mut out = due.withdrawal();
+    assert_eq!(take(&due, 9, 1), [2], "what was not committed is undone");
+    assert_eq!([(1, 1), (1, 2)].map(|place| out.take_or_recall(&crm, place)), [true, true]);
+    out.commit();
+    assert!(due.put_back([1, 2]).is_empty());
+    assert_eq!(take(&due, 9, 1), [0; 0]);
+}
+
+#[test]
+fn what_is_in_flight_goes_back_with_the_clock() {
+    let (due, hour) = (Due::new(100, 0), 3_600_000_000);
+    add(&due, [(AT_ONCE, 1), (5 * hour, 2), (5 * hour + 9, 3)]);
+    assert_eq!(take(&due, 2, 5 * hour), [1, 2]);
+    due.go_back(hour, 4 * hour);
+    assert!(due.put_back([1, 2]).is_empty());
+    // As the file has them now.
+    due.refill(&"crm".into(), vec![((AT_ONCE, 1), open(1)), ((hour, 2), open(2)), ((hour + 9, 3), open(3))], true);
+    assert_eq!(take(&due, 9, hour), [1, 2]);
+    assert_eq!(take(&due, 9, 9 * hour), [3], "each is there once");
+}

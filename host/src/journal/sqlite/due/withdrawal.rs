@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Due, Open, Place};
+use super::{Due, Open, Place, State};
 
 /// What one transaction takes out and changes; undone unless it is committed.
 pub(in crate::journal::sqlite) struct Withdrawal<'d> {
@@ -27,34 +27,41 @@ impl Withdrawal<'_> {
         if state.in_flight.contains_key(&place.1) {
             return false;
         }
-        // Beyond the horizon it is in the file only.
-        let slot = state.slots.get_mut(destination);
-        if let Some(open) = slot.and_then(|slot| slot.ready.remove(&place)) {
-            self.out.push((destination.clone(), place, open));
-        }
+        self.out.extend(state.take_out(destination, place));
         true
     }
 
-    /// One that is in flight is not put back when it is given back untried; false if it is in none.
-    pub(in crate::journal::sqlite) fn recall(&mut self, delivery: i64) -> bool {
-        self.mark(delivery, true)
+    /// The same; one that somebody has claimed is not put back when it is given back untried. True where it is in flight.
+    pub(in crate::journal::sqlite) fn take_or_recall(&mut self, destination: &Arc<str>, place: Place) -> bool {
+        let mut state = self.due.state();
+        // Under one lock: between two it might be put back.
+        let flies = state.in_flight.get_mut(&place.1).map(|flight| std::mem::replace(&mut flight.recalled, true));
+        match flies {
+            Some(before) => self.flights.push((place.1, before)),
+            None => self.out.extend(state.take_out(destination, place)),
+        }
+        flies.is_some()
     }
 
-    /// The reverse; false if it is in no flight.
+    /// One that is in flight is put back again when it is given back; false if it is in no flight.
     pub(in crate::journal::sqlite) fn resume(&mut self, delivery: i64) -> bool {
-        self.mark(delivery, false)
-    }
-
-    fn mark(&mut self, delivery: i64, recalled: bool) -> bool {
         let mut state = self.due.state();
         let Some(flight) = state.in_flight.get_mut(&delivery) else { return false };
-        self.flights.push((delivery, std::mem::replace(&mut flight.recalled, recalled)));
+        self.flights.push((delivery, std::mem::replace(&mut flight.recalled, false)));
         true
     }
 
     pub(in crate::journal::sqlite) fn commit(mut self) {
         self.out.clear();
         self.flights.clear();
+    }
+}
+
+impl State {
+    /// Beyond the horizon it is in the file only.
+    fn take_out(&mut self, destination: &Arc<str>, place: Place) -> Option<(Arc<str>, Place, Open)> {
+        let open = self.slots.get_mut(destination)?.ready.remove(&place)?;
+        Some((destination.clone(), place, open))
     }
 }
 

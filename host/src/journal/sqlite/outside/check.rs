@@ -1,4 +1,4 @@
-//! Whether a journal is as it was written: SQLite's own check, then every row by what it must fit to.
+//! Whether a journal is as it was written: SQLite's own check, then every row by what it must fit to (`judge`).
 //!
 //! What is damaged is said with its place, and how much can still be read.
 
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
 use serde::Serialize;
-use uuid::Uuid;
 
+use super::judge::{ALL, Judged, Verdict};
 use super::scan::{Scan, Seen};
 use super::{Progress, look};
 use crate::journal::sqlite::open::OpenError;
-use crate::journal::sqlite::{answer, ids, mark, schema, sum};
+use crate::journal::sqlite::{Vault, answer, mark, schema};
 
 /// More are counted and not told.
 const TOLD: usize = 100;
@@ -46,24 +46,15 @@ pub struct Problem {
 pub struct Count {
     /// As they were written.
     pub good: u64,
+    /// Encrypted, and there was no key to open them.
+    pub sealed: u64,
     /// Damaged, or not readable.
     pub bad: u64,
 }
 
-const REQUESTS: &str = "SELECT id, received, method, target, headers, body, sum FROM requests WHERE id > ? AND id <= ? \
-    ORDER BY id";
-const EVENTS: &str = "SELECT e.id, e.uuid, r.id, r.sum, e.sum, e.kind, e.subject, e.provider_id, e.time, e.form, \
-    e.content, e.head, e.tail, e.data, coalesce(e.seal, r.seal) IS NULL, length(r.body), e.deliveries, \
-    (SELECT count(*) FROM deliveries d WHERE d.id >= e.first_delivery AND d.id < e.first_delivery + e.deliveries), \
-    o.id FROM events e LEFT JOIN requests r ON r.id = e.request LEFT JOIN origins o ON o.id = e.origin \
-    WHERE e.id > ? AND e.id <= ? ORDER BY e.id";
-const DELIVERIES: &str = "SELECT d.id, e.id, n.id, d.state FROM deliveries d LEFT JOIN events e ON e.id = d.event \
-    LEFT JOIN destinations n ON n.id = d.destination WHERE d.id > ? AND d.id <= ? ORDER BY d.id";
-const REJECTIONS: &str = "SELECT id, reason, received, length(headers), length(body) FROM rejections \
-    WHERE id > ? AND id <= ? ORDER BY id";
-
-/// Checks a folder's journal, or a file; `quick` leaves the rows and the order of the indexes out.
-pub fn check(path: &Path, quick: bool, progress: Progress<'_>) -> Result<Checked, OpenError> {
+/// Checks a folder's journal, or a file; `quick` leaves the rows and the order of the indexes out. What is encrypted is opened
+/// where there is a key.
+pub fn check(path: &Path, quick: bool, vault: Option<&Vault>, progress: Progress<'_>) -> Result<Checked, OpenError> {
     let file = look::file(path);
     // Before the first reading: what is acknowledged later is not missing.
     let reached = file.parent().and_then(mark::read).filter(|_| path.is_dir());
@@ -79,7 +70,7 @@ pub fn check(path: &Path, quick: bool, progress: Progress<'_>) -> Result<Checked
         Ok(conn) => {
             whole_file(&conn, quick, &mut found, progress);
             if !quick {
-                rows(&conn, &mut found, progress);
+                rows(&conn, &mut found, vault, progress);
                 runs(&conn, &mut found);
             }
             let last = last(&conn, "events", "last_event");
@@ -142,28 +133,23 @@ fn last(conn: &Connection, table: &str, meta: &str) -> i64 {
     max.ok().flatten().unwrap_or(0).max(schema::meta(conn, meta).unwrap_or(0))
 }
 
-type Judge = fn(&Row<'_>) -> rusqlite::Result<Option<String>>;
-
-fn rows(conn: &Connection, found: &mut Found, progress: Progress<'_>) {
-    let tables: [(&'static str, &'static str, &str, Judge); 4] = [
-        ("requests", REQUESTS, "last_request", request),
-        ("events", EVENTS, "last_event", event),
-        ("deliveries", DELIVERIES, "last_delivery", delivery),
-        ("rejections", REJECTIONS, "", |row| row.get::<_, String>(1).map(|_| None)),
-    ];
-    for (table, select, meta, judge) in tables {
+fn rows(conn: &Connection, found: &mut Found, vault: Option<&Vault>, progress: Progress<'_>) {
+    for Judged { table, select, last: meta, judge } in ALL {
         // Neighbours with the same trouble are one problem.
         let mut troubles: Vec<(i64, i64, String)> = Vec::new();
         let mut count = Count::default();
         let scan = Scan { conn, table, select, last: last(conn, table, meta) };
         scan.all(progress, |seen| {
-            let (id, trouble) = match seen {
-                Seen::Unreadable(id) => (id, Some("cannot be read: their page is damaged".to_owned())),
-                Seen::Row(id, row) => (id, judge(row).unwrap_or_else(|error| Some(answer::words(&error)))),
+            let (id, verdict) = match seen {
+                Seen::Unreadable(id) => (id, Verdict::Bad("cannot be read: their page is damaged".to_owned())),
+                Seen::Row(id, row) => {
+                    (id, judge(row, vault).unwrap_or_else(|error| Verdict::Bad(answer::words(&error))))
+                }
             };
-            let Some(trouble) = trouble else {
-                count.good += 1;
-                return;
+            let trouble = match verdict {
+                Verdict::Good => return count.good += 1,
+                Verdict::Sealed => return count.sealed += 1,
+                Verdict::Bad(trouble) => trouble,
             };
             count.bad += 1;
             match troubles.last_mut() {
@@ -174,65 +160,6 @@ fn rows(conn: &Connection, found: &mut Found, progress: Progress<'_>) {
         found.rows.insert(table, count);
         troubles.into_iter().for_each(|(first, last, what)| found.problem(numbers(table, first, last), what));
     }
-}
-
-fn request(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
-    let kept: Option<i64> = row.get(6)?;
-    let Some(kept) = kept else { return Ok(None) };
-    let (method, target) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
-    let (headers, body) = (row.get_ref(4)?.as_blob()?, row.get_ref(5)?.as_blob()?);
-    let found = sum::Request { received: row.get(1)?, method, target, headers, body }.sum();
-    Ok((found != kept).then(changed))
-}
-
-fn changed() -> String {
-    "the bytes are not those that were recorded".into()
-}
-
-fn event(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
-    let id: i64 = row.get(0)?;
-    if ids::number(Uuid::from_bytes(row.get(1)?)) != id {
-        return Ok(Some("its id is that of another".into()));
-    }
-    if row.get::<_, Option<i64>>(2)?.is_none() || row.get::<_, Option<i64>>(18)?.is_none() {
-        return Ok(Some("its request or its origin is not there".into()));
-    }
-    let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str_or_null()?);
-    let (head, tail): (i64, i64) = (row.get(11)?, row.get(12)?);
-    if let Some(kept) = row.get::<_, Option<i64>>(4)? {
-        let found = sum::Event {
-            request: row.get::<_, Option<i64>>(3)?.unwrap_or_default(),
-            kind: row.get_ref(5)?.as_str()?,
-            subject: text(6)?,
-            provider_id: text(7)?,
-            time: row.get(8)?,
-            form: row.get(9)?,
-            content: text(10)?,
-            head,
-            tail,
-            data: row.get_ref(13)?.as_blob_or_null()?.unwrap_or_default(),
-        };
-        if found.sum() != kept {
-            return Ok(Some(changed()));
-        }
-    }
-    let (plain, length): (bool, i64) = (row.get(14)?, row.get(15)?);
-    if plain && (head < 0 || tail < 0 || head > length || tail > length) {
-        return Ok(Some("its data does not fit its request".into()));
-    }
-    let (planned, there): (i64, i64) = (row.get(16)?, row.get(17)?);
-    Ok((planned != there).then(|| format!("{} of its deliveries are not there", planned - there)))
-}
-
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
-    if row.get::<_, Option<i64>>(1)?.is_none() {
-        return Ok(Some("its event is not there".into()));
-    }
-    if row.get::<_, Option<i64>>(2)?.is_none() {
-        return Ok(Some("its destination is not there".into()));
-    }
-    let state: i64 = row.get(3)?;
-    Ok((!(0..=6).contains(&state)).then(|| format!("its state is {state}")))
 }
 
 /// The dedup keys that were written in runs: a run that is damaged would let a repeat pass as new.

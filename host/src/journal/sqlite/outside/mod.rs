@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod judge;
 mod look;
 mod pack;
 mod scan;
