@@ -171,6 +171,11 @@ impl Plugins {
         settle(END);
     }
 
+    /// Code that was left alone is tried again.
+    pub(super) fn release(&self) {
+        self.codes().for_each(|code| code.release());
+    }
+
     fn codes(&self) -> impl Iterator<Item = &Arc<Code>> {
         self.by_id.values().filter_map(|plugin| plugin.code.as_ref())
     }

@@ -67,6 +67,7 @@ impl Core {
             _ if dry_run => {}
             Ok(reloaded) => {
                 origin.applied(&running.config);
+                running.plugins.release();
                 running.plugins.log();
                 log(reloaded, why);
             }

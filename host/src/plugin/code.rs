@@ -142,6 +142,11 @@ impl Code {
         }
     }
 
+    /// It is no longer left alone, if it was: somebody may have mended what broke it.
+    pub fn release(&self) {
+        self.tell(self.quarantine.went_well());
+    }
+
     /// From now on they hear of its incidents; the first who asks.
     pub fn listen(&self, listener: impl Fn(Incident) + Send + Sync + 'static) {
         self.ears.set(Box::new(listener));
@@ -177,6 +182,10 @@ impl Code {
             Some(fault) if fault.kind == FaultKind::Busy => None,
             _ => self.quarantine.went_well(),
         };
+        self.tell(turn);
+    }
+
+    fn tell(&self, turn: Option<Turn>) {
         let plugin = self.plugin.clone();
         match turn {
             None => {}
@@ -189,7 +198,7 @@ impl Code {
                 self.ears.hear(Incident::Quarantined { plugin, faults, last });
             }
             Some(Turn::Ended) => {
-                tracing::info!(plugin = &*plugin, "the plugin is well again, and no longer quarantined");
+                tracing::info!(plugin = &*plugin, "the plugin is no longer quarantined");
                 self.ears.hear(Incident::Released { plugin });
             }
         }

@@ -55,7 +55,7 @@ impl Quarantine {
         }
     }
 
-    /// A call gave what it should, or said no in good order.
+    /// A call gave what it should, or said no in good order; or somebody wants it tried again now.
     pub(super) fn went_well(&self) -> Option<Turn> {
         if self.calm.load(Ordering::Acquire) {
             return None;

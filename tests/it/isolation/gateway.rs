@@ -158,3 +158,19 @@ async fn a_quarantine_is_an_event_of_the_gateways_own_and_so_is_a_lost_worker() 
     });
     assert_eq!(gateway.ask(counted("d")).await.status, 202);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_says_is_in_the_log_under_its_name_and_a_flood_of_it_is_cut() {
+    let folder = folder(&["hostile"], "plugins.deadline = \"30s\"", "");
+    let gateway = folder.serve();
+    assert_eq!(gateway.ask(request("/hostile", "prints", "a")).await.status, 200);
+    let printed = gateway.says("printed to standard output");
+    assert!(printed.contains(r#""plugin":"hostile""#) && printed.contains(r#""version":"1.2.3""#), "{printed}");
+    gateway.says("printed to standard error");
+    assert_eq!(gateway.ask(request("/hostile", "chatters", "b")).await.status, 200);
+    let line = gateway.says("line 0");
+    assert!(line.contains(r#""request":2"#) && line.contains(r#""module":"hostile""#), "{line}");
+    let ended = gateway.stop();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.said.matches("\"line ").count() < 10_000, "{}", ended.said.len());
+}

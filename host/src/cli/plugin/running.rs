@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::cli::client::{Client, Connection};
-use crate::cli::events::read;
+use crate::cli::client::{Client, Connection, read};
 use crate::cli::{Failure, output};
 
 #[derive(Deserialize)]
@@ -33,10 +32,7 @@ struct Code {
 
 pub(super) fn list(connection: Connection, json: bool) -> Result<(), Failure> {
     let client: Client = connection.open()?;
-    let answer = client.get("/v1/plugins", &())?;
-    if json {
-        return output::line(String::from_utf8_lossy(&answer));
-    }
+    let Some(answer) = client.show("/v1/plugins", &(), json)? else { return Ok(()) };
     let plugins = read::<Shown>(&answer)?.plugins;
     let head = ["PROVIDER", "VERSION", "CODE", "CALLS", "ERRORS", "PANICS", "RESTARTS", "SECONDS", "FILE"];
     let mut table = output::table(&head);
