@@ -129,7 +129,7 @@ fn the_plugin_api_knows_neither_sockets_nor_the_host() {
 }
 
 #[test]
-fn unsafe_and_abi_stable_have_two_addresses() {
+fn unsafe_and_abi_stable_have_two_addresses_and_closing_descriptors_one() {
     let mut found = Vec::new();
     for folder in ["host/src", "plugin-api/src", "plugins"] {
         files(&root().join(folder), &mut found);
@@ -146,5 +146,7 @@ fn unsafe_and_abi_stable_have_two_addresses() {
         .map(|file| file.strip_prefix(root()).unwrap().display().to_string())
         .collect();
     addresses.sort();
-    assert_eq!(addresses, ["host/src/plugin/abi.rs", "plugin-api/src/abi.rs"]);
+    // A worker closes what it inherited, of which only numbers are known.
+    let known = ["host/src/plugin/abi.rs", "host/src/plugin/worker/descriptors.rs", "plugin-api/src/abi.rs"];
+    assert_eq!(addresses, known);
 }

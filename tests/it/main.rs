@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod edge;
 mod handshakes;
+mod isolation;
 mod journal;
 mod journal_contract;
 mod keep;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
+use hookport::plugin::policy::Policy;
 use hookport::plugin::{
     Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Header, Known, LoadError, LoadFault, Loaded, Native,
     OpResult, discover, discover_again, inspect, load,

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hookport_plugin_api::description::{Description, SettingValue};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::State;
 use crate::config::resolved;
 use crate::event::{Data, Event, EventState};
+use crate::plugin::Code;
 use crate::request::Incoming;
 
 /// Instead of what may not be seen.
@@ -55,23 +57,31 @@ pub struct PluginShown {
     pub sha256: String,
     /// Whether it has code of its own.
     pub native: bool,
+    /// How that is, at the moment of being shown.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "state")]
+    pub code: Option<Arc<Code>>,
     /// The calls that it offers.
     pub operations: Vec<String>,
 }
 
 impl PluginShown {
     /// What is shown of a description and the file that it came from.
-    pub fn new(description: &Description, file: &std::path::Path, sha256: &str, native: bool) -> Self {
+    pub fn new(description: &Description, file: &std::path::Path, sha256: &str, code: Option<&Arc<Code>>) -> Self {
         Self {
             provider: description.provider.id.clone(),
             name: description.provider.name.clone(),
             version: description.provider.version.clone(),
             file: file.display().to_string(),
             sha256: sha256.to_owned(),
-            native,
+            native: code.is_some(),
+            code: code.cloned(),
             operations: description.operations.iter().map(|operation| operation.id.clone()).collect(),
         }
     }
+}
+
+fn state<S: Serializer>(code: &Option<Arc<Code>>, to: S) -> Result<S::Ok, S::Error> {
+    code.as_ref().map(|code| code.state()).serialize(to)
 }
 
 /// A destination that is configured, and how it is.

@@ -73,7 +73,8 @@ impl Check {
 
 fn judge(draft: &Draft) -> Verdict {
     let plugins = Plugins::of(draft);
-    let refused = plugins.refused.iter();
+    let unstartable = plugins.unstartable();
+    let refused = plugins.refused.iter().chain(&unstartable);
     let mut errors: Vec<Complaint> = refused.flat_map(|(file, error)| unusable(draft, file, error)).collect();
     let mut survivable = errors.len();
     let mut follows = Vec::new();

@@ -22,6 +22,7 @@ mod output;
 mod pair;
 mod pause;
 mod plugin;
+mod plugin_worker;
 mod progress;
 mod rejections;
 mod release;
@@ -90,6 +91,8 @@ enum Command {
     Journal(journal::Journal),
     #[command(hide = true)]
     TransformWorker(transform::TransformWorker),
+    #[command(hide = true)]
+    PluginWorker(plugin_worker::PluginWorker),
 }
 
 impl Command {
@@ -112,6 +115,7 @@ impl Command {
             Self::Sources(sources) => sources.run(),
             Self::Journal(journal) => journal.run(),
             Self::TransformWorker(worker) => worker.run(),
+            Self::PluginWorker(worker) => worker.run(),
         }
     }
 }

@@ -2,17 +2,19 @@
 
 mod catalog;
 mod check;
+mod running;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::client::Connection;
 use super::configuration::Configuration;
 use super::{Failure, output};
 use crate::admin::shown::PluginShown;
 use crate::gateway::Plugins;
-use crate::plugin;
+use crate::plugin::{self, CodeState};
 
 /// Show plugins
 #[derive(Args)]
@@ -31,11 +33,14 @@ pub(super) struct Plugin {
 enum Command {
     /// List the providers that are loaded: of the executable's folder, of plugins.dirs, and built-in ones with a source
     #[command(
-        after_help = "Examples:\n  hookport plugin list\n  hookport plugin list --config /etc/hookport.toml --json"
+        after_help = "Examples:\n  hookport plugin list\n  hookport plugin list --config /etc/hookport.toml --json\n  hookport plugin list --running"
     )]
     List {
         #[command(flatten)]
-        configuration: Configuration,
+        connection: Connection,
+        /// Ask the running gateway instead of looking into the folders: what it has loaded, and what it counted
+        #[arg(long)]
+        running: bool,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -66,7 +71,8 @@ const SCHEMA: &str = include_str!("../../../plugins/provider.schema.json");
 impl Plugin {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::List { configuration, json } => list(&configuration, json),
+            Command::List { connection, running: true, json } => running::list(connection, json),
+            Command::List { connection, running: false, json } => list(connection.configuration(), json),
             Command::Inspect { file, json } => inspect(&file, json),
             Command::Check(check) => check.run(),
             Command::Catalog(catalog) => catalog.run(),
@@ -79,15 +85,16 @@ impl Plugin {
 fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let draft = configuration.load_if_there()?;
     let plugins = draft.as_ref().map_or_else(|| Plugins::discover(&Plugins::folders(&[])), Plugins::of);
+    let unstartable = plugins.unstartable();
     let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.is_some())
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.as_ref())
     });
     let shown: Vec<PluginShown> = shown.collect();
     if json {
         let files = |files: &[(PathBuf, String)]| -> Vec<_> {
             files.iter().map(|(file, reason)| json!({ "file": file, "reason": reason })).collect()
         };
-        let (refused, skipped) = (files(&plugins.refused), files(&plugins.skipped));
+        let (refused, skipped) = (files(&[plugins.refused, unstartable].concat()), files(&plugins.skipped));
         return output::line(json!({ "plugins": shown, "refused": refused, "skipped": skipped }));
     }
     let mut table = output::table(&["PROVIDER", "NAME", "VERSION", "CODE", "OPERATIONS", "FILE"]);
@@ -96,12 +103,12 @@ fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
             output::cell(&plugin.provider),
             output::cell(&plugin.name),
             output::cell(&plugin.version),
-            output::cell(if plugin.native { "native" } else { "none" }),
+            output::cell(code(plugin)),
             output::cell(if plugin.operations.is_empty() { "-".to_owned() } else { plugin.operations.join(", ") }),
             output::cell(&plugin.file),
         ]);
     }
-    for (_, error) in &plugins.refused {
+    for (_, error) in plugins.refused.iter().chain(&unstartable) {
         output::say(format_args!("refused: {error}"));
     }
     for (file, reason) in &plugins.skipped {
@@ -112,6 +119,16 @@ fn list(configuration: &Configuration, json: bool) -> Result<(), Failure> {
         "no plugins: put them beside the executable, name their folder in plugins.dirs, or use a provider of \
          `hookport plugin catalog`",
     )
+}
+
+/// Where its code runs, and what holds it in.
+fn code(plugin: &PluginShown) -> String {
+    match plugin.code.as_ref().map(|code| code.state()) {
+        None => "none".to_owned(),
+        Some(CodeState { isolation: "inline", .. }) => "native".to_owned(),
+        Some(CodeState { held_by: None, .. }) => "native, in a worker".to_owned(),
+        Some(CodeState { held_by: Some(held_by), .. }) => format!("native, in a worker, held in by {held_by}"),
+    }
 }
 
 fn inspect(file: &std::path::Path, json: bool) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod destinations;
 pub(super) mod headers;
+mod plugins;
 mod routes;
 mod secrets;
 mod server;
@@ -31,6 +32,7 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
     let mut check =
         Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new(), print: draft.print.clone() };
     let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
+    check.plugins();
     let sources = check.sources();
     let destinations = check.destinations();
     let routes = check.routes(&sources, &destinations);

@@ -101,6 +101,7 @@ impl Core {
         let (retention, keep) = watch::channel(Keep::of(&config.journal));
         tokio::spawn(retention::retain(journal.clone(), clock.clone(), keep, stopped));
         let operations = Arc::new(parts::operations(&inbound.load().sources, &plugins, &clock));
+        plugins.begin(&inbound.load().notices, &clock);
         let polls = Polls::begin(&config, &operations, &journal, &clock);
         let means = Means {
             journal: journal.clone(),

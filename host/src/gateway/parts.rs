@@ -107,7 +107,7 @@ pub(super) fn limits(config: &Config) -> Limits {
 /// What the admin API shows of the plugins.
 pub(super) fn plugins_shown(plugins: &Plugins) -> Arc<[PluginShown]> {
     let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.is_some())
+        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.as_ref())
     });
     shown.collect()
 }

@@ -67,6 +67,7 @@ impl Core {
             _ if dry_run => {}
             Ok(reloaded) => {
                 origin.applied(&running.config);
+                running.plugins.release();
                 running.plugins.log();
                 log(reloaded, why);
             }
@@ -121,6 +122,7 @@ impl Core {
         }
         self.journal.replan(routes.clone());
         running.recording.replan(routes.clone());
+        plugins.begin(&self.inbound.load().notices, &self.clock);
         let (decoders, limits) = (parts::decoders(&plugins), parts::limits(&config));
         self.inbound.store(Arc::new(self.inbound.load().renewed(sources.clone(), decoders, routes, limits)));
         let operations = Arc::new(parts::operations(&sources, &plugins, &self.clock));

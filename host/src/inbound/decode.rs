@@ -89,13 +89,14 @@ async fn run(
 
 fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
     let (plugin, version, file) = (&*source.provider.id, &*source.provider.version, &*decoder.file);
-    let location = fault.location.as_deref().unwrap_or("-");
+    let (location, request) = (fault.location.as_deref().unwrap_or("-"), fault.call);
     if fault.kind == FaultKind::Panic {
         tracing::error!(
             plugin,
             version,
             file,
             location,
+            request,
             source = &*source.name,
             "the decoder panicked; the event is kept as undecoded: {fault}"
         );
@@ -104,6 +105,7 @@ fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
             plugin,
             version,
             file,
+            request,
             source = &*source.name,
             "the decoder failed; the event is kept as undecoded: {fault}"
         );

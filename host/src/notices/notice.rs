@@ -73,6 +73,31 @@ pub enum Notice {
         /// Its name.
         name: String,
     },
+    /// A plugin broke again and again, and is left alone for a while.
+    PluginQuarantined {
+        /// The provider.
+        plugin: Arc<str>,
+        /// So many calls in a row.
+        faults: u32,
+        /// The last of them.
+        last: String,
+    },
+    /// It is well again.
+    PluginReleased {
+        /// The provider.
+        plugin: Arc<str>,
+    },
+    /// A process that a plugin ran in ended, or could not be started.
+    WorkerLost {
+        /// The provider.
+        plugin: Arc<str>,
+        /// Of the plugin's file.
+        sha256: Arc<str>,
+        /// How.
+        how: String,
+        /// So many since it was told last.
+        losses: u64,
+    },
 }
 
 impl Notice {
@@ -108,6 +133,19 @@ impl Notice {
             Self::Resumed { what, name } => {
                 ("hookport.resumed", Some(name.clone()), json!({ "kind": what, "name": name }))
             }
+            Self::PluginQuarantined { plugin, faults, last } => (
+                "hookport.plugin.quarantined",
+                Some(plugin.to_string()),
+                json!({ "provider": plugin, "faults": faults, "last": last }),
+            ),
+            Self::PluginReleased { plugin } => {
+                ("hookport.plugin.released", Some(plugin.to_string()), json!({ "provider": plugin }))
+            }
+            Self::WorkerLost { plugin, sha256, how, losses } => (
+                "hookport.plugin.worker_lost",
+                Some(plugin.to_string()),
+                json!({ "provider": plugin, "sha256": sha256, "how": how, "losses": losses }),
+            ),
         }
     }
 

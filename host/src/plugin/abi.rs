@@ -29,6 +29,7 @@ use hookport_plugin_api::identity::{SYMBOL, flag};
 use hookport_plugin_api::log::Level;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
+use super::lines::{self, Speaker};
 use super::output::{Output, RawEvent, RawPlan, shortened};
 use super::preflight::{Preflight, version_number};
 use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, LoadFault, OpResult, RequestPlan};
@@ -36,12 +37,17 @@ use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, LoadFault, Op
 /// The code of one loaded plugin. It stays loaded when this is dropped.
 pub struct Native {
     table: PluginRef,
-    id: Arc<str>,
+    speaker: Arc<Speaker>,
     flags: u16,
     ended: AtomicBool,
 }
 
 impl Native {
+    /// The provider's id.
+    pub(super) fn id(&self) -> &str {
+        self.speaker.plugin()
+    }
+
     /// Whether the plugin has a decoder.
     pub fn decodes(&self) -> bool {
         self.flags & flag::DECODE != 0
@@ -106,7 +112,7 @@ impl Native {
             && let Some(quiesce) = self.table.quiesce()
             && quiesce() != code::OK
         {
-            tracing::warn!(plugin = %self.id, "the plugin did not end as it should");
+            tracing::warn!(plugin = self.id(), "the plugin did not end as it should");
         }
     }
 
@@ -123,7 +129,7 @@ impl Native {
 
 impl fmt::Debug for Native {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Native").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
+        f.debug_struct("Native").field("id", &self.id()).field("flags", &self.flags).finish_non_exhaustive()
     }
 }
 
@@ -149,7 +155,12 @@ fn answer_view<'a>(answer: &'a Answer<'a>, headers: &'a [HeaderView<'a>]) -> Ans
 // ---- loading ----
 
 /// Loads the private copy of a file that preflight has judged, and starts it.
-pub(super) fn open(copy: &Path, id: Arc<str>, preflight: &Preflight<'_>, flags: u16) -> Result<Native, LoadFault> {
+pub(super) fn open(
+    copy: &Path,
+    speaker: Arc<Speaker>,
+    preflight: &Preflight<'_>,
+    flags: u16,
+) -> Result<Native, LoadFault> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return Err(LoadFault::Platform);
     }
@@ -160,9 +171,9 @@ pub(super) fn open(copy: &Path, id: Arc<str>, preflight: &Preflight<'_>, flags: 
     let library = ManuallyDrop::new(library.map_err(|error| open_fault(copy, &error))?);
     same_identity(&library, preflight)?;
     let table = table(&library)?;
-    let number = log_number(id.clone());
+    let number = log_number(speaker.clone());
     match table.init()(HOST, number) {
-        code::OK => Ok(Native { table, id, flags, ended: AtomicBool::new(false) }),
+        code::OK => Ok(Native { table, speaker, flags, ended: AtomicBool::new(false) }),
         answer => Err(LoadFault::Init(answer)),
     }
 }
@@ -294,36 +305,26 @@ const HOST_TABLE: &WithMetadata<Host> = &WithMetadata::new(Host { log_enabled, l
 const HOST: HostRef = HostRef(HOST_TABLE.static_as_prefix());
 
 /// The plugins by the number under which they log.
-static LOGGERS: RwLock<Vec<Arc<str>>> = RwLock::new(Vec::new());
+static LOGGERS: RwLock<Vec<Arc<Speaker>>> = RwLock::new(Vec::new());
 
-fn log_number(id: Arc<str>) -> usize {
+fn log_number(speaker: Arc<Speaker>) -> usize {
     let mut loggers = LOGGERS.write().unwrap_or_else(PoisonError::into_inner);
-    loggers.push(id);
+    loggers.push(speaker);
     loggers.len() - 1
 }
 
 extern "C" fn log_enabled(_: usize, level: u32) -> u32 {
-    let enabled = catch_unwind(|| match Level::of_number(level) {
-        Level::Error => tracing::enabled!(tracing::Level::ERROR),
-        Level::Warn => tracing::enabled!(tracing::Level::WARN),
-        Level::Info => tracing::enabled!(tracing::Level::INFO),
-        Level::Debug => tracing::enabled!(tracing::Level::DEBUG),
-        Level::Trace => tracing::enabled!(tracing::Level::TRACE),
-    });
+    let enabled = catch_unwind(|| lines::enabled(Level::of_number(level)));
     u32::from(enabled.unwrap_or(false))
 }
 
 extern "C" fn log(number: usize, level: u32, target: Bytes<'_>, message: Bytes<'_>) {
     // A panic of the subscriber, as of a closed terminal, may not unwind into the plugin; the line is lost then.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let plugin = LOGGERS.read().ok().and_then(|loggers| loggers.get(number).cloned()).unwrap_or_default();
+        let speaker = LOGGERS.read().ok().and_then(|loggers| loggers.get(number).cloned());
         let (module, line) = (shortened(target.as_slice(), 200), shortened(message.as_slice(), 4096));
-        match Level::of_number(level) {
-            Level::Error => tracing::error!(%plugin, %module, "{line}"),
-            Level::Warn => tracing::warn!(%plugin, %module, "{line}"),
-            Level::Info => tracing::info!(%plugin, %module, "{line}"),
-            Level::Debug => tracing::debug!(%plugin, %module, "{line}"),
-            Level::Trace => tracing::trace!(%plugin, %module, "{line}"),
+        if let Some(speaker) = speaker {
+            speaker.say(lines::current(), Level::of_number(level), &module, &line);
         }
     }));
 }

@@ -49,6 +49,8 @@ pub struct Fault {
     pub message: String,
     /// The place in the plugin's code, of a panic.
     pub location: Option<String>,
+    /// The number of the call, which lines of the plugin in the log have as `request`; 0 where it has none.
+    pub call: u64,
 }
 
 /// How a call failed.
@@ -64,11 +66,24 @@ pub enum FaultKind {
     TooMuch,
     /// It gave what is not text, not JSON or not complete.
     BadOutput,
+    /// Its worker ended over it, twice, or cannot be started.
+    Lost,
+    /// Its worker had no time.
+    Busy,
+    /// The plugin is left alone for a while.
+    Quarantined,
 }
 
 impl Fault {
     pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), location: None }
+        Self { kind, message: message.into(), location: None, call: 0 }
+    }
+}
+
+impl Fault {
+    /// Whether the code broke, as it does not in good order.
+    pub(super) fn is_break(&self) -> bool {
+        matches!(self.kind, FaultKind::Panic | FaultKind::Lost)
     }
 }
 
@@ -83,6 +98,9 @@ impl fmt::Display for Fault {
             FaultKind::Absent => write!(f, "the plugin has no such function: {}", self.message),
             FaultKind::TooMuch => write!(f, "the plugin gave too much: {}", self.message),
             FaultKind::BadOutput => write!(f, "the plugin gave what cannot be used: {}", self.message),
+            FaultKind::Lost => write!(f, "the plugin broke off: {}", self.message),
+            FaultKind::Busy => write!(f, "the plugin had no time: {}", self.message),
+            FaultKind::Quarantined => write!(f, "the plugin is quarantined: {}", self.message),
         }
     }
 }

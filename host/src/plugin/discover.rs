@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::candidate::Candidate;
+use super::policy::Policy;
 use super::{LoadError, LoadFault, Loaded};
 
 /// What was found in the plugin folders.
@@ -22,9 +23,9 @@ pub struct Discovered {
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Loads every plugin in these folders. A provider that was found before is refused, before any of its code runs.
+/// Loads every plugin in these folders, its code into this process. A provider that was found before is refused, before any of its code runs.
 pub fn discover(dirs: &[PathBuf]) -> Discovered {
-    discover_again(dirs, &[])
+    discover_again(dirs, &[], &Policy::inline())
 }
 
 /// A native plugin whose code is in this process already.
@@ -37,8 +38,9 @@ pub struct Known<'a> {
     pub sha256: &'a str,
 }
 
-/// As [`discover`], without loading code again that is here: what has begun with it must end with it.
-pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>]) -> Discovered {
+/// As [`discover`], without loading code again that is here (what has begun with it must end with it), and with code where
+/// `policy` wants it.
+pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>], policy: &Policy) -> Discovered {
     let mut found = Discovered::default();
     let mut files = BTreeSet::new();
     let mut providers = BTreeMap::new();
@@ -54,7 +56,7 @@ pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>]) -> Discovered {
         for file in candidates {
             // One folder may be named twice, or a file by two links.
             if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                found.take(&file, known, &mut providers);
+                found.take(&file, known, policy, &mut providers);
             }
         }
     }
@@ -62,9 +64,9 @@ pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>]) -> Discovered {
 }
 
 impl Discovered {
-    fn take(&mut self, file: &Path, known: &[Known<'_>], providers: &mut BTreeMap<String, PathBuf>) {
+    fn take(&mut self, file: &Path, known: &[Known<'_>], policy: &Policy, providers: &mut BTreeMap<String, PathBuf>) {
         let known = known.iter().find(|known| known.file == file && !providers.contains_key(known.id));
-        match unless_there(file, known, providers) {
+        match unless_there(file, known, policy, providers) {
             Ok(Found::Loaded(loaded)) => {
                 providers.insert(loaded.description.provider.id.clone(), file.into());
                 self.loaded.push(*loaded);
@@ -92,6 +94,7 @@ enum Found {
 fn unless_there(
     file: &Path,
     known: Option<&Known<'_>>,
+    policy: &Policy,
     providers: &BTreeMap<String, PathBuf>,
 ) -> Result<Found, LoadError> {
     let candidate = Candidate::read(file)?;
@@ -104,7 +107,7 @@ fn unless_there(
         let fault = LoadFault::Duplicate { id: description.provider.id, first: first.clone() };
         return Err(candidate.error(fault));
     }
-    candidate.load().map(|loaded| Found::Loaded(Box::new(loaded)))
+    candidate.load(policy).map(|loaded| Found::Loaded(Box::new(loaded)))
 }
 
 /// The files in these folders that may be plugins; a folder that cannot be read has none.

@@ -110,6 +110,9 @@ pub enum LoadFault {
         /// What happened.
         error: std::io::Error,
     },
+    /// No memory for the bytes that workers are started of.
+    #[error("cannot be kept for workers: {0}")]
+    Image(std::io::Error),
     /// The private copy may not be run.
     #[error(
         "cannot be run from {}, which is mounted noexec; name a folder from which code may run in HOOKPORT_PLUGIN_TMP",

@@ -9,30 +9,39 @@ mod candidate;
 pub mod catalog;
 mod code;
 mod copy;
+mod counters;
 mod discover;
 mod error;
+mod incident;
 mod inspect;
+mod lines;
 mod output;
 pub mod policy;
 mod preflight;
+mod quarantine;
+pub mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hookport_plugin_api::Header;
 use hookport_plugin_api::description::Description;
-use hookport_plugin_api::identity::Identity;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
 pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
 use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
-pub use self::code::Code;
+pub use self::code::{Code, CodeState, settle};
+pub use self::counters::Counted;
 pub use self::discover::{Discovered, Known, discover, discover_again, files};
 pub use self::error::{LoadError, LoadFault};
+pub use self::incident::Incident;
 pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspect, inspect_embedded};
+use self::lines::Speaker;
+use self::policy::{Policy, Standing};
 use self::preflight::Preflight;
+use self::worker::Image;
 use crate::provider::complaint::Complaint;
 use crate::provider::parse::{Grammar, parse};
 
@@ -45,6 +54,8 @@ pub struct Loaded {
     pub text: String,
     /// Its code; a code-free provider has none.
     pub native: Option<Native>,
+    /// Its code where it is to run in workers instead of here.
+    pub image: Option<Image>,
     /// Where it came from.
     pub file: PathBuf,
     /// Of the file, hexadecimal.
@@ -66,7 +77,7 @@ pub struct Sample {
 
 /// Loads a plugin (`.so`) or a code-free provider (`provider.toml`, or the id of one of the catalogue).
 pub fn load(file: &Path) -> Result<Loaded, LoadError> {
-    Candidate::named(file)?.load()
+    Candidate::named(file)?.load(&Policy::inline())
 }
 
 /// A description as written.
@@ -89,16 +100,16 @@ pub fn text(file: &Path) -> Result<Text, LoadError> {
 
 /// Loads a provider of the catalogue.
 pub fn load_embedded(entry: &'static Entry) -> Result<Loaded, LoadError> {
-    Candidate::embedded(entry).load()
+    Candidate::embedded(entry).load(&Policy::inline())
 }
 
 impl Candidate {
     /// Everything that can be refused without running code is refused before any of it runs.
-    fn load(&self) -> Result<Loaded, LoadError> {
-        self.loaded().map_err(|fault| self.error(fault))
+    fn load(&self, policy: &Policy) -> Result<Loaded, LoadError> {
+        self.loaded(policy).map_err(|fault| self.error(fault))
     }
 
-    fn loaded(&self) -> Result<Loaded, LoadFault> {
+    fn loaded(&self, policy: &Policy) -> Result<Loaded, LoadFault> {
         let code = if self.is_description() { None } else { Some(self.native()?) };
         if let Some((preflight, identity)) = &code {
             acceptable(preflight, identity, abi::glibc())?;
@@ -107,14 +118,29 @@ impl Candidate {
         self.complete(&description)?;
         let samples = self.samples()?;
         let abi = code.as_ref().map(|(_, identity)| (identity.abi_major, identity.abi_minor));
-        let open = |(preflight, identity): (Preflight<'_>, Identity<'_>)| {
-            let id: Arc<str> = description.provider.id.as_str().into();
-            copy::with_private_copy(&self.file, &self.bytes, &self.sha256, |copy| {
-                abi::open(copy, id, &preflight, identity.flags)
-            })
-        };
-        let native = code.map(open).transpose()?;
-        Ok(Loaded { description, text, native, file: self.file.clone(), sha256: self.sha256.clone(), abi, samples })
+        let provider = &description.provider;
+        let (mut native, mut image) = (None, None);
+        if let Some((preflight, identity)) = code {
+            match policy.isolates(&provider.id, Standing::of(&self.file)) {
+                true => image = Some(self.image(policy, &provider.id, identity.flags)?),
+                false => native = Some(self.open(&provider.id, &provider.version, &preflight, identity.flags)?),
+            }
+        }
+        let (file, sha256) = (self.file.clone(), self.sha256.clone());
+        Ok(Loaded { description, text, native, image, file, sha256, abi, samples })
+    }
+
+    /// Loads it into this process.
+    fn open(&self, id: &str, version: &str, preflight: &Preflight<'_>, flags: u16) -> Result<Native, LoadFault> {
+        let speaker = Arc::new(Speaker::new(id, version));
+        let open = |copy: &Path| abi::open(copy, speaker, preflight, flags);
+        copy::with_private_copy(&self.file, &self.bytes, &self.sha256, open)
+    }
+
+    /// Keeps it for workers; nothing of it runs here.
+    fn image(&self, policy: &Policy, id: &str, flags: u16) -> Result<Image, LoadFault> {
+        let image = Image::new(&self.bytes, &self.sha256, flags, policy.of(id).limits, policy.program.clone());
+        image.map_err(LoadFault::Image)
     }
 }
 

@@ -154,7 +154,7 @@ impl Output {
         match (answer, self.fault.take()) {
             (code::PANIC, _) => {
                 let location = Some(place).filter(|place| !place.is_empty());
-                Err(Fault { kind: FaultKind::Panic, message, location })
+                Err(Fault { location, ..Fault::new(FaultKind::Panic, message) })
             }
             (_, Some(fault)) => Err(fault),
             (code::OK, None) => Ok(()),

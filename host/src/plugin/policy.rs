@@ -1,9 +1,14 @@
-//! Where a plugin's code may run: what the operator wrote, and what is known of the file.
+//! Where a plugin's code may run and within which bounds: what the operator wrote, and what is known of the file.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Where an operator wants code to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// In this process: as fast as a function call, and a crash of it is a crash of the gateway.
     Inline,
@@ -33,12 +38,70 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// For every plugin without a word of its own.
+    pub general: Terms,
+    /// By the provider's id; whole.
+    pub overrides: BTreeMap<String, Terms>,
+    /// When a plugin is left alone.
+    pub quarantine: QuarantineTerms,
+    /// The program that is a worker when it is called so; this very one unless a test says otherwise.
+    pub program: Option<PathBuf>,
+}
+
+/// Where one plugin's code runs, and how far a worker of it may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// Where.
     pub isolation: Isolation,
-    /// By the provider's id.
-    pub overrides: BTreeMap<String, Isolation>,
+    /// How far.
+    pub limits: Limits,
+}
+
+/// How far a worker may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A call that takes longer ends its worker.
+    pub deadline: Duration,
+    /// Address space of a worker, in bytes.
+    pub memory: u64,
+    /// Workers of one plugin. One takes tens of thousands of calls in a second, which is more than a gateway verifies on a
+    /// few cores; each one more costs memory, and what hangs holds up a smaller part.
+    pub workers: usize,
+}
+
+/// When a plugin is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineTerms {
+    /// So many broken calls in a row; 0 leaves none alone.
+    pub faults: u32,
+    /// Within so long.
+    pub within: Duration,
+    /// Until it is tried again.
+    pub pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(1), memory: 512 << 20, workers: 1 }
+    }
+}
+
+impl Default for QuarantineTerms {
+    fn default() -> Self {
+        Self { faults: 10, within: Duration::from_secs(60), pause: Duration::from_secs(60) }
+    }
 }
 
 impl Standing {
+    /// Of a file that nobody signed or pinned.
+    pub fn of(file: &Path) -> Self {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let folder = std::env::current_exe().ok().and_then(|exe| real(exe.parent()?));
+        match real(file).and_then(|file| file.parent().map(Path::to_path_buf)) {
+            Some(own) if Some(&own) == folder.as_ref() => Self::Own,
+            _ => Self::Unsigned,
+        }
+    }
+
     /// Whether somebody vouches for the file.
     pub fn is_trusted(self) -> bool {
         matches!(self, Self::Own | Self::Signed | Self::Pinned)
@@ -46,9 +109,20 @@ impl Standing {
 }
 
 impl Policy {
+    /// All code in this process, for what is short and asked for by hand.
+    pub fn inline() -> Self {
+        let general = Terms { isolation: Isolation::Inline, ..Terms::default() };
+        Self { general, ..Self::default() }
+    }
+
+    /// What holds for this provider.
+    pub fn of(&self, id: &str) -> Terms {
+        self.overrides.get(id).copied().unwrap_or(self.general)
+    }
+
     /// Whether the code of this provider goes into a worker.
     pub fn isolates(&self, id: &str, standing: Standing) -> bool {
-        match self.overrides.get(id).copied().unwrap_or(self.isolation) {
+        match self.of(id).isolation {
             Isolation::Inline => false,
             Isolation::Worker => true,
             Isolation::Auto => !standing.is_trusted(),
@@ -62,8 +136,10 @@ mod tests {
 
     #[test]
     fn auto_trusts_whom_somebody_vouches_for_and_an_override_is_the_last_word() {
-        let overrides = [("acme".to_owned(), Isolation::Inline), ("szzkc".to_owned(), Isolation::Worker)].into();
-        let policy = Policy { isolation: Isolation::Auto, overrides };
+        let terms = |isolation| Terms { isolation, ..Terms::default() };
+        let overrides =
+            [("acme".to_owned(), terms(Isolation::Inline)), ("szzkc".to_owned(), terms(Isolation::Worker))].into();
+        let policy = Policy { overrides, ..Policy::default() };
         for (id, standing, worker) in [
             ("other", Standing::Own, false),
             ("other", Standing::Signed, false),
@@ -75,5 +151,11 @@ mod tests {
         ] {
             assert_eq!(policy.isolates(id, standing), worker, "{id} {standing:?}");
         }
+    }
+
+    #[test]
+    fn what_lies_beside_the_executable_is_its_own() {
+        assert_eq!(Standing::of(&std::env::current_exe().unwrap()), Standing::Own);
+        assert_eq!(Standing::of(Path::new("/proc/self/maps")), Standing::Unsigned);
     }
 }

@@ -247,6 +247,7 @@ fn plugin() -> PluginShown {
         file: "plugins/signed/provider.toml".to_owned(),
         sha256: "00".repeat(32),
         native: false,
+        code: None,
         operations: Vec::new(),
     }
 }

@@ -54,7 +54,9 @@ const CHANGED: &[Edit] = &[
 /// The built library of a plugin of `tests/plugins`.
 pub(crate) fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("ordinary", &["asker", "constructor", "odd", "plain", "stranger"], &[]));
+    BUILT.get_or_init(|| {
+        build("ordinary", &["asker", "constructor", "early", "hostile", "odd", "plain", "stranger"], &[])
+    });
     library(name)
 }
 

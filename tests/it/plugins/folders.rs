@@ -81,11 +81,11 @@ fn code_that_is_loaded_is_not_loaded_again_and_another_file_in_its_place_is_told
     let dirs = [folder.path().to_path_buf()];
     let first = discover(&dirs).loaded.remove(0);
     let known = [Known { id: "plain", file: &file, sha256: &first.sha256 }];
-    let again = discover_again(&dirs, &known);
+    let again = discover_again(&dirs, &known, &Policy::inline());
     assert_eq!((again.loaded.len(), again.kept), (0, vec![(file.clone(), false)]));
     fs::write(&file, "another build").expect("written");
     description(folder.path(), "other", "plain");
-    let again = discover_again(&dirs, &known);
+    let again = discover_again(&dirs, &known, &Policy::inline());
     assert_eq!((again.loaded.len(), again.kept), (0, vec![(file.clone(), true)]));
     assert_eq!(again.refused.len(), 1, "the id is taken by the code that stays");
 }

@@ -2,6 +2,7 @@
 
 mod destination;
 mod headers;
+mod plugins;
 mod secret;
 mod source;
 
@@ -16,10 +17,12 @@ pub use self::destination::{
     Breaker, ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
 };
 pub use self::headers::HeaderText;
+pub use self::plugins::{PluginTerms, Quarantine};
 pub(super) use self::secret::SECRET_FORMS;
 pub use self::secret::Secret;
 pub use self::source::Source;
 use super::units::{Network, Size, Span};
+use crate::plugin::policy::Isolation;
 
 /// A whole `hookport.toml`.
 #[derive(Debug, Clone)]
@@ -141,6 +144,19 @@ pub enum JournalEngine {
 pub struct Plugins {
     /// Beside the executable's own folder, which is always searched.
     pub dirs: Vec<PathBuf>,
+    /// Where native code runs.
+    pub isolation: Isolation,
+    /// A call in a worker that takes longer ends the worker.
+    pub deadline: Span,
+    /// Address space of a worker.
+    pub memory: Size,
+    /// Workers of one plugin.
+    pub workers: usize,
+    /// When a plugin is left alone.
+    pub quarantine: Quarantine,
+    /// What holds for one plugin instead, by the provider's id.
+    #[serde(default, rename = "override")]
+    pub overrides: BTreeMap<String, PluginTerms>,
 }
 
 /// `[reload]`: when the configuration is read again.

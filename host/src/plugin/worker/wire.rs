@@ -1,0 +1,308 @@
+//! What messages say. A worker is no more to be believed than the plugin in it: what it answers is counted while it is read
+//! and goes through the same [`Output`] as what a plugin in this process gives.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use hookport_plugin_api::Header;
+use hookport_plugin_api::abi::{code, outcome};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_bytes::{ByteBuf, Bytes};
+
+use crate::plugin::output::{LIMITS, Output, RawEvent, RawPlan, shortened};
+use crate::plugin::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, RequestPlan};
+
+/// Within which bounds a worker works.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Start {
+    /// Address space in bytes.
+    pub(super) memory: u64,
+    /// The finest level of lines that anybody wants.
+    pub(super) finest: u32,
+}
+
+/// What holds a worker in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// Whether calls of the system are filtered.
+    pub(super) seccomp: bool,
+    /// Whether the file system is closed.
+    pub(super) landlock: bool,
+}
+
+/// A line for the log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Line<'a> {
+    pub(super) level: u32,
+    pub(super) module: &'a str,
+    pub(super) line: &'a str,
+}
+
+/// A call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Ask<'a> {
+    Decode {
+        method: &'a str,
+        target: &'a str,
+        #[serde(borrow)]
+        headers: Vec<(&'a str, &'a Bytes)>,
+        #[serde(with = "serde_bytes")]
+        body: &'a [u8],
+        received_ms: i64,
+        declared_type: &'a str,
+        declared_subject: Option<&'a str>,
+        document: &'a str,
+    },
+    Build {
+        operation: &'a str,
+        input: &'a str,
+        settings: &'a str,
+    },
+    Parse {
+        operation: &'a str,
+        input: &'a str,
+        settings: &'a str,
+        #[serde(borrow)]
+        answers: Vec<Reply<'a>>,
+    },
+}
+
+/// An answer that an operation got.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reply<'a> {
+    status: u16,
+    #[serde(borrow)]
+    headers: Vec<(&'a str, &'a Bytes)>,
+    #[serde(with = "serde_bytes")]
+    body: &'a [u8],
+    error: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn decode(request: &DecodeRequest<'a>) -> Self {
+        let header = |(name, value): (&'a HeaderName, &'a HeaderValue)| (name.as_str(), Bytes::new(value.as_bytes()));
+        Self::Decode {
+            method: request.method,
+            target: request.target,
+            headers: request.headers.iter().map(header).collect(),
+            body: request.body,
+            received_ms: request.received.as_millisecond(),
+            declared_type: request.declared_type,
+            declared_subject: request.declared_subject,
+            document: request.document,
+        }
+    }
+
+    pub(super) fn parse(operation: &'a str, input: &'a str, settings: &'a str, answers: &'a [Answer<'a>]) -> Self {
+        let reply = |answer: &'a Answer<'a>| Reply {
+            status: answer.status,
+            headers: answer.headers.iter().map(|header| (header.name, Bytes::new(header.value))).collect(),
+            body: &answer.body,
+            error: answer.error.as_deref(),
+        };
+        Self::Parse { operation, input, settings, answers: answers.iter().map(reply).collect() }
+    }
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn answer(&self) -> Answer<'a> {
+        Answer {
+            status: self.status,
+            headers: self.headers.iter().map(|(name, value)| Header { name, value }).collect(),
+            body: Cow::Borrowed(self.body),
+            error: self.error.map(Cow::Borrowed),
+        }
+    }
+}
+
+/// The headers and the time of a request, as a decoder takes them.
+pub(super) fn received(headers: &[(&str, &Bytes)], received_ms: i64) -> Option<(HeaderMap, Timestamp)> {
+    let header = |(name, value): &(&str, &Bytes)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
+    };
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for pair in headers {
+        let (name, value) = header(pair)?;
+        map.append(name, value);
+    }
+    Some((map, Timestamp::from_millisecond(received_ms).ok()?))
+}
+
+/// What came of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Came {
+    Events(#[serde(deserialize_with = "few::<_, _, 10_000>")] Vec<EventCame>),
+    Plans(#[serde(deserialize_with = "few::<_, _, 1_000>")] Vec<PlanCame>),
+    Done(String),
+    RetryAfter(u32),
+    Fail(String),
+    Fault { kind: u8, message: String, location: Option<String> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EventCame {
+    kind: Option<String>,
+    subject: Option<String>,
+    data: Option<ByteBuf>,
+    #[serde(deserialize_with = "few::<_, _, 33>")]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PlanCame {
+    method: String,
+    url: String,
+    #[serde(deserialize_with = "few::<_, _, 256>")]
+    headers: Vec<(String, String)>,
+    body: ByteBuf,
+    timeout_s: Option<u32>,
+}
+
+/// A list of at most so many: an item of one byte may take a hundred in memory.
+fn few<'de, D: Deserializer<'de>, T: DeserializeOwned, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T, const MOST: usize>(PhantomData<T>);
+    impl<'de, T: DeserializeOwned, const MOST: usize> Visitor<'de> for Few<T, MOST> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MOST} of them")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if all.len() == MOST {
+                    return Err(A::Error::custom("too many"));
+                }
+                all.push(item);
+            }
+            Ok(all)
+        }
+    }
+    from.deserialize_seq(Few::<T, MOST>(PhantomData))
+}
+
+const FAULTS: [FaultKind; 5] =
+    [FaultKind::Refused, FaultKind::Panic, FaultKind::Absent, FaultKind::TooMuch, FaultKind::BadOutput];
+
+impl From<Result<Vec<DecodedEvent>, Fault>> for Came {
+    fn from(decoded: Result<Vec<DecodedEvent>, Fault>) -> Self {
+        let event = |event: DecodedEvent| EventCame {
+            kind: event.kind,
+            subject: event.subject,
+            data: event.data.map(|data| ByteBuf::from(data.to_vec())),
+            warnings: event.warnings,
+        };
+        decoded.map_or_else(Self::from, |events| Self::Events(events.into_iter().map(event).collect()))
+    }
+}
+
+impl From<Result<Vec<RequestPlan>, Fault>> for Came {
+    fn from(built: Result<Vec<RequestPlan>, Fault>) -> Self {
+        let plan = |plan: RequestPlan| PlanCame {
+            method: plan.method,
+            url: plan.url,
+            headers: plan.headers,
+            body: ByteBuf::from(plan.body),
+            timeout_s: plan.timeout_s,
+        };
+        built.map_or_else(Self::from, |plans| Self::Plans(plans.into_iter().map(plan).collect()))
+    }
+}
+
+impl From<Result<OpResult, Fault>> for Came {
+    fn from(parsed: Result<OpResult, Fault>) -> Self {
+        match parsed {
+            Ok(OpResult::Done(json)) => Self::Done(json),
+            Ok(OpResult::More(plans)) => Ok::<_, Fault>(plans).into(),
+            Ok(OpResult::RetryAfter(seconds)) => Self::RetryAfter(seconds),
+            Ok(OpResult::Fail(words)) => Self::Fail(words),
+            Err(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Fault> for Came {
+    fn from(fault: Fault) -> Self {
+        let kind = FAULTS.iter().position(|kind| *kind == fault.kind).and_then(|kind| u8::try_from(kind).ok());
+        Self::Fault { kind: kind.unwrap_or_default(), message: fault.message, location: fault.location }
+    }
+}
+
+impl Came {
+    /// As a worker said it.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        let bad = |error: postcard::Error| Fault::new(FaultKind::BadOutput, format!("its worker's answer: {error}"));
+        postcard::from_bytes(bytes).map_err(bad)
+    }
+
+    pub(super) fn events(self) -> Result<Vec<DecodedEvent>, Fault> {
+        let mut output = Output::default();
+        let answer = match self {
+            Self::Events(events) => {
+                for event in &events {
+                    let raw = RawEvent {
+                        kind: event.kind.as_deref().map(str::as_bytes),
+                        subject: event.subject.as_deref().map(str::as_bytes),
+                        data: event.data.as_ref().map(|data| &data[..]),
+                        warnings: event.warnings.iter().map(String::as_bytes).collect(),
+                    };
+                    output.event(&raw);
+                }
+                code::OK
+            }
+            other => return Err(other.fault()),
+        };
+        output.into_events(answer)
+    }
+
+    pub(super) fn plans(self) -> Result<Vec<RequestPlan>, Fault> {
+        match self {
+            Self::Plans(plans) => planned(&plans).into_plans(code::OK),
+            other => Err(other.fault()),
+        }
+    }
+
+    pub(super) fn result(self) -> Result<OpResult, Fault> {
+        let mut output = Output::default();
+        match self {
+            Self::Plans(plans) => {
+                output = planned(&plans);
+                output.outcome(outcome::MORE, b"", 0)
+            }
+            Self::Done(json) => output.outcome(outcome::DONE, json.as_bytes(), 0),
+            Self::RetryAfter(seconds) => output.outcome(outcome::RETRY_AFTER, b"", seconds.into()),
+            Self::Fail(words) => output.outcome(outcome::FAIL, words.as_bytes(), 0),
+            other => return Err(other.fault()),
+        };
+        output.into_result(code::OK)
+    }
+
+    fn fault(self) -> Fault {
+        let Self::Fault { kind, message, location } = self else {
+            return Fault::new(FaultKind::BadOutput, "its worker answered another question");
+        };
+        let kind = FAULTS.get(usize::from(kind)).copied().unwrap_or(FaultKind::BadOutput);
+        let short = |text: String| shortened(text.as_bytes(), 4096);
+        Fault { location: location.map(short), ..Fault::new(kind, short(message)) }
+    }
+}
+
+fn planned(plans: &[PlanCame]) -> Output {
+    let mut output = Output::default();
+    for plan in plans {
+        let raw = RawPlan {
+            method: plan.method.as_bytes(),
+            url: plan.url.as_bytes(),
+            headers: plan.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
+            body: &plan.body,
+            timeout_s: plan.timeout_s,
+        };
+        output.plan(&raw);
+    }
+    output
+}
+
+const _: () = assert!(LIMITS.events == 10_000 && LIMITS.plans == 1_000 && LIMITS.warnings == 32);

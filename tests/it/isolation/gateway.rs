@@ -1,0 +1,176 @@
+//! A real gateway whose plugins misbehave: it answers, keeps and delivers, and takes its workers along when it ends.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::plugins::built::plugin;
+use crate::process::{Folder, PATIENCE, Process};
+use crate::tally;
+
+/// A gateway with the sources `tally` and `hostile` (or others), and what more says on top.
+fn folder(plugins: &[&str], top: &str, more: &str) -> Folder {
+    let sources: String =
+        plugins.iter().map(|name| format!("sources.{name} = {{ provider = \"{name}\" }}\n")).collect();
+    let folder = Folder::new(&format!("{top}\n{sources}\n{more}"));
+    for name in plugins {
+        fs::copy(plugin(name), folder.path(&format!("plugins/lib{name}.so"))).expect("a copy");
+    }
+    folder
+}
+
+fn request(path: &str, event: &str, id: &str) -> Vec<u8> {
+    let body = format!(r#"{{"id":"{id}","event":"{event}"}}"#);
+    let head = "content-type: application/json\r\nconnection: close";
+    format!("POST {path} HTTP/1.1\r\nhost: h\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn counted(id: &str) -> Vec<u8> {
+    tally::request_with("connection: close\r\n", &tally::body(id))
+}
+
+/// The events of a source, by the provider's id.
+async fn events(gateway: &Process, source: &str) -> Vec<Value> {
+    let reply = gateway.get(&format!("/v1/events?source={source}&limit=200")).await;
+    let said: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    said["events"].as_array().unwrap_or_else(|| panic!("{said}")).clone()
+}
+
+fn event<'e>(events: &'e [Value], id: &str) -> &'e Value {
+    let found = events.iter().find(|event| event.to_string().contains(&format!("\"{id}\"")));
+    found.unwrap_or_else(|| panic!("{id} is not among {events:#?}"))
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> BTreeSet<u32> {
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |number: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        after.split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    numbers.filter(is_child).collect()
+}
+
+fn until(what: &str, is_true: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_true() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_plugin_does_the_gateway_answers_keeps_and_goes_on() {
+    let folder = folder(&["hostile"], "plugins.deadline = \"2s\"\nplugins.quarantine.faults = 0", "");
+    let gateway = folder.serve();
+    let misdeeds = [
+        ("panics", "on purpose"),
+        ("crashes", "SIGSEGV"),
+        ("aborts", "SIGABRT"),
+        ("exits", "code 0"),
+        ("overflows the stack", "overflow"),
+        ("swallows memory", "memory allocation"),
+        ("hangs", "no answer within 2s"),
+    ];
+    for (misdeed, _) in misdeeds {
+        let hostile = gateway.ask(request("/hostile", misdeed, misdeed));
+        let other = gateway.ask(counted(misdeed));
+        let (hostile, other) = tokio::join!(hostile, other);
+        assert_eq!((hostile.status, other.status), (200, 202), "{misdeed}");
+        assert_eq!(gateway.ask(request("/hostile", "well", &format!("after {misdeed}"))).await.status, 200);
+    }
+    let kept = events(&gateway, "hostile").await;
+    for (misdeed, reason) in misdeeds {
+        let broken = event(&kept, misdeed);
+        assert_eq!(broken["state"], "undecoded", "{broken:#}");
+        assert!(broken["warnings"].to_string().contains(reason), "{broken:#}");
+        assert_ne!(event(&kept, &format!("after {misdeed}"))["state"], "undecoded");
+    }
+    let shown: Value = serde_json::from_slice(&gateway.get("/v1/plugins").await.body).expect("JSON");
+    let plugins = shown["plugins"].as_array().expect("a list");
+    let hostile = plugins.iter().find(|plugin| plugin["provider"] == "hostile").expect("it is there");
+    assert_eq!(hostile["code"]["isolation"], "worker", "{hostile:#}");
+    assert_eq!((&hostile["code"]["panics"], &hostile["code"]["restarts"]), (&1.into(), &12.into()), "{hostile:#}");
+    gateway.kill();
+    let gateway = folder.serve();
+    assert_eq!(events(&gateway, "hostile").await.len(), 14, "all that was acknowledged is there");
+    assert_eq!(events(&gateway, "tally").await.len(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_never_maps_the_file_and_its_worker_dies_with_it() {
+    let folder = folder(&["hostile"], "plugins.isolation = \"worker\"", "");
+    let gateway = folder.serve();
+    assert_eq!(gateway.ask(request("/hostile", "well", "a")).await.status, 200);
+    let maps = |process: u32| fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+    assert!(!maps(gateway.id()).contains("hostile") && !maps(gateway.id()).contains("hookport-plugin"));
+    let workers = children(gateway.id());
+    assert_eq!(workers.len(), 1, "{workers:?}");
+    let worker = *workers.first().expect("one");
+    assert!(maps(worker).contains("memfd:hookport-plugin"), "{}", maps(worker));
+    let environment = fs::read(format!("/proc/{worker}/environ")).unwrap_or_default();
+    assert!(environment.is_empty(), "{environment:?}");
+    gateway.kill();
+    until("the worker is gone", || !Path::new(&format!("/proc/{worker}")).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_told_to_end_ends_its_workers_in_good_order() {
+    let folder = folder(&["hostile"], "", "");
+    let gateway = folder.serve();
+    assert_eq!(gateway.ask(request("/hostile", "well", "a")).await.status, 200);
+    let ended = gateway.stop();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.said.contains("did not end in time") && !ended.said.contains("is lost"), "{}", ended.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_ends_whoever_loads_it_costs_no_event_and_nobody_else() {
+    let folder = folder(&["hostile"], "", "");
+    fs::copy(plugin("constructor"), folder.path("plugins/libconstructor.so")).expect("a copy");
+    let gateway = folder.serve();
+    gateway.says("a worker of this plugin is lost");
+    assert_eq!(gateway.ask(request("/hostile", "well", "a")).await.status, 200);
+    assert_eq!(gateway.ask(counted("b")).await.status, 202);
+    assert_eq!(gateway.stop().code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantine_is_an_event_of_the_gateways_own_and_so_is_a_lost_worker() {
+    let own = "[destinations.own]\nkind = \"file\"\npath = \"own.jsonl\"\n[[routes]]\nsources = [\"hookport\"]\nto = [\"own\"]";
+    let top = "plugins.quarantine = { faults = 2, within = \"1h\", pause = \"1h\" }";
+    let folder = folder(&["hostile"], top, own);
+    let gateway = folder.serve();
+    for id in ["a", "b", "c"] {
+        assert_eq!(gateway.ask(request("/hostile", "aborts", id)).await.status, 200);
+    }
+    let kept = events(&gateway, "hostile").await;
+    let third = event(&kept, "c")["warnings"].to_string();
+    assert!(third.contains("quarantined: 2 broken calls in a row") && third.contains("SIGABRT"), "{third}");
+    let told = || fs::read_to_string(folder.path("own.jsonl")).unwrap_or_default();
+    until("both are told", || {
+        told().contains("hookport.plugin.quarantined") && told().contains("hookport.plugin.worker_lost")
+    });
+    assert_eq!(gateway.ask(counted("d")).await.status, 202);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_says_is_in_the_log_under_its_name_and_a_flood_of_it_is_cut() {
+    let folder = folder(&["hostile"], "plugins.deadline = \"30s\"", "");
+    let gateway = folder.serve();
+    assert_eq!(gateway.ask(request("/hostile", "prints", "a")).await.status, 200);
+    let printed = gateway.says("printed to standard output");
+    assert!(printed.contains(r#""plugin":"hostile""#) && printed.contains(r#""version":"1.2.3""#), "{printed}");
+    gateway.says("printed to standard error");
+    assert_eq!(gateway.ask(request("/hostile", "chatters", "b")).await.status, 200);
+    let line = gateway.says("line 0");
+    assert!(line.contains(r#""request":2"#) && line.contains(r#""module":"hostile""#), "{line}");
+    let ended = gateway.stop();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.said.matches("\"line ").count() < 10_000, "{}", ended.said.len());
+}
