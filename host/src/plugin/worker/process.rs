@@ -112,7 +112,7 @@ impl Process {
     }
 }
 
-/// What it prints is a line of the plugin's; the last one with letters is kept for the post-mortem.
+/// What it prints is a line of the plugin's; the last one that says something is kept for the post-mortem.
 async fn listen(from: ChildStderr, speaker: Arc<Speaker>, last: Arc<Mutex<String>>) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
@@ -121,6 +121,8 @@ async fn listen(from: ChildStderr, speaker: Arc<Speaker>, last: Arc<Mutex<String
         let text = text.trim_end();
         if text.chars().any(char::is_alphabetic) {
             speaker.say(0, Level::Warn, "stderr", text);
+        }
+        if text.chars().any(char::is_alphabetic) && !text.starts_with("note: ") {
             let kept = text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
             *last.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         }
