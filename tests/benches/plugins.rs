@@ -6,9 +6,9 @@
 #[path = "../it/plugins/built.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod built;
-#[path = "../it/cli/program.rs"]
+#[path = "../it/shipped.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
-mod program;
+mod shipped;
 
 mod plugins {
     pub(crate) mod calls;
@@ -23,8 +23,6 @@ use hookport::plugin::policy::{Isolation, Limits, Policy, QuarantineTerms, Terms
 use hookport::plugin::{Code, DecodeRequest, DecodedEvent, Fault};
 use hyper::header::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
-
-use self::program::program;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -50,7 +48,7 @@ pub(crate) fn code(name: &str, isolation: Isolation, deadline: Duration) -> Arc<
     let policy = Policy {
         general: Terms { isolation, limits: Limits { deadline, ..Limits::default() } },
         quarantine: QuarantineTerms { faults: 0, ..QuarantineTerms::default() },
-        program: Some(program().to_owned()),
+        program: Some(shipped::program()),
         ..Policy::default()
     };
     let plugins = Plugins::discover_by(&[folder.path().to_owned()], &policy);

@@ -22,6 +22,8 @@ pub(super) struct Limits {
 pub(super) const LIMITS: Limits =
     Limits { events: 10_000, plans: 1_000, warnings: 32, warning_chars: 500, bytes: 32 << 20 };
 
+/// Of all events of one call together.
+const MAX_WARNINGS: usize = 10_000;
 const MAX_NAME: usize = 256;
 const MAX_SUBJECT: usize = 1024;
 const MAX_MESSAGE: usize = 4096;
@@ -35,6 +37,7 @@ pub(super) struct Output {
     outcome: Option<(u32, String, u64)>,
     error: Option<(String, String)>,
     early_warnings: Vec<String>,
+    warned: usize,
     bytes: usize,
     fault: Option<Fault>,
 }
@@ -76,6 +79,10 @@ impl Output {
 
     /// On the last event, or kept for the first. One too many is counted in words, because it is not the event's fault.
     pub(super) fn warn(&mut self, warning: &[u8]) {
+        self.warned = self.warned.saturating_add(1);
+        if self.warned > MAX_WARNINGS {
+            return;
+        }
         let warnings = self.events.last_mut().map_or(&mut self.early_warnings, |event| &mut event.warnings);
         match warnings.len().cmp(&LIMITS.warnings) {
             std::cmp::Ordering::Less => warnings.push(shortened(warning, LIMITS.warning_chars)),
@@ -292,6 +299,17 @@ mod tests {
             (&events[0].warnings[..], &events[1].warnings[..]),
             (&["early".into()][..], &["late line".into()][..])
         );
+    }
+
+    #[test]
+    fn warnings_of_all_events_together_are_bounded() {
+        let mut output = Output::default();
+        for _ in 0..LIMITS.events {
+            output.event(&kind(b"a"));
+            (0..LIMITS.warnings).for_each(|_| output.warn(b"again"));
+        }
+        let warnings = output.into_events(code::OK).unwrap().iter().map(|event| event.warnings.len()).sum::<usize>();
+        assert_eq!(warnings, MAX_WARNINGS);
     }
 
     #[test]

@@ -306,3 +306,40 @@ fn planned(plans: &[PlanCame]) -> Output {
 }
 
 const _: () = assert!(LIMITS.events == 10_000 && LIMITS.plans == 1_000 && LIMITS.warnings == 32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(said: &Came) -> Result<Came, Fault> {
+        Came::read(&postcard::to_stdvec(said).unwrap())
+    }
+
+    fn event() -> EventCame {
+        EventCame { kind: None, subject: None, data: None, warnings: Vec::new() }
+    }
+
+    #[test]
+    fn a_worker_that_lies_is_a_fault_and_costs_no_memory() {
+        let many = |count: usize| Came::Events((0..count).map(|_| event()).collect());
+        assert_eq!(read(&many(10_000)).unwrap().events().unwrap().len(), 10_000);
+        assert_eq!(read(&many(10_001)).unwrap_err().kind, FaultKind::BadOutput);
+        assert_eq!(read(&many(0)).unwrap().events().unwrap_err().message, "the decoder gave no event");
+        let warnings = vec![String::new(); 34];
+        assert!(read(&Came::Events(vec![EventCame { warnings, ..event() }])).is_err());
+        let data = Some(ByteBuf::from(b"{".to_vec()));
+        let broken = read(&Came::Events(vec![EventCame { data, ..event() }])).unwrap().events().unwrap_err();
+        assert!(broken.message.contains("is not JSON"), "{broken}");
+        assert_eq!(read(&Came::Done("{}".into())).unwrap().events().unwrap_err().kind, FaultKind::BadOutput);
+        assert_eq!(read(&Came::Done("{".into())).unwrap().result().unwrap_err().kind, FaultKind::BadOutput);
+        for bytes in [&b""[..], b"\xff", b"\x00\xff\xff\xff\xff\x0f", b"\x05\xff"] {
+            assert!(Came::read(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_comes_as_it_went() {
+        let fault = Fault { location: Some("lib.rs:1:1".into()), ..Fault::new(FaultKind::Panic, "boom") };
+        assert_eq!(read(&fault.clone().into()).unwrap().events(), Err(fault));
+    }
+}
