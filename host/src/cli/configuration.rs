@@ -38,13 +38,7 @@ impl Configuration {
 
     /// The configuration checked against the plugins that are there, ready to run.
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
-        self.resolve_with(|_| {})
-    }
-
-    /// The same; what was read is shown first.
-    pub(super) fn resolve_with(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
-        read(&draft);
         let plugins = Plugins::of(&draft);
         match resolved(&draft, &plugins) {
             Ok(config) => Ok((config, plugins)),
@@ -55,6 +49,13 @@ impl Configuration {
                 Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
             }
         }
+    }
+
+    /// What a gateway begins with; what was read is shown first.
+    pub(super) fn begin(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
+        let draft = self.load()?;
+        read(&draft);
+        Plugins::begin(&draft).map_err(|complaints| Failure::complaints(&complaints))
     }
 
     /// The same file from now on, wherever it was found.
@@ -73,11 +74,22 @@ impl Configuration {
 }
 
 /// What was read, checked where a gateway runs with these plugins. A plugin that has broken since is a mistake, too.
-pub(super) fn resolve_again(draft: &Draft, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
-    let plugins = Plugins::again(draft, loaded);
-    let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused));
-    let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(draft, file, error)).collect();
-    match resolved(draft, &plugins) {
+///
+/// A native plugin that has broken stays as it was and is told: its file is its author's, and waits for no operator.
+pub(super) fn resolve_again(
+    draft: &Draft,
+    loaded: &Plugins,
+    dry_run: bool,
+) -> Result<(Config, Plugins), Vec<Complaint>> {
+    let (plugins, resolved) = Plugins::again(draft, loaded, dry_run);
+    let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused)).cloned();
+    let described = plugins.by_id.values().filter(|plugin| plugin.code.is_none()).filter_map(|plugin| {
+        let why = plugin.on_disk.as_ref()?.refused.clone()?;
+        Some((plugin.file.clone(), why))
+    });
+    let broken = broken.chain(described);
+    let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(draft, &file, &error)).collect();
+    match resolved {
         Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
         Ok(_) => {}
         Err(complaints) => {

@@ -28,6 +28,8 @@ struct Files {
     files: Vec<PathBuf>,
     dirs: Vec<PathBuf>,
     how: Option<Reload>,
+    /// Whether the plugins are watched where not everything is.
+    plugins: Option<bool>,
 }
 
 /// Device, inode, size and time of change; none where there is no file.
@@ -36,9 +38,19 @@ type Stamp = Option<(u64, u64, u64, i64, i64)>;
 /// Waits for changes.
 pub(super) struct Watch {
     watched: Watched,
+    of: Of,
     /// As they were when their change was last told. At first nothing is known, so that no change falls between reading
     /// and watching.
     known: BTreeMap<PathBuf, Stamp>,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Any file that is read with the configuration.
+    Everything,
+    /// Plugins, where not everything is watched.
+    Plugins,
 }
 
 impl Watched {
@@ -48,11 +60,13 @@ impl Watched {
         watched.files = draft.files().map(Path::to_owned).collect();
         watched.dirs.clone_from(&draft.written.plugins.dirs);
         watched.how.get_or_insert_with(|| draft.written.reload.clone());
+        watched.plugins.get_or_insert(draft.written.plugins.watch);
     }
 
     /// This is in force.
-    pub(super) fn applied(&self, reload: &Reload) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).how = Some(reload.clone());
+    pub(super) fn applied(&self, reload: &Reload, plugins: bool) {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (watched.how, watched.plugins) = (Some(reload.clone()), Some(plugins));
     }
 
     fn files(&self) -> Files {
@@ -61,16 +75,23 @@ impl Watched {
 }
 
 impl Watch {
-    pub(super) fn new(watched: Watched) -> Self {
-        Self { watched, known: BTreeMap::new() }
+    pub(super) fn new(watched: Watched, of: Of) -> Self {
+        Self { watched, of, known: BTreeMap::new() }
     }
 
     /// Returns when something has changed and has then stayed as it is for a while. May be dropped at any time.
     pub(super) async fn changed(&mut self) {
         loop {
             sleep(LOOK).await;
-            let watched = self.watched.files();
-            let Some(how) = watched.how.clone().filter(|how| how.watch) else { continue };
+            let mut watched = self.watched.files();
+            let is_meant = |how: &Reload| match self.of {
+                Of::Everything => how.watch,
+                Of::Plugins => !how.watch && watched.plugins == Some(true),
+            };
+            let Some(how) = watched.how.clone().filter(is_meant) else { continue };
+            if self.of == Of::Plugins {
+                watched.files.clear();
+            }
             let mut seen = look(watched.clone()).await;
             if seen == self.known {
                 continue;
