@@ -7,6 +7,7 @@ mod door;
 mod parts;
 mod plugins;
 mod reload;
+mod remember;
 mod renew;
 mod retention;
 mod seen;

@@ -1,4 +1,4 @@
-//! Finds plugins in folders, one level deep: `DIR/*.so` and `DIR/*/provider.toml`. One bad plugin never stops the others.
+//! Finds plugins in folders. One bad plugin never stops the others.
 //!
 //! All that a file's bytes can say against it is said here; no code runs. What serves already, and what an operator went
 //! back from, is left as it is.
@@ -8,61 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::candidate::Candidate;
+use super::folders::candidates;
 use super::fresh::Fresh;
-use super::policy::Standing;
+use super::known::{Ask, Known, OnDisk};
 use super::store::{Record, Store};
 use super::trust::Trust;
 use super::{LoadError, LoadFault};
-
-/// What somebody asks of the plugins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Ask {
-    /// Nobody asks: what was refused is not tried again, and what is held stays.
-    #[default]
-    Nothing,
-    /// All of them again.
-    All,
-    /// One provider's again.
-    One(String),
-    /// One provider back to an earlier build: the one whose hash begins so, or the one before.
-    Back(String, Option<String>),
-}
-
-impl Ask {
-    /// The one provider that it is about.
-    pub fn names(&self) -> Option<&str> {
-        match self {
-            Self::Nothing | Self::All => None,
-            Self::One(id) | Self::Back(id, _) => Some(id),
-        }
-    }
-}
-
-/// What serves already.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
-    /// Its provider.
-    pub id: &'a str,
-    /// Where it was found.
-    pub file: &'a Path,
-    /// Of what serves, hexadecimal.
-    pub sha256: &'a str,
-    /// How that stands.
-    pub standing: Standing,
-    /// What lies in its place, where that is another.
-    pub on_disk: Option<&'a OnDisk>,
-}
-
-/// What lies in a plugin's place and is not what serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnDisk {
-    /// Of the file; empty where it cannot be read.
-    pub sha256: String,
-    /// Its description's version, where that can be told.
-    pub version: Option<String>,
-    /// Why it does not serve; nothing where an operator went back from it.
-    pub refused: Option<String>,
-}
 
 /// Where is looked, and what is known.
 #[derive(Clone, Copy)]
@@ -293,24 +244,4 @@ fn passed_over(file: &Path) -> Option<OnDisk> {
     let candidate = Candidate::read(file).ok()?;
     let version = candidate.description().ok().map(|(description, _)| description.provider.version);
     Some(OnDisk { sha256: candidate.sha256, version, refused: None })
-}
-
-/// The files in these folders that may be plugins; a folder that cannot be read has none.
-pub fn files(dirs: &[PathBuf]) -> Vec<PathBuf> {
-    dirs.iter().filter_map(|dir| candidates(dir).ok()).flatten().collect()
-}
-
-/// The files that may be plugins, by name: libraries first, then descriptions that are nobody's source code.
-fn candidates(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    entries.sort_unstable();
-    // What begins with a dot is on its way to its name.
-    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let library = |path: &&PathBuf| {
-        path.extension().is_some_and(|extension| extension == "so") && !path.is_dir() && !is_hidden(path)
-    };
-    let mut files: Vec<PathBuf> = entries.iter().filter(library).cloned().collect();
-    let folders = entries.iter().filter(|path| path.is_dir() && !path.join("Cargo.toml").exists());
-    files.extend(folders.map(|folder| folder.join("provider.toml")).filter(|description| description.is_file()));
-    Ok(files)
 }
