@@ -28,6 +28,8 @@ struct Files {
     files: Vec<PathBuf>,
     dirs: Vec<PathBuf>,
     how: Option<Reload>,
+    /// What vouches for plugins beside their signatures.
+    lock: PathBuf,
     /// Whether the plugins are watched where not everything is.
     plugins: Option<bool>,
 }
@@ -59,6 +61,7 @@ impl Watched {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watched.files = draft.files().map(Path::to_owned).collect();
         watched.dirs.clone_from(&draft.written.plugins.dirs);
+        watched.lock.clone_from(&draft.written.plugins.trust.lock);
         watched.how.get_or_insert_with(|| draft.written.reload.clone());
         watched.plugins.get_or_insert(draft.written.plugins.watch);
     }
@@ -113,7 +116,9 @@ impl Watch {
 /// A file server that hangs holds up nobody but the watch.
 async fn look(watched: Files) -> BTreeMap<PathBuf, Stamp> {
     let stamps = move || {
-        let files = watched.files.into_iter().chain(plugin::files(&watched.dirs));
+        let plugins = plugin::files(&watched.dirs).into_iter();
+        let plugins = plugins.flat_map(|file| [plugin::signature(&file), file]).chain([watched.lock]);
+        let files = watched.files.into_iter().chain(plugins);
         files.map(|file| (stamp(&file), file)).map(|(stamp, file)| (file, stamp)).collect()
     };
     tokio::task::spawn_blocking(stamps).await.unwrap_or_default()

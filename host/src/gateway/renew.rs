@@ -61,7 +61,8 @@ impl Plugins {
         }
         renewal.plugins.embed_for(draft);
         let mut config = fitting(draft, &renewal.plugins);
-        for (fresh, on_disk) in found {
+        let fit = config.is_ok() || !renewal.fits_without(&found, &mut config);
+        for (fresh, on_disk) in found.into_iter().filter(|(fresh, _)| fit || !before.by_id.contains_key(fresh.id())) {
             if !dry_run && config.is_ok() && !renewal.load(&fresh, on_disk) {
                 config = fitting(draft, &renewal.plugins);
             }
@@ -150,6 +151,23 @@ impl<'a> Renewal<'a> {
             }
             Err(error) => self.stays(fresh, &error),
         }
+    }
+
+    /// Whether the configuration fits what served before in the place of what is found: its new builds then wait for theirs.
+    fn fits_without(&mut self, found: &[(Fresh, Option<OnDisk>)], config: &mut Result<Config, Vec<Complaint>>) -> bool {
+        let Err(wrong) = config else { return false };
+        let why = LoadFault::Unfit(wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")).to_string();
+        let whole = self.plugins.clone();
+        for (fresh, _) in found.iter().filter(|(fresh, _)| fresh.is_native()) {
+            if self.before.by_id.contains_key(fresh.id()) {
+                self.stays(fresh, &why);
+            }
+        }
+        match fitting(self.draft, &self.plugins) {
+            Ok(fitted) => *config = Ok(fitted),
+            Err(_) => self.plugins = whole,
+        }
+        config.is_ok()
     }
 
     /// Tries it and loads it; else what was before stays, and is said to.

@@ -13,6 +13,7 @@ use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
 use sha2::{Digest, Sha256};
 
 use super::catalog::{self, Entry};
+use super::folders::signature;
 use super::preflight::{Preflight, preflight};
 use super::store::{Build, Store};
 use super::{LoadError, LoadFault, Sample, describe};
@@ -20,8 +21,6 @@ use crate::provider::complaint::did_you_mean;
 
 const MAX_LIBRARY: u64 = 256 << 20;
 const MAX_TEXT: u64 = 4 << 20;
-/// What a signature's file is called behind the file's name.
-pub(super) const SIGNATURE: &str = ".sig";
 /// A file that has not changed for so long is whole.
 const SETTLE: Duration = Duration::from_millis(500);
 /// So often it may be found changed.
@@ -100,9 +99,7 @@ impl Candidate {
 
     /// Where its signature lies, if it has one.
     pub(super) fn signature(&self) -> PathBuf {
-        let mut name = self.place().as_os_str().to_owned();
-        name.push(SIGNATURE);
-        name.into()
+        signature(self.place())
     }
 
     /// Whether it is one of the catalogue.

@@ -117,8 +117,9 @@ impl Search<'_> {
             Err(error) => return self.refused(known, String::new(), None, &error.fault),
         };
         let same = candidate.sha256 == known.sha256;
-        if !same && !meant && known.on_disk.is_some_and(|on_disk| on_disk.sha256 == candidate.sha256) {
-            return stays(known.on_disk.cloned());
+        let seen = known.on_disk.filter(|on_disk| on_disk.sha256 == candidate.sha256 && !meant);
+        if seen.is_some_and(|on_disk| on_disk.refused.is_none()) {
+            return stays(seen.cloned());
         }
         let sha256 = candidate.sha256.clone();
         let version = candidate.description().ok().map(|(description, _)| description.provider.version);
@@ -129,6 +130,8 @@ impl Search<'_> {
                 self.refused(known, sha256, version, &fault)
             }
             Ok(fresh) => Ok(Judged::Fresh(Box::new(fresh), None)),
+            // The reason is told already.
+            Err(error) if matches!(error.fault, LoadFault::Before(_)) && seen.is_some() => stays(seen.cloned()),
             Err(error) => self.refused(known, sha256, version, &error.fault),
         }
     }

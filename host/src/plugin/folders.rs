@@ -3,6 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What a signature's file is called behind the file's name.
+pub(super) const SIGNATURE: &str = ".sig";
+
+/// Where a file's signature lies, if it has one.
+pub fn signature(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(SIGNATURE);
+    name.into()
+}
+
 /// The files in these folders that may be plugins; a folder that cannot be read has none.
 pub fn files(dirs: &[PathBuf]) -> Vec<PathBuf> {
     dirs.iter().filter_map(|dir| candidates(dir).ok()).flatten().collect()

@@ -44,7 +44,7 @@ pub use self::code::{Code, CodeState, settle};
 pub use self::counters::Counted;
 pub use self::discover::{Found, Search};
 pub use self::error::{LoadError, LoadFault};
-pub use self::folders::files;
+pub use self::folders::{files, signature};
 pub use self::fresh::Fresh;
 pub use self::incident::Incident;
 pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspect, inspect_embedded};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::candidate::SIGNATURE;
+use super::folders::SIGNATURE;
 
 pub use self::ledger::{Build, Record};
 

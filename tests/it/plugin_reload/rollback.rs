@@ -105,8 +105,17 @@ async fn a_watched_plugin_is_taken_on_by_itself() {
     put(&folder, &version("2.0.0"));
     crate::reload::until("the new one serves", async || shown(&gateway).await["version"] == "2.0.0").await;
     serves(&gateway, "watched", "2.0.0").await;
+    let pinned = folder.run(&["plugin", "pin", "plugins/libgraded.so"]);
+    assert_eq!(pinned.code, Some(0), "{pinned:?}");
+    crate::reload::until("the pin is seen", async || shown(&gateway).await["standing"] == "pinned").await;
+    put(&folder, &version("2.1.0"));
+    crate::reload::until("it is modified", async || shown(&gateway).await["on_disk"]["version"] == "2.1.0").await;
+    let pinned = folder.run(&["plugin", "pin", "plugins/libgraded.so"]);
+    assert_eq!(pinned.code, Some(0), "{pinned:?}");
+    crate::reload::until("it is pinned, too", async || shown(&gateway).await["version"] == "2.1.0").await;
+    fs::remove_file(folder.path("plugins.lock")).expect("removed");
     put(&folder, &in_a_mood("3.0.0", "angry"));
     crate::reload::until("the next is refused", async || shown(&gateway).await["on_disk"]["version"] == "3.0.0").await;
-    serves(&gateway, "still", "2.0.0").await;
+    serves(&gateway, "still", "2.1.0").await;
     assert_eq!(gateway.stop().code, Some(0));
 }

@@ -12,7 +12,7 @@ use crate::cli::configuration::Configuration;
 use crate::cli::{Failure, output};
 use crate::gateway::Plugins;
 use crate::plugin::policy::Standing;
-use crate::plugin::{Lock, SecretKey, files, pin_of, standing};
+use crate::plugin::{Lock, SecretKey, files, pin_of, signature as signature_place, standing};
 
 /// Make a key to sign plugins with: the secret half goes into a file, the public half is printed
 #[derive(Args)]
@@ -76,7 +76,7 @@ impl Sign {
             pin_of(file).map_err(Failure::unusable)?;
             let bytes = fs::read(file).map_err(|error| at(file, &error))?;
             let signature = key.sign(&bytes).map_err(Failure::refused)?;
-            let beside = PathBuf::from(format!("{}.sig", file.display()));
+            let beside = signature_place(file);
             put(&beside, &format!("{signature}\n"))?;
             output::line(beside.display())?;
         }
