@@ -55,7 +55,7 @@ impl Configuration {
     pub(super) fn begin(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
         read(&draft);
-        Plugins::begin(&draft).map_err(|complaints| Failure::complaints(&complaints))
+        Plugins::first(&draft).map_err(|complaints| Failure::complaints(&complaints))
     }
 
     /// The same file from now on, wherever it was found.

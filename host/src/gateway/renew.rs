@@ -35,7 +35,7 @@ struct Renewal<'a> {
 impl Plugins {
     /// What a gateway begins with: as [`of`](Self::of), but a build that an operator went back to stays, and one that served
     /// before serves again where the file in its place cannot be used.
-    pub fn begin(draft: &Draft) -> Result<(Config, Self), Vec<Complaint>> {
+    pub fn first(draft: &Draft) -> Result<(Config, Self), Vec<Complaint>> {
         let nothing = Self::default();
         let mut renewal = Renewal::of(draft, &nothing, &Ask::Nothing);
         for (fresh, on_disk) in renewal.find() {
