@@ -40,22 +40,16 @@ impl Configuration {
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
         let plugins = Plugins::of(&draft);
-        match resolved(&draft, &plugins) {
-            Ok(config) => Ok((config, plugins)),
-            Err(complaints) => {
-                let (implied, others) = implied(&draft, &plugins, complaints);
-                let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
-                let refused = needed.flat_map(|(file, error)| unusable(&draft, file, error));
-                Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
-            }
-        }
+        let resolved = resolved(&draft, &plugins);
+        together(&draft, plugins, resolved)
     }
 
     /// What a gateway begins with; what was read is shown first.
     pub(super) fn begin(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
         read(&draft);
-        Plugins::first(&draft).map_err(|complaints| Failure::complaints(&complaints))
+        let (plugins, resolved) = Plugins::first(&draft);
+        together(&draft, plugins, resolved)
     }
 
     /// The same file from now on, wherever it was found.
@@ -70,6 +64,23 @@ impl Configuration {
         config::place(self.config.as_deref(), &environment)
             .map(|file| read(&file, &environment).map_err(|(_, failure)| failure))
             .transpose()
+    }
+}
+
+/// A configuration and its plugins, or all that is wrong with either.
+fn together(
+    draft: &Draft,
+    plugins: Plugins,
+    resolved: Result<Config, Vec<Complaint>>,
+) -> Result<(Config, Plugins), Failure> {
+    match resolved {
+        Ok(config) => Ok((config, plugins)),
+        Err(complaints) => {
+            let (implied, others) = implied(draft, &plugins, complaints);
+            let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
+            let refused = needed.flat_map(|(file, error)| unusable(draft, file, error));
+            Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
+        }
     }
 }
 

@@ -35,21 +35,15 @@ struct Renewal<'a> {
 impl Plugins {
     /// What a gateway begins with: as [`of`](Self::of), but a build that an operator went back to stays, and one that served
     /// before serves again where the file in its place cannot be used.
-    pub fn first(draft: &Draft) -> Result<(Config, Self), Vec<Complaint>> {
+    pub fn first(draft: &Draft) -> (Self, Result<Config, Vec<Complaint>>) {
         let nothing = Self::default();
         let mut renewal = Renewal::of(draft, &nothing, &Ask::Nothing);
         for (fresh, on_disk) in renewal.find() {
             renewal.begin(fresh, on_disk);
         }
         renewal.plugins.embed_for(draft);
-        // A provider that is missed may be one of these.
-        let told = |mut wrong: Vec<Complaint>| {
-            let refused = renewal.plugins.refused.iter();
-            wrong.extend(refused.map(|(file, why)| complaint(file.display().to_string(), shortened(file, why))));
-            wrong
-        };
-        let config = fitting(draft, &renewal.plugins).map_err(told)?;
-        Ok((config, renewal.plugins))
+        let config = fitting(draft, &renewal.plugins);
+        (renewal.plugins, config)
     }
 
     /// What a configuration that is read again can use, beside what serves. Of a dry run nothing is loaded.
