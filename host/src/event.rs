@@ -28,6 +28,17 @@ pub enum EventState {
     Erased,
 }
 
+/// The build of a plugin that made an event of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Build {
+    /// The version of the description.
+    pub version: Arc<str>,
+    /// Of the plugin's file.
+    pub sha256: Arc<str>,
+    /// Which of the provider's builds, counted from 1.
+    pub generation: u32,
+}
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {

@@ -199,6 +199,7 @@ pub(crate) fn request(events: impl IntoIterator<Item = NewEvent>) -> NewRequest 
         events,
         nonce: None,
         stale: None,
+        build: None,
         poll_state: None,
     }
 }

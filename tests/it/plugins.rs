@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
-use hookport::plugin::policy::Policy;
+use hookport::gateway::Plugins;
 use hookport::plugin::{
-    Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Header, Known, LoadError, LoadFault, Loaded, Native,
-    OpResult, discover, discover_again, inspect, load,
+    Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Header, LoadError, LoadFault, Loaded, Native, OpResult,
+    inspect, load,
 };
 use hyper::header::{HeaderMap, HeaderValue};
 use jiff::Timestamp;

@@ -87,7 +87,7 @@ fn route(more: &str) -> String {
 }
 
 /// Waits for something that must come true; the machine may be slow.
-async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_true().await {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::shown::{EventShown, RequestShown};
 use super::{Failure, Shared};
+use crate::event::Build;
 use crate::journal::{Delivery, Erased, EventFilter};
 
 /// So long a `tail` waits for the next event before it answers without one.
@@ -44,6 +45,8 @@ pub(super) struct Detail {
     event: EventShown,
     request: RequestShown,
     deliveries: Vec<Delivery>,
+    /// What made it; nothing of what is older than its being written down.
+    plugin: Option<Build>,
 }
 
 pub(super) async fn list(
@@ -60,7 +63,12 @@ pub(super) async fn show(State(shared): State<Shared>, Path(id): Path<String>) -
     let id = id.parse().map_err(|_| Failure::unusable(format!("\"{id}\" is not an event's id")))?;
     let detail = shared.state.journal.event(id).await?.ok_or_else(|| Failure::not_found("event of this id"))?;
     let request = shared.state.request(&detail.event.source, &detail.request);
-    Ok(Json(Detail { event: shared.state.event(detail.event), request, deliveries: detail.deliveries }))
+    Ok(Json(Detail {
+        event: shared.state.event(detail.event),
+        request,
+        deliveries: detail.deliveries,
+        plugin: detail.build,
+    }))
 }
 
 /// What is to be erased, and whether it is only counted.

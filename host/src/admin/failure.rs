@@ -33,6 +33,12 @@ impl Failure {
         Self { complaints, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
     }
 
+    /// Plugins that cannot be what somebody asked for.
+    pub(super) fn plugins(complaints: Vec<Complaint>) -> Self {
+        let message = "the plugins stay as they are";
+        Self { complaints, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+    }
+
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what}; it may have been deleted with age"))
     }

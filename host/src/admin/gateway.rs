@@ -1,4 +1,4 @@
-//! `/v1/plugins`, `/v1/stats` and `/v1/journal/vacuum`: what the gateway is made of, its numbers, and free space.
+//! `/v1/stats` and `/v1/journal/vacuum`: the gateway's numbers, and free space.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 
 use super::{Failure, Shared};
 use crate::journal::Stats;
-
-pub(super) async fn plugins(State(shared): State<Shared>) -> Json<Value> {
-    Json(json!({ "plugins": &*shared.state.plugins }))
-}
 
 pub(super) async fn stats(State(shared): State<Shared>) -> Result<Json<Stats>, Failure> {
     Ok(Json(shared.state.journal.stats().await?))

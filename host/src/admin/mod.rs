@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod operations;
 mod pauses;
+mod plugins;
 mod redecode;
 mod rejections;
 pub mod release;
@@ -40,6 +41,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
+pub use self::plugins::{Refusal, Renew, Renewed, Renewing, Upgraded};
 pub use self::reload::{Reload, Reloaded, Reloading};
 use self::shown::{DestinationShown, PluginShown, SourceShown};
 use crate::journal::{Capture, CaptureFilter, Journal, NewRequest, Pausable};
@@ -130,6 +132,8 @@ pub struct State {
     pub switches: Arc<dyn Switch>,
     /// Reads the configuration again.
     pub reload: Arc<dyn Reload>,
+    /// Exchanges plugins.
+    pub renew: Arc<dyn Renew>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -195,7 +199,9 @@ fn router(served: Served) -> Router {
         .route("/v1/rejections", get(rejections::list))
         .route("/v1/rejections/release", post(release::release))
         .route("/v1/rejections/{id}", get(rejections::show))
-        .route("/v1/plugins", get(gateway::plugins))
+        .route("/v1/plugins", get(plugins::list))
+        .route("/v1/plugins/reload", post(plugins::reload))
+        .route("/v1/plugins/{provider}/rollback", post(plugins::rollback))
         .route("/v1/sources", get(sources::list))
         .route("/v1/sources/{source}/confirm", post(sources::confirm))
         .route("/v1/sources/{source}/discard", post(sources::discard))

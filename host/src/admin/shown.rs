@@ -43,7 +43,7 @@ pub(super) struct RequestShown {
 }
 
 /// A plugin that is loaded.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PluginShown {
     /// The provider's id.
     pub provider: String,
@@ -62,6 +62,34 @@ pub struct PluginShown {
     pub code: Option<Arc<Code>>,
     /// The calls that it offers.
     pub operations: Vec<String>,
+    /// Who vouches for it: `own`, `signed`, `pinned`, `unsigned`.
+    pub standing: String,
+    /// Which of its builds serves, counted from 1.
+    pub generation: u32,
+    /// What lies in its place, where that is another build.
+    pub on_disk: Option<OnDiskShown>,
+    /// What its code takes up: no generation is ever unloaded.
+    pub loaded: LoadedShown,
+}
+
+/// What lies in a plugin's place and does not serve.
+#[derive(Debug, Clone, Serialize)]
+pub struct OnDiskShown {
+    /// Its version, where that can be told.
+    pub version: Option<String>,
+    /// Of the file.
+    pub sha256: String,
+    /// Why it does not serve; nothing where an operator went back from it.
+    pub refused: Option<String>,
+}
+
+/// The generations of a plugin's code that are in the process.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct LoadedShown {
+    /// How many.
+    pub generations: u32,
+    /// The address space that they take up.
+    pub bytes: u64,
 }
 
 impl PluginShown {
@@ -76,6 +104,7 @@ impl PluginShown {
             native: code.is_some(),
             code: code.cloned(),
             operations: description.operations.iter().map(|operation| operation.id.clone()).collect(),
+            ..Self::default()
         }
     }
 }

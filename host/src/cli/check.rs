@@ -112,7 +112,8 @@ fn judge(draft: &Draft) -> Verdict {
 fn plugin_rows(plugins: &Plugins) -> Vec<Row> {
     let usable = plugins.by_id.values().map(|plugin| {
         let code = if plugin.code.is_some() { "native" } else { "code-free" };
-        let detail = format!("{}, {code}, {}", plugin.provider.version, plugin.file.display());
+        let (version, standing) = (&plugin.provider.version, plugin.standing.word());
+        let detail = format!("{version}, {code}, {standing}, {}", plugin.file.display());
         Row { kind: "plugin", name: plugin.provider.id.to_string(), detail, key: plugin.file.display().to_string() }
     });
     let refused = plugins.refused.iter().map(|(file, _)| {

@@ -73,6 +73,11 @@ impl Connection {
         &self.configuration
     }
 
+    /// Whether a gateway is named, and not only where its configuration is.
+    pub(super) fn is_named(&self) -> bool {
+        self.admin.is_some()
+    }
+
     pub(super) fn open(self) -> Result<Client, Failure> {
         let (base, configured) = match self.admin {
             // The configuration's token is for the configuration's own gateway.

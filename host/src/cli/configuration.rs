@@ -38,23 +38,18 @@ impl Configuration {
 
     /// The configuration checked against the plugins that are there, ready to run.
     pub(crate) fn resolve(&self) -> Result<(Config, Plugins), Failure> {
-        self.resolve_with(|_| {})
+        let draft = self.load()?;
+        let plugins = Plugins::of(&draft);
+        let resolved = resolved(&draft, &plugins);
+        together(&draft, plugins, resolved)
     }
 
-    /// The same; what was read is shown first.
-    pub(super) fn resolve_with(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
+    /// What a gateway begins with; what was read is shown first.
+    pub(super) fn begin(&self, read: impl FnOnce(&Draft)) -> Result<(Config, Plugins), Failure> {
         let draft = self.load()?;
         read(&draft);
-        let plugins = Plugins::of(&draft);
-        match resolved(&draft, &plugins) {
-            Ok(config) => Ok((config, plugins)),
-            Err(complaints) => {
-                let (implied, others) = implied(&draft, &plugins, complaints);
-                let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
-                let refused = needed.flat_map(|(file, error)| unusable(&draft, file, error));
-                Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
-            }
-        }
+        let (plugins, resolved) = Plugins::first(&draft);
+        together(&draft, plugins, resolved)
     }
 
     /// The same file from now on, wherever it was found.
@@ -72,12 +67,40 @@ impl Configuration {
     }
 }
 
+/// A configuration and its plugins, or all that is wrong with either.
+fn together(
+    draft: &Draft,
+    plugins: Plugins,
+    resolved: Result<Config, Vec<Complaint>>,
+) -> Result<(Config, Plugins), Failure> {
+    match resolved {
+        Ok(config) => Ok((config, plugins)),
+        Err(complaints) => {
+            let (implied, others) = implied(draft, &plugins, complaints);
+            let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
+            let refused = needed.flat_map(|(file, error)| unusable(draft, file, error));
+            Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
+        }
+    }
+}
+
 /// What was read, checked where a gateway runs with these plugins. A plugin that has broken since is a mistake, too.
-pub(super) fn resolve_again(draft: &Draft, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
-    let plugins = Plugins::again(draft, loaded);
-    let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused));
-    let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(draft, file, error)).collect();
-    match resolved(draft, &plugins) {
+///
+/// A native plugin that has broken stays as it was and is told: its file is its author's, and waits for no operator.
+pub(super) fn resolve_again(
+    draft: &Draft,
+    loaded: &Plugins,
+    dry_run: bool,
+) -> Result<(Config, Plugins), Vec<Complaint>> {
+    let (plugins, resolved) = Plugins::again(draft, loaded, dry_run);
+    let broken = plugins.refused.iter().filter(|refused| !loaded.refused.contains(refused)).cloned();
+    let described = plugins.by_id.values().filter(|plugin| plugin.code.is_none()).filter_map(|plugin| {
+        let why = plugin.on_disk.as_ref()?.refused.clone()?;
+        Some((plugin.file.clone(), why))
+    });
+    let broken = broken.chain(described);
+    let mut wrong: Vec<Complaint> = broken.flat_map(|(file, error)| unusable(draft, &file, &error)).collect();
+    match resolved {
         Ok(config) if wrong.is_empty() => return Ok((config, plugins)),
         Ok(_) => {}
         Err(complaints) => {

@@ -10,7 +10,7 @@ use super::client::{Client, read};
 use super::group::Ask;
 use super::request::Request;
 use super::{Failure, deliveries, erase, filter, json, output, replay, tail};
-use crate::event::EventState;
+use crate::event::{Build, EventState};
 use crate::journal::{Delivery, EventFilter};
 
 /// What can be asked about events.
@@ -174,6 +174,7 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
         warnings: Vec<String>,
         request: Option<Request>,
         deliveries: Vec<Delivery>,
+        plugin: Option<Build>,
     }
     let Some(answer) = client.show(&format!("/v1/events/{id}"), &(), json)? else { return Ok(()) };
     let detail: Detail<'_> = read(&answer)?;
@@ -181,6 +182,9 @@ fn show(client: &Client, id: Uuid, json: bool) -> Result<(), Failure> {
     output::line(format_args!("\nstate: {}", word_of(detail.state)))?;
     for warning in &detail.warnings {
         output::line(format_args!("warning: {}", output::plain(warning)))?;
+    }
+    if let Some(Build { version, sha256, generation }) = &detail.plugin {
+        output::line(output::plain(format_args!("plugin: {version}, generation {generation} ({sha256})")))?;
     }
     if let Some(request) = &detail.request {
         request.print()?;

@@ -23,6 +23,7 @@ mod pair;
 mod pause;
 mod plugin;
 mod plugin_worker;
+mod probe;
 mod progress;
 mod rejections;
 mod release;
@@ -90,6 +91,8 @@ enum Command {
     Sources(Group<sources::Command>),
     Journal(journal::Journal),
     #[command(hide = true)]
+    PluginProbe(probe::Probe),
+    #[command(hide = true)]
     TransformWorker(transform::TransformWorker),
     #[command(hide = true)]
     PluginWorker(plugin_worker::PluginWorker),
@@ -114,6 +117,7 @@ impl Command {
             Self::Destinations(destinations) => destinations.run(),
             Self::Sources(sources) => sources.run(),
             Self::Journal(journal) => journal.run(),
+            Self::PluginProbe(probe) => probe.run(),
             Self::TransformWorker(worker) => worker.run(),
             Self::PluginWorker(worker) => worker.run(),
         }

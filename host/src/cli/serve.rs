@@ -1,6 +1,6 @@
 //! `hookport serve`: the gateway, until it is told to end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,12 +9,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::configuration::{Configuration, resolve_again};
-use super::watch::{Watch, Watched};
+use super::watch::{Of, Watch, Watched};
 use super::{Failure, descriptors};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::config::resolved::{Log, LogFormat};
+use crate::config::{Config, Draft};
 use crate::gateway::{Gateway, Origin, Plugins};
+use crate::plugin::Ask;
 use crate::provider::complaint::Complaint;
 
 /// Draining takes no longer.
@@ -34,7 +35,11 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let configuration = self.configuration.pinned();
         let watched = Watched::default();
-        let (config, plugins) = configuration.resolve_with(|draft| watched.read(draft))?;
+        let mut began = None;
+        let (config, plugins) = configuration.begin(|draft| {
+            watched.read(draft);
+            began = Some(draft.clone());
+        })?;
         let level = log(&config.log)?;
         plugins.log();
         for warning in &config.warnings {
@@ -46,14 +51,17 @@ impl Serve {
             let mut ends = Ends::new().map_err(Failure::refused)?;
             let mut hangups = Hangups::new().map_err(Failure::refused)?;
             let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
-            let mut watch = Watch::new(watched.clone());
-            gateway.follow(Arc::new(Files { configuration, level, watched }));
+            let mut watch = Watch::new(watched.clone(), Of::Everything);
+            let mut plugins_watch = Watch::new(watched.clone(), Of::Plugins);
+            let drafts = Drafts { in_force: began, read: None };
+            gateway.follow(Arc::new(Files { configuration, level, watched, drafts: Mutex::new(drafts) })).await;
             tracing::info!(address = %gateway.address, admin = %gateway.admin, "ready");
             loop {
                 tokio::select! {
                     () = ends.wait() => break,
                     () = hangups.next() => gateway.reload_soon(),
                     () = watch.changed() => gateway.look_again(),
+                    () = plugins_watch.changed() => gateway.renew_soon(),
                 }
             }
             tracing::info!("draining");
@@ -94,17 +102,39 @@ struct Files {
     configuration: Configuration,
     level: Level,
     watched: Watched,
+    drafts: Mutex<Drafts>,
+}
+
+/// The configuration as written: what is in force, and what was read after it.
+struct Drafts {
+    in_force: Option<Draft>,
+    read: Option<Draft>,
 }
 
 impl Origin for Files {
-    fn load(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>> {
+    fn load(&self, loaded: &Plugins, dry_run: bool) -> Result<(Config, Plugins), Vec<Complaint>> {
         let draft = self.configuration.attempt().map_err(|(complaints, _)| complaints)?;
         self.watched.read(&draft);
-        resolve_again(&draft, loaded)
+        let resolved = resolve_again(&draft, loaded, dry_run);
+        self.drafts.lock().unwrap_or_else(PoisonError::into_inner).read = Some(draft);
+        resolved
+    }
+
+    fn renew(&self, loaded: &Plugins, ask: &Ask) -> Result<(Config, Plugins), Vec<Complaint>> {
+        let in_force = self.drafts.lock().unwrap_or_else(PoisonError::into_inner).in_force.clone();
+        match in_force {
+            Some(draft) => Plugins::renewed(&draft, loaded, ask),
+            None => Err(Vec::new()),
+        }
     }
 
     fn applied(&self, config: &Config) {
-        self.watched.applied(&config.reload);
+        let mut drafts = self.drafts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(draft) = drafts.read.take() {
+            self.watched.applied(&config.reload, draft.written.plugins.watch);
+            drafts.in_force = Some(draft);
+        }
+        drop(drafts);
         let set = EnvFilter::try_new(&config.log.level).map(|filter| self.level.reload(filter));
         if let Ok(Err(error)) = set {
             tracing::warn!("log.level stays as it was: {error}");

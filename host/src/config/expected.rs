@@ -12,7 +12,6 @@ const LATER: &[(&str, &[&str])] = &[
     ("server", &["rate"]),
     ("admin", &["tls", "console"]),
     ("journal", &["url", "postgres"]),
-    ("plugins", &["watch"]),
     ("sources", &["order_by", "transform"]),
     ("destinations", &["tls", "batch", "kafka", "nats", "amqp", "redis", "postgres"]),
     ("routes", &["rate", "order_by", "transform"]),

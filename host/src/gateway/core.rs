@@ -121,6 +121,7 @@ impl Core {
                 again: Arc::new(Again::new(&config, &clock, &inbound)),
                 switches: Arc::new(Switches(core.clone())),
                 reload: Arc::new(Reloads(core.clone())),
+                renew: Arc::new(Reloads(core.clone())),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),

@@ -7,20 +7,23 @@ mod door;
 mod parts;
 mod plugins;
 mod reload;
+mod remember;
+mod renew;
 mod retention;
 mod seen;
 mod switches;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use self::core::{Core, Made};
 use self::door::Bound;
-pub use self::parts::{operations, routing, sources};
+pub use self::parts::{operations, plugin_shown, routing, sources};
 pub use self::plugins::{Plugin, Plugins};
 pub use self::reload::Origin;
 use self::reload::{Reloads, Why};
-use crate::admin::{Phase, Reloaded};
+use crate::admin::{Phase, Reloaded, Renew};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::Inbound;
@@ -28,6 +31,7 @@ use crate::journal::{Journal, JournalError, Plan, sqlite};
 use crate::keys::RemoteKeys;
 use crate::notices::Recording;
 use crate::outbound::Gates;
+use crate::plugin::Ask;
 use crate::provider::complaint::Complaint;
 use crate::provider::sources::Sources;
 
@@ -124,9 +128,15 @@ impl Gateway {
     }
 
     /// From now on the configuration can be read again from there.
-    pub fn follow(&self, origin: Arc<dyn Origin>) {
+    pub async fn follow(&self, origin: Arc<dyn Origin>) {
         // The first one stays.
         let _ = self.core.origin.set(origin);
+        self.core.begun().await;
+    }
+
+    /// Looks at the plugins again, while whoever asks goes on; the log says what came of it.
+    pub fn renew_soon(&self) {
+        drop(Reloads(Arc::downgrade(&self.core)).renew(Ask::Nothing));
     }
 
     /// Reads the configuration again and takes it on whole, or says everything that is wrong with it and goes on as before.

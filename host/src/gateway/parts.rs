@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Plugins;
-use crate::admin::shown::{PluginShown, SourceShown};
+use super::{Plugin, Plugins};
+use crate::admin::shown::{LoadedShown, OnDiskShown, PluginShown, SourceShown};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::{Decoder, Limits};
 use crate::operations::Operations;
 use crate::outbound::{Destination, Order, Routes};
+use crate::plugin::{Mapped, OnDisk, mapped};
 use crate::provider::complaint::Complaint;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
@@ -106,10 +107,21 @@ pub(super) fn limits(config: &Config) -> Limits {
 
 /// What the admin API shows of the plugins.
 pub(super) fn plugins_shown(plugins: &Plugins) -> Arc<[PluginShown]> {
-    let shown = plugins.by_id.values().map(|plugin| {
-        PluginShown::new(&plugin.provider.description, &plugin.file, &plugin.sha256, plugin.code.as_ref())
-    });
-    shown.collect()
+    plugins.by_id.values().map(plugin_shown).collect()
+}
+
+/// What is shown of a plugin.
+pub fn plugin_shown(plugin: &Plugin) -> PluginShown {
+    let description = &plugin.provider.description;
+    let Mapped { generations, bytes } = mapped(&description.provider.id);
+    let on_disk = plugin.on_disk.clone();
+    PluginShown {
+        standing: plugin.standing.word().to_owned(),
+        generation: plugin.generation,
+        on_disk: on_disk.map(|OnDisk { sha256, version, refused }| OnDiskShown { version, sha256, refused }),
+        loaded: LoadedShown { generations, bytes },
+        ..PluginShown::new(description, &plugin.file, &plugin.sha256, plugin.code.as_ref())
+    }
 }
 
 /// What the admin API shows of the sources.

@@ -1,19 +1,23 @@
 //! The providers that this process has: found in the plugin folders or taken from the catalogue, compiled, by id. One that
-//! is broken stops no other.
+//! is broken stops no other. How they are exchanged while the gateway runs is [`super::renew`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookport_plugin_api::description::{Description, Operation};
+use hookport_plugin_api::description::Description;
 
 use crate::clock::Clock;
 use crate::config::Draft;
+use crate::config::written::UnsignedCode;
+use crate::event;
 use crate::notices::{Notice, Notices};
-use crate::plugin::policy::{Policy, QuarantineTerms};
-use crate::plugin::worker::Image;
-use crate::plugin::{Code, Incident, Known, Loaded, Native, Sample, catalog, discover_again, load_embedded, settle};
+use crate::plugin::policy::{Policy, QuarantineTerms, Standing};
+use crate::plugin::{
+    Ask, Build, Code, Fresh, Incident, Loaded, Lock, OnDisk, PublicKey, Sample, Search, Store, Trust, catalog,
+    load_embedded, settle,
+};
 use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
 
@@ -33,6 +37,14 @@ pub struct Plugin {
     pub sha256: String,
     /// The cases that came with it.
     pub samples: Vec<Sample>,
+    /// Who vouches for it.
+    pub standing: Standing,
+    /// Which of its builds, counted from 1.
+    pub generation: u32,
+    /// What lies in its place, where that is another.
+    pub on_disk: Option<OnDisk>,
+    /// What the store knows it by, where it is kept there.
+    pub(super) build: Option<Build>,
 }
 
 /// All of them.
@@ -46,14 +58,27 @@ pub struct Plugins {
     pub skipped: Vec<(PathBuf, String)>,
     /// The providers of what is refused, where that can be told.
     pub claimed: BTreeSet<String>,
-    /// Native plugins whose files have changed since their code was loaded; a restart takes them on.
-    pub outdated: Vec<PathBuf>,
 }
 
 impl Plugin {
     /// What a description says alone, without code and cases.
     pub fn described(provider: Arc<Provider>, file: PathBuf) -> Self {
-        Self { provider, code: None, file, sha256: String::new(), samples: Vec::new() }
+        Self {
+            provider,
+            code: None,
+            file,
+            sha256: String::new(),
+            samples: Vec::new(),
+            standing: Standing::Unsigned,
+            generation: 1,
+            on_disk: None,
+            build: None,
+        }
+    }
+
+    /// Whether a plugin folder has it, and not the catalogue.
+    pub(super) fn is_of_a_folder(&self) -> bool {
+        !catalog::is_embedded(&self.file)
     }
 
     /// Compiles what was loaded.
@@ -62,45 +87,48 @@ impl Plugin {
     }
 
     /// As [`compile`](Self::compile); says when the code is left alone.
-    fn compile_with(loaded: Loaded, terms: QuarantineTerms) -> Result<Self, String> {
-        let Loaded { description, text, native, image, file, sha256, samples, .. } = loaded;
-        let operates = native.as_ref().is_some_and(Native::operates) || image.as_ref().is_some_and(Image::operates);
-        let built = |operation: &&Operation| operates || operation.request.is_some();
-        if let Some(operation) = description.operations.iter().find(|operation| !built(operation)) {
-            return Err(format!(
-                "{}: operations: nothing makes the request of \"{}\": write [operations.request], or native code (op_build, op_parse)",
-                file.display(),
-                operation.id
-            ));
-        }
-        let name = file.display().to_string();
-        let provider = Provider::compile(description, &Places::new(&text, &name));
-        let provider =
-            provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    pub(super) fn compile_with(loaded: Loaded, terms: QuarantineTerms) -> Result<Self, String> {
+        let Loaded { description, text, native, image, file, sha256, samples, standing, .. } = loaded;
+        let provider = compiled(description, &text, &file)?;
         let inline = native.map(|native| Code::inline(native, terms));
         let code = inline.or_else(|| Some(Code::worker(image?, &provider.id, &provider.version, terms)));
-        Ok(Self { provider: Arc::new(provider), code: code.map(Arc::new), file, sha256, samples })
+        let code = code.map(Arc::new);
+        Ok(Self { code, sha256, samples, standing, ..Self::described(provider, file) }.numbered(1))
     }
+
+    /// Of this generation; what is made with it says so.
+    pub(super) fn numbered(mut self, generation: u32) -> Self {
+        self.generation = generation;
+        let (version, sha256) = (self.provider.version.clone(), self.sha256.as_str().into());
+        // Nobody else has it yet.
+        if let Some(provider) = Arc::get_mut(&mut self.provider) {
+            provider.build = Some(Arc::new(event::Build { version, sha256, generation }));
+        }
+        self
+    }
+
+    /// The same without its code, of which nothing has run yet.
+    pub(super) fn judged(fresh: &Fresh) -> Result<Self, String> {
+        let (description, text) = fresh.description();
+        let provider = compiled(description.clone(), text, fresh.file())?;
+        let (sha256, standing) = (fresh.sha256().to_owned(), fresh.standing());
+        Ok(Self { sha256, standing, ..Self::described(provider, fresh.file().into()) })
+    }
+}
+
+fn compiled(description: Description, text: &str, file: &Path) -> Result<Arc<Provider>, String> {
+    let name = file.display().to_string();
+    let provider = Provider::compile(description, &Places::new(text, &name));
+    provider.map(Arc::new).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 impl Plugins {
     /// What a configuration can use: what is in its folders, and of the catalogue what its sources name.
     pub fn of(draft: &Draft) -> Self {
-        let mut plugins = Self::of_folders(draft, &Self::default());
-        plugins.embed(draft.written.sources.values().map(|source| source.provider.as_str()));
+        let dirs = Self::folders(&draft.written.plugins.dirs);
+        let mut plugins = Self::loaded(&dirs, &Self::trust(draft), &draft.written.plugins.policy());
+        plugins.embed_for(draft);
         plugins
-    }
-
-    /// As [`of`](Self::of), beside these: descriptions are read again, and native code that is here stays as it is.
-    pub fn again(draft: &Draft, before: &Self) -> Self {
-        let mut plugins = Self::of_folders(draft, before);
-        plugins.embed(draft.written.sources.values().map(|source| source.provider.as_str()));
-        plugins
-    }
-
-    fn of_folders(draft: &Draft, before: &Self) -> Self {
-        let written = &draft.written.plugins;
-        Self::beside(&Self::folders(&written.dirs), before, &written.policy())
     }
 
     /// Loads and compiles what is in these folders, native code into this process.
@@ -110,22 +138,25 @@ impl Plugins {
 
     /// As [`discover`](Self::discover), with native code where the policy wants it.
     pub fn discover_by(dirs: &[PathBuf], policy: &Policy) -> Self {
-        Self::beside(dirs, &Self::default(), policy)
+        Self::loaded(dirs, &Trust::default(), policy)
     }
 
-    fn beside(dirs: &[PathBuf], before: &Self, policy: &Policy) -> Self {
-        let native = before.by_id.iter().filter(|(_, plugin)| plugin.code.is_some());
-        let known = native.map(|(id, plugin)| Known { id, file: &plugin.file, sha256: &plugin.sha256 });
-        let found = discover_again(dirs, &known.collect::<Vec<_>>(), policy);
-        let mut plugins = Self { skipped: found.skipped, claimed: found.claimed, ..Self::default() };
-        for (file, is_another) in found.kept {
-            let here = before.by_id.iter().find(|(_, plugin)| plugin.file == file);
-            plugins.by_id.extend(here.map(|(id, plugin)| (id.clone(), plugin.clone())));
-            plugins.outdated.extend(is_another.then_some(file));
+    fn loaded(dirs: &[PathBuf], trust: &Trust, policy: &Policy) -> Self {
+        let found = Search { dirs, known: &[], trust, store: None, ask: &Ask::Nothing }.find();
+        let refused = found.refused.into_iter().map(|(file, error)| (file, error.to_string())).collect();
+        let mut plugins = Self { refused, skipped: found.skipped, claimed: found.claimed, ..Self::default() };
+        for (fresh, _) in found.fresh {
+            match fresh.load(policy) {
+                Ok(loaded) => plugins.take(loaded, policy.quarantine),
+                Err(error) => plugins.refuse(fresh.id(), fresh.file(), error.to_string()),
+            }
         }
-        plugins.refused.extend(found.refused.into_iter().map(|(file, error)| (file, error.to_string())));
-        found.loaded.into_iter().for_each(|loaded| plugins.take(loaded, policy.quarantine));
         plugins
+    }
+
+    /// Of the catalogue what a configuration's sources name.
+    pub(super) fn embed_for(&mut self, draft: &Draft) {
+        self.embed(draft.written.sources.values().map(|source| source.provider.as_str()));
     }
 
     /// Adds these providers from the catalogue. One that a folder has stays, and so does one that a folder has and that is
@@ -147,17 +178,34 @@ impl Plugins {
         let (file, id) = (loaded.file.clone(), loaded.description.provider.id.clone());
         match Plugin::compile_with(loaded, terms) {
             Ok(plugin) => drop(self.by_id.insert(id, plugin)),
-            Err(error) => {
-                self.claimed.insert(id);
-                self.refused.push((file, error));
-            }
+            Err(error) => self.refuse(&id, &file, error),
         }
+    }
+
+    pub(super) fn refuse(&mut self, id: &str, file: &Path, error: String) {
+        self.claimed.insert(id.to_owned());
+        self.refused.push((file.into(), error));
     }
 
     /// The folders of a configuration, and the executable's own in front.
     pub fn folders(configured: &[PathBuf]) -> Vec<PathBuf> {
         let own = std::env::current_exe().ok().and_then(|file| file.parent().map(Path::to_path_buf));
         own.into_iter().chain(configured.iter().cloned()).collect()
+    }
+
+    /// The store of a configuration's gateway.
+    pub fn store(draft: &Draft) -> Store {
+        Store::beside(&draft.written.journal.path)
+    }
+
+    /// Whom a configuration trusts. A key that is none is complained about when it is resolved, and trusts nobody here.
+    pub fn trust(draft: &Draft) -> Trust {
+        let written = &draft.written.plugins.trust;
+        Trust {
+            keys: written.keys.values().filter_map(|key| PublicKey::read(key).ok()).collect(),
+            lock: Lock::read(&written.lock),
+            refuses_unsigned: written.unsigned == UnsignedCode::Refuse,
+        }
     }
 
     /// The descriptions, for checking a configuration.
@@ -198,6 +246,18 @@ impl Plugins {
         }
     }
 
+    /// What lies in the place of a plugin that serves and may not take its place.
+    pub fn passed_over(&self) -> impl Iterator<Item = String> {
+        let passed = |plugin: &Plugin| {
+            let on_disk = plugin.on_disk.as_ref()?;
+            let why = on_disk.refused.as_ref()?;
+            let version = on_disk.version.as_deref().unwrap_or("another build");
+            let (file, serving) = (plugin.file.display(), &plugin.provider.version);
+            Some(format!("{file}: on disk {version} refused: {why}; serving {serving}"))
+        };
+        self.by_id.values().filter_map(passed)
+    }
+
     /// Says in the log what was not loaded and why.
     pub fn log(&self) {
         for (file, error) in &self.refused {
@@ -206,9 +266,7 @@ impl Plugins {
         for (file, reason) in &self.skipped {
             tracing::info!(file = %file.display(), "skipped: {reason}");
         }
-        for file in &self.outdated {
-            tracing::warn!(file = %file.display(), "a plugin has changed since its code was loaded: restart to take it on");
-        }
+        self.passed_over().for_each(|words| tracing::error!("{words}"));
     }
 }
 

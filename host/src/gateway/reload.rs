@@ -12,13 +12,17 @@ use crate::admin::{self, Reload, Reloaded, Reloading};
 use crate::config::{Config, Difference, How, What};
 use crate::operations::Operations;
 use crate::outbound::{Destination, Routes};
+use crate::plugin::{Ask, Store};
 use crate::provider::complaint::Complaint;
 use crate::provider::sources::Sources;
 
 /// Where the configuration comes from.
 pub trait Origin: Send + Sync + 'static {
-    /// Reads and checks it whole, and the plugins beside those that are loaded. May block.
-    fn load(&self, loaded: &Plugins) -> Result<(Config, Plugins), Vec<Complaint>>;
+    /// Reads and checks it whole, and the plugins beside those that are loaded; for a dry run no code is loaded. May block.
+    fn load(&self, loaded: &Plugins, dry_run: bool) -> Result<(Config, Plugins), Vec<Complaint>>;
+
+    /// What runs now, with the plugins as somebody asks for them. May block.
+    fn renew(&self, loaded: &Plugins, ask: &Ask) -> Result<(Config, Plugins), Vec<Complaint>>;
 
     /// It is what runs now.
     fn applied(&self, _config: &Config) {}
@@ -57,7 +61,7 @@ impl Core {
         let origin =
             origin.ok_or_else(|| wrong("this gateway was not started from a file that could be read again"))?;
         let (reader, loaded) = (origin.clone(), running.plugins.clone());
-        let read = tokio::task::spawn_blocking(move || reader.load(&loaded)).await;
+        let read = tokio::task::spawn_blocking(move || reader.load(&loaded, dry_run)).await;
         let outcome = match read.unwrap_or_else(|error| Err(wrong(&format!("reading it broke off: {error}")))) {
             Ok((config, plugins)) => self.exchange(running, config, plugins, dry_run).await,
             Err(complaints) => Err(complaints),
@@ -96,8 +100,10 @@ impl Core {
         }
         parts::sources(&config, &plugins)?;
         let (routes, destinations) = parts::routing(&config)?;
-        let warnings = config.warnings.iter().map(ToString::to_string).collect();
-        if !dry_run && !changes.0.is_empty() {
+        let warnings = config.warnings.iter().map(ToString::to_string).chain(plugins.passed_over()).collect();
+        if !dry_run && changes.0.is_empty() {
+            self.note(running, plugins);
+        } else if !dry_run {
             let captures = self.journal.captures().await.map_err(|error| wrong(&error.to_string()))?;
             let ready = Ready {
                 sources: Arc::new(captures::sources(&config, &plugins, &captures)),
@@ -142,6 +148,23 @@ impl Core {
         }
         running.config = config;
         running.plugins = plugins;
+        self.write_down(running);
+    }
+
+    /// Nothing serves otherwise; only what lies in the places of plugins may be another.
+    fn note(&self, running: &mut Running, plugins: Plugins) {
+        let before = self.state.load_full();
+        let shown = admin::State { plugins: parts::plugins_shown(&plugins), ..admin::State::clone(&before) };
+        self.state.store(Arc::new(shown));
+        running.plugins = plugins;
+        self.write_down(running);
+    }
+
+    /// Which builds serve, where a next start will look for them.
+    fn write_down(&self, running: &Running) {
+        if self.origin.get().is_some() {
+            running.plugins.write_down(&Store::beside(&running.config.journal.path));
+        }
     }
 
     fn repoll(&self, running: &mut Running, config: &Config, operations: &Arc<Operations>) {
@@ -189,7 +212,11 @@ fn compare(old: &Plugins, new: &Plugins, changes: &mut Difference) {
     for (id, plugin) in &new.by_id {
         match old.by_id.get(id) {
             None => changes.push(How::Added, What::Provider, id),
-            Some(before) if before.sha256 != plugin.sha256 || before.file != plugin.file => {
+            Some(before)
+                if before.generation != plugin.generation
+                    || before.sha256 != plugin.sha256
+                    || before.file != plugin.file =>
+            {
                 changes.push(How::Changed, What::Provider, id);
             }
             Some(_) => {}
@@ -231,7 +258,7 @@ fn needs_restart(config: &Config, key: &str, why: &str) -> Complaint {
     config.complaint(key, format!("cannot change while the gateway runs, because {why}: it needs a restart"))
 }
 
-fn wrong(message: &str) -> Vec<Complaint> {
+pub(super) fn wrong(message: &str) -> Vec<Complaint> {
     vec![Complaint { file: "reload".into(), line: None, key: String::new(), message: message.to_owned() }]
 }
 

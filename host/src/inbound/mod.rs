@@ -246,6 +246,7 @@ impl Inbound {
             events,
             nonce,
             stale,
+            build: source.provider.build.clone(),
             poll_state: None,
         }
     }

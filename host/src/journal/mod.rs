@@ -25,7 +25,7 @@ pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
 pub use self::shown::{Delivery, DeliveryState, Erased, EventDetail, Rejected, Shrunk, Stats};
 
-use crate::event::{DedupKey, Event, NewEvent};
+use crate::event::{Build, DedupKey, Event, NewEvent};
 use crate::reason::Rejection;
 use crate::request::Incoming;
 
@@ -188,6 +188,8 @@ pub struct NewRequest {
     pub nonce: Option<DedupKey>,
     /// Authentic but out of time: acknowledged if all its events are known, else refused with this, and kept.
     pub stale: Option<Rejection>,
+    /// What made the events, where a plugin did.
+    pub build: Option<Arc<Build>>,
     /// Replaces what the source had remembered for a poll, in the same transaction.
     pub poll_state: Option<(Arc<str>, Bytes)>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Attempt;
-use crate::event::Event;
+use crate::event::{Build, Event};
 use crate::reason::Reason;
 use crate::request::Incoming;
 
@@ -69,6 +69,8 @@ pub struct EventDetail {
     pub request: Incoming,
     /// Its deliveries.
     pub deliveries: Vec<Delivery>,
+    /// What made it, where a plugin did and it was written down.
+    pub build: Option<Build>,
 }
 
 /// A refused request, for people and programs.

@@ -103,6 +103,7 @@ impl Recorder {
                 events: vec![new.clone()],
                 nonce: None,
                 stale: None,
+                build: None,
                 poll_state: None,
             });
             match recorded.await {

@@ -217,6 +217,7 @@ impl Poll {
             events,
             nonce: None,
             stale: None,
+            build: self.source.provider.build.clone(),
             poll_state: Some((self.name.clone(), state)),
         }
     }

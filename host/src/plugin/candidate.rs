@@ -4,19 +4,27 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hookport_plugin_api::description::{Description, Operation};
 use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
 use sha2::{Digest, Sha256};
 
 use super::catalog::{self, Entry};
+use super::folders::signature;
 use super::preflight::{Preflight, preflight};
+use super::store::{Build, Store};
 use super::{LoadError, LoadFault, Sample, describe};
 use crate::provider::complaint::did_you_mean;
 
 const MAX_LIBRARY: u64 = 256 << 20;
 const MAX_TEXT: u64 = 4 << 20;
+/// A file that has not changed for so long is whole.
+const SETTLE: Duration = Duration::from_millis(500);
+/// So often it may be found changed.
+const PATIENCE: usize = 20;
 
 /// A file read whole.
 pub(super) struct Candidate {
@@ -25,6 +33,8 @@ pub(super) struct Candidate {
     pub(super) sha256: String,
     /// Where it is one of the catalogue.
     entry: Option<&'static Entry>,
+    /// Where its bytes lie, where that is not the file: a copy of the store.
+    copy: Option<PathBuf>,
 }
 
 impl Candidate {
@@ -33,7 +43,38 @@ impl Candidate {
         let limit = if is_description(file) { MAX_TEXT } else { MAX_LIBRARY };
         let bytes = read_at_most(file, limit).map_err(|fault| LoadError { file: file.into(), fault })?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Ok(Self { file: file.into(), bytes, sha256, entry: None })
+        Ok(Self { file: file.into(), bytes, sha256, entry: None, copy: None })
+    }
+
+    /// As [`Candidate::read`], of a file that somebody may be writing: it must not have changed for a while, and where it
+    /// has, it is read until it says the same twice.
+    pub(super) fn settled(file: &Path, known: Option<&str>) -> Result<Self, LoadError> {
+        let mut first = Self::read(file)?;
+        if known == Some(first.sha256.as_str()) || is_old(file) {
+            return Ok(first);
+        }
+        for _ in 0..PATIENCE {
+            std::thread::sleep(SETTLE);
+            let again = Self::read(file)?;
+            if again.sha256 == first.sha256 {
+                return Ok(again);
+            }
+            first = again;
+        }
+        Err(first.error(LoadFault::Unsettled))
+    }
+
+    /// A build of the store, under the name of the file that it came from.
+    pub(super) fn kept(store: &Store, id: &str, build: &Build, file: &Path) -> Result<Self, LoadError> {
+        let bytes =
+            store.read(id, build).map_err(|error| LoadError { file: file.into(), fault: LoadFault::Read(error) });
+        Ok(Self {
+            file: file.into(),
+            bytes: bytes?,
+            sha256: build.sha256.clone(),
+            entry: None,
+            copy: store.place(id, build),
+        })
     }
 
     /// As [`Candidate::read`]; where there is no such file, the name may be that of a provider of the catalogue.
@@ -48,7 +89,22 @@ impl Candidate {
     pub(super) fn embedded(entry: &'static Entry) -> Self {
         let bytes = entry.text.as_bytes().to_vec();
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Self { file: entry.file(), bytes, sha256, entry: Some(entry) }
+        Self { file: entry.file(), bytes, sha256, entry: Some(entry), copy: None }
+    }
+
+    /// Where its bytes lie.
+    pub(super) fn place(&self) -> &Path {
+        self.copy.as_ref().unwrap_or(&self.file)
+    }
+
+    /// Where its signature lies, if it has one.
+    pub(super) fn signature(&self) -> PathBuf {
+        signature(self.place())
+    }
+
+    /// Whether it is one of the catalogue.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.entry.is_some()
     }
 
     pub(super) fn is_description(&self) -> bool {
@@ -140,6 +196,15 @@ pub(super) fn acceptable(
         (Some(needs), Some(has)) if needs > has => Err(LoadFault::Glibc { needs, has }),
         _ => Ok(()),
     }
+}
+
+/// Whether a file was last changed, renamed or linked long enough ago; the system sets this time, and nobody else can.
+fn is_old(file: &Path) -> bool {
+    let since = |found: fs::Metadata| {
+        let changed = jiff::Timestamp::new(found.ctime(), i32::try_from(found.ctime_nsec()).ok()?).ok()?;
+        Duration::try_from(crate::clock::Clock::default().now().duration_since(changed)).ok()
+    };
+    fs::metadata(file).ok().and_then(since).is_some_and(|age| age >= SETTLE)
 }
 
 /// Whether a path names a code-free provider.

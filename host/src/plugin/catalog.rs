@@ -33,10 +33,17 @@ pub(super) fn id(file: &Path) -> Option<&str> {
     file.to_str().filter(|name| !name.contains(['/', '\\', '.']))
 }
 
+const EMBEDDED: &str = "embedded:";
+
+/// Whether this stands for a file of the catalogue.
+pub fn is_embedded(file: &Path) -> bool {
+    file.to_str().is_some_and(|file| file.starts_with(EMBEDDED))
+}
+
 impl Entry {
     /// What stands for its file.
     pub fn file(&self) -> PathBuf {
-        format!("embedded:{}", self.id).into()
+        format!("{EMBEDDED}{}", self.id).into()
     }
 
     /// The cases that came with it.

@@ -134,7 +134,7 @@ impl Code {
         Ok(())
     }
 
-    /// Tells it that no call comes any more; once.
+    /// Tells it that no call comes any more; once. Whoever lets go of it last tells it, too.
     pub fn quiesce(&self) {
         match &self.place {
             Place::Inline(native) => native.quiesce(),
@@ -209,5 +209,12 @@ impl Code {
 pub fn settle(limit: Duration) {
     if !super::worker::settled(limit) {
         tracing::warn!("workers of plugins did not end in time; they are ended with the gateway");
+    }
+}
+
+/// Requests end with the code that they began with; with the last of them its generation ends.
+impl Drop for Code {
+    fn drop(&mut self) {
+        self.quiesce();
     }
 }

@@ -1,127 +1,250 @@
-//! Finds plugins in folders, one level deep: `DIR/*.so` and `DIR/*/provider.toml`. One bad plugin never stops the others.
+//! Finds plugins in folders. One bad plugin never stops the others.
+//!
+//! All that a file's bytes can say against it is said here; no code runs. What serves already, and what an operator went
+//! back from, is left as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::candidate::Candidate;
-use super::policy::Policy;
-use super::{LoadError, LoadFault, Loaded};
+use super::folders::candidates;
+use super::fresh::Fresh;
+use super::known::{Ask, Known, OnDisk};
+use super::store::{Record, Store};
+use super::trust::Trust;
+use super::{LoadError, LoadFault};
+
+/// Where is looked, and what is known.
+#[derive(Clone, Copy)]
+pub struct Search<'a> {
+    /// In this order.
+    pub dirs: &'a [PathBuf],
+    /// What serves.
+    pub known: &'a [Known<'a>],
+    /// Whom the operator trusts.
+    pub trust: &'a Trust,
+    /// Earlier builds.
+    pub store: Option<&'a Store>,
+    /// What somebody asks.
+    pub ask: &'a Ask,
+}
 
 /// What was found in the plugin folders.
 #[derive(Debug, Default)]
-pub struct Discovered {
-    /// Loaded, in the order of the folders and then by name.
-    pub loaded: Vec<Loaded>,
-    /// Native plugins that were loaded before, by file, and whether the file is another now.
-    pub kept: Vec<(PathBuf, bool)>,
-    /// Meant to be plugins, and not loaded.
+pub struct Found {
+    /// Not loaded yet, in the order of the folders and then by name; with what lies in its place, where that is another.
+    pub fresh: Vec<(Fresh, Option<OnDisk>)>,
+    /// What serves goes on, by provider.
+    pub kept: Vec<(String, Option<OnDisk>)>,
+    /// Meant to be plugins, and not usable; nothing serves in their place.
     pub refused: Vec<(PathBuf, LoadError)>,
     /// The providers that refused files are of, where that can be told.
     pub claimed: BTreeSet<String>,
     /// Not plugins, and why we think so.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What was asked of what serves and cannot be done; it goes on.
+    pub failed: Vec<LoadError>,
 }
 
-/// Loads every plugin in these folders, its code into this process. A provider that was found before is refused, before any of its code runs.
-pub fn discover(dirs: &[PathBuf]) -> Discovered {
-    discover_again(dirs, &[], &Policy::inline())
-}
-
-/// A native plugin whose code is in this process already.
-pub struct Known<'a> {
-    /// Its provider.
-    pub id: &'a str,
-    /// Where it was found.
-    pub file: &'a Path,
-    /// Of the file, hexadecimal.
-    pub sha256: &'a str,
-}
-
-/// As [`discover`], without loading code again that is here (what has begun with it must end with it), and with code where
-/// `policy` wants it.
-pub fn discover_again(dirs: &[PathBuf], known: &[Known<'_>], policy: &Policy) -> Discovered {
-    let mut found = Discovered::default();
-    let mut files = BTreeSet::new();
-    let mut providers = BTreeMap::new();
-    for dir in dirs {
-        let candidates = match candidates(dir) {
-            Ok(candidates) => candidates,
-            Err(error) => {
-                let fault = LoadFault::Read(error);
-                found.refused.push((dir.clone(), LoadError { file: dir.clone(), fault }));
-                continue;
-            }
-        };
-        for file in candidates {
-            // One folder may be named twice, or a file by two links.
-            if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                found.take(&file, known, policy, &mut providers);
+impl Search<'_> {
+    /// Looks at every file once.
+    pub fn find(&self) -> Found {
+        let (mut found, mut files, mut providers) = (Found::default(), BTreeSet::new(), BTreeMap::new());
+        for dir in self.dirs {
+            let candidates = match candidates(dir) {
+                Ok(candidates) => candidates,
+                Err(error) => {
+                    let fault = LoadFault::Read(error);
+                    found.refused.push((dir.clone(), LoadError { file: dir.clone(), fault }));
+                    continue;
+                }
+            };
+            for file in candidates {
+                // One folder may be named twice, or a file by two links.
+                if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                    self.take(&file, &mut found, &mut providers);
+                }
             }
         }
+        found
     }
-    found
-}
 
-impl Discovered {
-    fn take(&mut self, file: &Path, known: &[Known<'_>], policy: &Policy, providers: &mut BTreeMap<String, PathBuf>) {
-        let known = known.iter().find(|known| known.file == file && !providers.contains_key(known.id));
-        match unless_there(file, known, policy, providers) {
-            Ok(Found::Loaded(loaded)) => {
-                providers.insert(loaded.description.provider.id.clone(), file.into());
-                self.loaded.push(*loaded);
+    fn take(&self, file: &Path, found: &mut Found, providers: &mut BTreeMap<String, PathBuf>) {
+        let known = self.known.iter().find(|known| known.file == file && !providers.contains_key(known.id));
+        let judged = match known {
+            Some(known) => self.again(known),
+            None => self.first(file, providers),
+        };
+        match judged {
+            Ok(Judged::Fresh(fresh, on_disk)) => {
+                providers.insert(fresh.id().to_owned(), file.into());
+                found.fresh.push((*fresh, on_disk));
             }
-            Ok(Found::Known { id, is_another }) => {
-                providers.insert(id, file.into());
-                self.kept.push((file.into(), is_another));
+            Ok(Judged::Kept(id, on_disk)) => {
+                providers.insert(id.clone(), file.into());
+                found.kept.push((id, on_disk));
+            }
+            Ok(Judged::NotMeant) => {}
+            Err(error) if let Some(known) = known => {
+                providers.insert(known.id.to_owned(), file.into());
+                found.kept.push((known.id.to_owned(), known.on_disk.cloned()));
+                found.failed.push(error);
             }
             Err(error) if matches!(error.fault, LoadFault::NoIdentity) => {
-                self.skipped.push((file.into(), error.fault.to_string()));
+                found.skipped.push((file.into(), error.fault.to_string()));
             }
             Err(error) => {
-                self.claimed.extend(Candidate::read(file).ok().and_then(|candidate| candidate.claimed_id()));
-                self.refused.push((file.into(), error));
+                found.claimed.extend(Candidate::read(file).ok().and_then(|candidate| candidate.claimed_id()));
+                found.refused.push((file.into(), error));
             }
         }
     }
-}
 
-enum Found {
-    Loaded(Box<Loaded>),
-    Known { id: String, is_another: bool },
-}
-
-fn unless_there(
-    file: &Path,
-    known: Option<&Known<'_>>,
-    policy: &Policy,
-    providers: &BTreeMap<String, PathBuf>,
-) -> Result<Found, LoadError> {
-    let candidate = Candidate::read(file)?;
-    if let Some(known) = known {
-        return Ok(Found::Known { id: known.id.to_owned(), is_another: candidate.sha256 != known.sha256 });
+    /// A file in the place of what serves: whatever is wrong with it, that goes on.
+    fn again(&self, known: &Known<'_>) -> Result<Judged, LoadError> {
+        let stays = |on_disk: Option<OnDisk>| Ok(Judged::Kept(known.id.to_owned(), on_disk));
+        let meant = match self.ask {
+            Ask::Nothing => false,
+            Ask::All => true,
+            Ask::One(id) if id == known.id => true,
+            Ask::Back(id, to) if id == known.id => return self.back(known, to.as_deref()),
+            Ask::One(_) | Ask::Back(..) => return stays(known.on_disk.cloned()),
+        };
+        let before = known.on_disk.map_or(known.sha256, |on_disk| &on_disk.sha256);
+        let candidate = match Candidate::settled(known.file, Some(before)) {
+            Ok(candidate) => candidate,
+            Err(error) => return self.refused(known, String::new(), None, &error.fault),
+        };
+        let same = candidate.sha256 == known.sha256;
+        let seen = known.on_disk.filter(|on_disk| on_disk.sha256 == candidate.sha256 && !meant);
+        if seen.is_some_and(|on_disk| on_disk.refused.is_none()) {
+            return stays(seen.cloned());
+        }
+        let sha256 = candidate.sha256.clone();
+        let version = candidate.description().ok().map(|(description, _)| description.provider.version);
+        match self.judge(candidate, if meant { None } else { self.record(known.id) }) {
+            Ok(fresh) if same && fresh.standing() == known.standing => stays(None),
+            Ok(fresh) if fresh.id() != known.id => {
+                let fault = LoadFault::Other { id: fresh.id().to_owned(), serves: known.id.to_owned() };
+                self.refused(known, sha256, version, &fault)
+            }
+            Ok(fresh) => Ok(Judged::Fresh(Box::new(fresh), None)),
+            // The reason is told already.
+            Err(error) if matches!(error.fault, LoadFault::Before(_)) && seen.is_some() => stays(seen.cloned()),
+            Err(error) => self.refused(known, sha256, version, &error.fault),
+        }
     }
-    if let Ok((description, _)) = candidate.description()
-        && let Some(first) = providers.get(&description.provider.id)
-    {
-        let fault = LoadFault::Duplicate { id: description.provider.id, first: first.clone() };
-        return Err(candidate.error(fault));
+
+    fn refused(
+        &self,
+        known: &Known<'_>,
+        sha256: String,
+        version: Option<String>,
+        fault: &LoadFault,
+    ) -> Result<Judged, LoadError> {
+        Ok(Judged::Kept(known.id.to_owned(), Some(OnDisk { sha256, version, refused: Some(fault.to_string()) })))
     }
-    candidate.load(policy).map(|loaded| Found::Loaded(Box::new(loaded)))
+
+    /// Back to an earlier build; the file on disk is passed over from now on.
+    fn back(&self, known: &Known<'_>, to: Option<&str>) -> Result<Judged, LoadError> {
+        let error = |why: String| LoadError { file: known.file.into(), fault: LoadFault::Back(why) };
+        let record = self.record(known.id).ok_or_else(|| error("no build of it is kept".into()))?;
+        let build = record.before(to).map_err(error)?;
+        if build.sha256 == known.sha256 {
+            return Err(error("this build serves already".into()));
+        }
+        let store = self.store.ok_or_else(|| error("no build of it is kept".into()))?;
+        let fresh = self.judge(Candidate::kept(store, known.id, build, known.file)?, None)?;
+        Ok(Judged::Fresh(Box::new(fresh), passed_over(known.file)))
+    }
+
+    /// A file that nothing serves from yet.
+    fn first(&self, file: &Path, providers: &BTreeMap<String, PathBuf>) -> Result<Judged, LoadError> {
+        let read = match self.known.is_empty() {
+            true => Candidate::read(file),
+            false => Candidate::settled(file, None),
+        };
+        let claimed = read.as_ref().ok().and_then(Candidate::claimed_id);
+        if let Ask::One(id) | Ask::Back(id, _) = self.ask
+            && claimed.as_ref() != Some(id)
+        {
+            return Ok(Judged::NotMeant);
+        }
+        let disk = read.as_ref().map(|candidate| candidate.sha256.clone()).unwrap_or_default();
+        let owner = claimed.or_else(|| self.store?.owner(file));
+        let record = owner.as_deref().and_then(|id| self.record(id));
+        let held =
+            record.as_ref().is_some_and(|record| record.held.as_ref() == Some(&disk) && *self.ask == Ask::Nothing);
+        let (judged, why) = match (read, held) {
+            (Ok(_), true) => (None, None),
+            (Ok(candidate), false) => {
+                let version = candidate.description().ok().map(|(description, _)| description.provider.version);
+                // Without another build there is nothing to lose by trying again.
+                let other = |record: &Record| record.current().is_some_and(|build| build.sha256 != disk);
+                let record = record.clone().filter(|record| *self.ask == Ask::Nothing && other(record));
+                match self.judge(candidate, record) {
+                    Ok(fresh) => (Some(fresh), None),
+                    Err(error) => (None, Some((error, version))),
+                }
+            }
+            (Err(error), _) => (None, Some((error, None))),
+        };
+        if let Some(fresh) = judged {
+            return match providers.get(fresh.id()) {
+                Some(first) => Err(fresh.error(LoadFault::Duplicate { id: fresh.id().into(), first: first.clone() })),
+                None => Ok(Judged::Fresh(Box::new(fresh), None)),
+            };
+        }
+        let earlier = owner.filter(|id| !providers.contains_key(id)).and_then(|id| self.kept(&id, file, &disk));
+        match (earlier, why) {
+            (Some(fresh), None) => Ok(Judged::Fresh(Box::new(fresh), passed_over(file))),
+            (Some(fresh), Some((error, version))) => {
+                let on_disk = OnDisk { sha256: disk, version, refused: Some(error.fault.to_string()) };
+                Ok(Judged::Fresh(Box::new(fresh), Some(on_disk)))
+            }
+            (None, Some((error, _))) => Err(error),
+            // What it was to be held at is gone.
+            (None, None) => Ok(Judged::Fresh(Box::new(self.judge(Candidate::read(file)?, None)?), None)),
+        }
+    }
+
+    /// The build that served last, where that is another than this one.
+    pub fn kept(&self, id: &str, file: &Path, not: &str) -> Option<Fresh> {
+        let record = self.record(id)?;
+        let build = record.current().filter(|build| build.sha256 != not)?;
+        self.judge(Candidate::kept(self.store?, id, build, file).ok()?, None).ok()
+    }
+
+    /// All that the bytes say against it.
+    fn judge(&self, candidate: Candidate, record: Option<Record>) -> Result<Fresh, LoadError> {
+        let judged = |candidate: &Candidate| {
+            let standing = self.trust.standing(candidate)?;
+            match record.as_ref().and_then(|record| record.refusal(&candidate.sha256)) {
+                Some(why) => Err(LoadFault::Before(why.to_owned())),
+                None => Ok(standing),
+            }
+        };
+        match judged(&candidate) {
+            Ok(standing) => Fresh::of(candidate, standing),
+            Err(fault) => Err(candidate.error(fault)),
+        }
+    }
+
+    fn record(&self, id: &str) -> Option<Record> {
+        self.store?.record(id)
+    }
 }
 
-/// The files in these folders that may be plugins; a folder that cannot be read has none.
-pub fn files(dirs: &[PathBuf]) -> Vec<PathBuf> {
-    dirs.iter().filter_map(|dir| candidates(dir).ok()).flatten().collect()
+enum Judged {
+    Fresh(Box<Fresh>, Option<OnDisk>),
+    Kept(String, Option<OnDisk>),
+    NotMeant,
 }
 
-/// The files that may be plugins, by name: libraries first, then descriptions that are nobody's source code.
-fn candidates(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    entries.sort_unstable();
-    let library = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "so") && !path.is_dir();
-    let mut files: Vec<PathBuf> = entries.iter().filter(library).cloned().collect();
-    let folders = entries.iter().filter(|path| path.is_dir() && !path.join("Cargo.toml").exists());
-    files.extend(folders.map(|folder| folder.join("provider.toml")).filter(|description| description.is_file()));
-    Ok(files)
+/// A file that an operator went back from.
+fn passed_over(file: &Path) -> Option<OnDisk> {
+    let candidate = Candidate::read(file).ok()?;
+    let version = candidate.description().ok().map(|(description, _)| description.provider.version);
+    Some(OnDisk { sha256: candidate.sha256, version, refused: None })
 }

@@ -147,6 +147,66 @@ pub enum LoadFault {
     /// It would not start.
     #[error("failed to start (code {0}); its own lines in the log say why")]
     Init(u32),
+    /// It changes while it is read.
+    #[error("is still being written; put it there whole, by renaming it, or reload when it is whole")]
+    Unsettled,
+    /// Others may change it.
+    #[error(
+        "can be changed by others, who would run their code as this gateway: {} has the mode {mode:04o}; close it with \
+         `chmod o-w {}`, or pin the file (`hookport plugin pin`)",
+        .place.display(), .place.display()
+    )]
+    Writable {
+        /// The file or the folder.
+        place: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Somebody else's.
+    #[error(
+        "can be changed by the user {owner}, to whom {} belongs, and this gateway runs as the user {us}: give it to that one or \
+         to root (`chown`), or pin the file (`hookport plugin pin`)",
+        .place.display()
+    )]
+    Foreign {
+        /// The file or the folder.
+        place: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
+    /// Nobody vouches for it, and somebody must.
+    #[error(
+        "is unsigned, and plugins.trust.unsigned is \"refuse\": sign it (`hookport plugin sign`), or pin it (`hookport plugin pin`)"
+    )]
+    Unsigned,
+    /// Nobody can say what is pinned.
+    #[error("cannot be judged: the lock file {0}; mend it, or remove it to pin anew")]
+    Lock(String),
+    /// Not what was signed or pinned.
+    #[error("is modified: {0}")]
+    Modified(String),
+    /// It was tried before.
+    #[error("was refused before, and is the same file: {0}; `hookport plugin reload` tries it again")]
+    Before(String),
+    /// It failed in a process of its own.
+    #[error("failed when it was tried in a process of its own: {0}")]
+    Probe(String),
+    /// There is no such build to go back to.
+    #[error("cannot be rolled back: {0}")]
+    Back(String),
+    /// Another provider's, in the place of one that serves.
+    #[error("carries the provider \"{id}\" and lies in the place of \"{serves}\": give it a name of its own")]
+    Other {
+        /// Its own.
+        id: String,
+        /// Which one serves.
+        serves: String,
+    },
+    /// It does not fit what is configured.
+    #[error("does not fit the configuration: {0}")]
+    Unfit(String),
     /// The provider is there already.
     #[error("carries the provider \"{id}\", which {} carries already; remove one of them", .first.display())]
     Duplicate {

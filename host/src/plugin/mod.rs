@@ -12,13 +12,21 @@ mod copy;
 mod counters;
 mod discover;
 mod error;
+mod folders;
+mod fresh;
 mod incident;
 mod inspect;
+mod known;
 mod lines;
+mod mapped;
+mod ours;
 mod output;
 pub mod policy;
 mod preflight;
+pub mod probe;
 mod quarantine;
+mod store;
+mod trust;
 pub mod worker;
 
 use std::path::{Path, PathBuf};
@@ -34,13 +42,19 @@ use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
 pub use self::code::{Code, CodeState, settle};
 pub use self::counters::Counted;
-pub use self::discover::{Discovered, Known, discover, discover_again, files};
+pub use self::discover::{Found, Search};
 pub use self::error::{LoadError, LoadFault};
+pub use self::folders::{files, signature};
+pub use self::fresh::Fresh;
 pub use self::incident::Incident;
 pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspect, inspect_embedded};
+pub use self::known::{Ask, Known, OnDisk};
 use self::lines::Speaker;
+pub use self::mapped::{Mapped, mapped};
 use self::policy::{Policy, Standing};
 use self::preflight::Preflight;
+pub use self::store::{Build, Record, Store};
+pub use self::trust::{Lock, Pin, PublicKey, SecretKey, Signature, Trust, pin_of, standing};
 use self::worker::Image;
 use crate::provider::complaint::Complaint;
 use crate::provider::parse::{Grammar, parse};
@@ -60,6 +74,8 @@ pub struct Loaded {
     pub file: PathBuf,
     /// Of the file, hexadecimal.
     pub sha256: String,
+    /// Who vouches for it; by its place alone where only the file was named.
+    pub standing: Standing,
     /// The ABI that it was built for; a code-free provider has none.
     pub abi: Option<(u16, u16)>,
     /// The cases that came with it.
@@ -77,7 +93,7 @@ pub struct Sample {
 
 /// Loads a plugin (`.so`) or a code-free provider (`provider.toml`, or the id of one of the catalogue).
 pub fn load(file: &Path) -> Result<Loaded, LoadError> {
-    Candidate::named(file)?.load(&Policy::inline())
+    Candidate::named(file)?.load(&Policy::inline(), Standing::of(file))
 }
 
 /// A description as written.
@@ -100,16 +116,16 @@ pub fn text(file: &Path) -> Result<Text, LoadError> {
 
 /// Loads a provider of the catalogue.
 pub fn load_embedded(entry: &'static Entry) -> Result<Loaded, LoadError> {
-    Candidate::embedded(entry).load(&Policy::inline())
+    Candidate::embedded(entry).load(&Policy::inline(), Standing::Own)
 }
 
 impl Candidate {
     /// Everything that can be refused without running code is refused before any of it runs.
-    fn load(&self, policy: &Policy) -> Result<Loaded, LoadError> {
-        self.loaded(policy).map_err(|fault| self.error(fault))
+    fn load(&self, policy: &Policy, standing: Standing) -> Result<Loaded, LoadError> {
+        self.loaded(policy, standing).map_err(|fault| self.error(fault))
     }
 
-    fn loaded(&self, policy: &Policy) -> Result<Loaded, LoadFault> {
+    fn loaded(&self, policy: &Policy, standing: Standing) -> Result<Loaded, LoadFault> {
         let code = if self.is_description() { None } else { Some(self.native()?) };
         if let Some((preflight, identity)) = &code {
             acceptable(preflight, identity, abi::glibc())?;
@@ -121,19 +137,23 @@ impl Candidate {
         let provider = &description.provider;
         let (mut native, mut image) = (None, None);
         if let Some((preflight, identity)) = code {
-            match policy.isolates(&provider.id, Standing::of(&self.file)) {
+            match policy.isolates(&provider.id, standing) {
                 true => image = Some(self.image(policy, &provider.id, identity.flags)?),
                 false => native = Some(self.open(&provider.id, &provider.version, &preflight, identity.flags)?),
             }
         }
         let (file, sha256) = (self.file.clone(), self.sha256.clone());
-        Ok(Loaded { description, text, native, image, file, sha256, abi, samples })
+        Ok(Loaded { description, text, native, image, file, sha256, standing, abi, samples })
     }
 
     /// Loads it into this process.
     fn open(&self, id: &str, version: &str, preflight: &Preflight<'_>, flags: u16) -> Result<Native, LoadFault> {
         let speaker = Arc::new(Speaker::new(id, version));
-        let open = |copy: &Path| abi::open(copy, speaker, preflight, flags);
+        let open = |copy: &Path| {
+            let opened = abi::open(copy, speaker, preflight, flags)?;
+            mapped::count(id, copy);
+            Ok(opened)
+        };
         copy::with_private_copy(&self.file, &self.bytes, &self.sha256, open)
     }
 

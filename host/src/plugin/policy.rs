@@ -102,6 +102,17 @@ impl Standing {
         }
     }
 
+    /// As it is shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Signed => "signed",
+            Self::Pinned => "pinned",
+            Self::Unsigned => "unsigned",
+            Self::Modified => "modified",
+        }
+    }
+
     /// Whether somebody vouches for the file.
     pub fn is_trusted(self) -> bool {
         matches!(self, Self::Own | Self::Signed | Self::Pinned)

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use hookport_plugin_api::description::{Content, Description};
 
+use crate::event::Build;
+
 use super::ack::{Answers, Outcome};
 use super::check::{Check, not_a_pointer};
 use super::complaint::Complaint;
@@ -31,6 +33,8 @@ pub struct Provider {
     pub id: Arc<str>,
     /// Its version.
     pub version: Arc<str>,
+    /// Which build it is of, where whoever compiled it knows.
+    pub build: Option<Arc<Build>>,
     /// As written.
     pub description: Description,
     /// What a body is.
@@ -111,6 +115,7 @@ impl Provider {
         let mut provider = Self {
             id: description.provider.id.as_str().into(),
             version: description.provider.version.as_str().into(),
+            build: None,
             content: description.provider.content,
             headers,
             signed_fields: tables

@@ -46,6 +46,7 @@ pub(crate) fn request(number: usize) -> NewRequest {
         }],
         nonce: None,
         stale: None,
+        build: None,
         poll_state: None,
     }
 }

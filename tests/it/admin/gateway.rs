@@ -9,12 +9,13 @@ use bytes::Bytes;
 use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
 use hookport::admin::{
     self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Phase, Readiness, Redact, Reload,
-    Reloaded, Reloading, Switch,
+    Reloaded, Reloading, Renew, Renewed, Renewing, Switch,
 };
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
 use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Pausable, Plan, Recorded, Settled};
+use hookport::plugin::Ask;
 use hookport::request::Incoming;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{HeaderMap, HeaderValue};
@@ -97,6 +98,12 @@ impl Switch for Nobody {
     }
 }
 
+impl Renew for Nobody {
+    fn renew(&self, _: Ask) -> Renewing {
+        Box::pin(async { Ok(Renewed::default()) })
+    }
+}
+
 impl Reload for Nobody {
     fn reload(&self, dry_run: bool) -> Reloading {
         Box::pin(async move { Ok(Reloaded { dry_run, ..Reloaded::default() }) })
@@ -129,6 +136,7 @@ impl Gateway {
             again: Arc::new(Nobody),
             switches: Arc::new(Nobody),
             reload: Arc::new(Nobody),
+            renew: Arc::new(Nobody),
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),
@@ -160,6 +168,7 @@ impl Gateway {
             events: vec![event],
             nonce: None,
             stale: None,
+            build: None,
             poll_state: None,
         };
         match self.journal.record(request).await {
@@ -249,6 +258,7 @@ fn plugin() -> PluginShown {
         native: false,
         code: None,
         operations: Vec::new(),
+        ..PluginShown::default()
     }
 }
 

@@ -75,6 +75,7 @@ fn carrying(numbers: impl IntoIterator<Item = u32>) -> NewRequest {
         events: numbers.into_iter().map(event).collect(),
         nonce: None,
         stale: None,
+        build: None,
         poll_state: None,
     }
 }

@@ -55,7 +55,7 @@ const CHANGED: &[Edit] = &[
 pub(crate) fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        build("ordinary", &["asker", "constructor", "early", "hostile", "odd", "plain", "stranger"], &[])
+        build("ordinary", &["asker", "constructor", "early", "graded", "hostile", "odd", "plain", "stranger"], &[])
     });
     library(name)
 }

@@ -42,9 +42,9 @@ fn folders_are_searched_one_level_deep_and_one_bad_plugin_stops_nobody() {
     description(dir, "source", "source");
     fs::write(dir.join("source/Cargo.toml"), "[package]").expect("the mark of source code");
 
-    let found = discover(&[dir.to_path_buf(), dir.join("."), dir.join("nowhere")]);
-    let ids: Vec<_> = found.loaded.iter().map(|loaded| loaded.description.provider.id.as_str()).collect();
-    assert_eq!(ids, ["odd", "free"]);
+    let found = Plugins::discover(&[dir.to_path_buf(), dir.join("."), dir.join("nowhere")]);
+    let ids: Vec<_> = found.by_id.keys().map(String::as_str).collect();
+    assert_eq!(ids, ["free", "odd"]);
     let mut refused: Vec<_> =
         found.refused.iter().map(|(file, _)| file.strip_prefix(dir).expect("in the folder")).collect();
     refused.sort_unstable();
@@ -58,8 +58,8 @@ fn the_second_carrier_of_a_provider_is_refused_and_both_are_named() {
     let (first, second) = (folder(), folder());
     fs::copy(plugin("plain"), first.path().join("libplain.so")).expect("a copy");
     description(second.path(), "other", "plain");
-    let found = discover(&[first.path().into(), second.path().into()]);
-    assert_eq!(found.loaded.len(), 1);
+    let found = Plugins::discover(&[first.path().into(), second.path().into()]);
+    assert_eq!(found.by_id.len(), 1);
     let words = found.refused[0].1.to_string();
     assert!(words.contains("libplain.so") && words.contains("other/provider.toml"), "{words}");
 }
@@ -69,23 +69,6 @@ fn a_duplicate_is_refused_before_any_of_its_code_runs() {
     let (first, second) = (folder(), folder());
     description(first.path(), "first", "constructor");
     fs::copy(plugin("constructor"), second.path().join("libconstructor.so")).expect("a copy");
-    let found = discover(&[first.path().into(), second.path().into()]);
-    assert_eq!((found.loaded.len(), found.refused.len()), (1, 1));
-}
-
-#[test]
-fn code_that_is_loaded_is_not_loaded_again_and_another_file_in_its_place_is_told() {
-    let folder = folder();
-    let file = folder.path().join("libplain.so");
-    fs::copy(plugin("plain"), &file).expect("a copy");
-    let dirs = [folder.path().to_path_buf()];
-    let first = discover(&dirs).loaded.remove(0);
-    let known = [Known { id: "plain", file: &file, sha256: &first.sha256 }];
-    let again = discover_again(&dirs, &known, &Policy::inline());
-    assert_eq!((again.loaded.len(), again.kept), (0, vec![(file.clone(), false)]));
-    fs::write(&file, "another build").expect("written");
-    description(folder.path(), "other", "plain");
-    let again = discover_again(&dirs, &known, &Policy::inline());
-    assert_eq!((again.loaded.len(), again.kept), (0, vec![(file.clone(), true)]));
-    assert_eq!(again.refused.len(), 1, "the id is taken by the code that stays");
+    let found = Plugins::discover(&[first.path().into(), second.path().into()]);
+    assert_eq!((found.by_id.len(), found.refused.len()), (1, 1));
 }

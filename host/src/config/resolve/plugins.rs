@@ -1,6 +1,7 @@
 //! `[plugins]`: the bounds of workers.
 
 use super::Check;
+use crate::plugin::PublicKey;
 use crate::plugin::policy::Limits;
 
 /// The program alone takes a good part of it.
@@ -10,6 +11,7 @@ const MOST: usize = 64;
 
 impl Check<'_> {
     pub(super) fn plugins(&mut self) {
+        self.trust();
         let policy = self.draft.written.plugins.policy();
         self.limits(&["plugins"], policy.general.limits, None);
         for (id, terms) in &policy.overrides {
@@ -25,6 +27,15 @@ impl Check<'_> {
     }
 
     /// What an override has from the general part is said there.
+    /// What is wrong with a lock file is said of the plugins that it is asked about.
+    fn trust(&mut self) {
+        for (name, key) in &self.draft.written.plugins.trust.keys {
+            if let Err(why) = PublicKey::read(key) {
+                self.complain(&["plugins", "trust", "keys", name], why);
+            }
+        }
+    }
+
     fn limits(&mut self, section: &[&str], limits: Limits, general: Option<Limits>) {
         let wrong = [
             ("deadline", limits.deadline.is_zero(), "must be more than nothing, such as \"1s\""),

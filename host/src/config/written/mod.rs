@@ -17,7 +17,7 @@ pub use self::destination::{
     Breaker, ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
 };
 pub use self::headers::HeaderText;
-pub use self::plugins::{PluginTerms, Quarantine};
+pub use self::plugins::{PluginTerms, Quarantine, Trust, UnsignedCode};
 pub(super) use self::secret::SECRET_FORMS;
 pub use self::secret::Secret;
 pub use self::source::Source;
@@ -157,6 +157,10 @@ pub struct Plugins {
     /// What holds for one plugin instead, by the provider's id.
     #[serde(default, rename = "override")]
     pub overrides: BTreeMap<String, PluginTerms>,
+    /// Whether they are looked at by themselves, and not only when somebody says so.
+    pub watch: bool,
+    /// Who vouches for them.
+    pub trust: Trust,
 }
 
 /// `[reload]`: when the configuration is read again.

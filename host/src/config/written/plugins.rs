@@ -1,4 +1,7 @@
-//! Where native code runs and within which bounds, as written in `[plugins]` and `[plugins.override.PROVIDER]`.
+//! Where native code runs, within which bounds, and whom it is trusted of, as written in `[plugins]` and `[plugins.override.PROVIDER]`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -30,6 +33,29 @@ pub struct Quarantine {
     pub within: Span,
     /// Until it is tried again.
     pub pause: Span,
+}
+
+/// `[plugins.trust]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// Public keys whose signatures count, by names of one's own.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
+    /// The file with the pins; without it nothing is pinned.
+    pub lock: PathBuf,
+    /// What becomes of native code that nobody vouches for.
+    pub unsigned: UnsignedCode,
+}
+
+/// What becomes of native code that nobody vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnsignedCode {
+    /// It runs where `isolation = "auto"` puts what is not trusted.
+    Worker,
+    /// It is not loaded.
+    Refuse,
 }
 
 impl Plugins {

@@ -14,6 +14,7 @@ use super::ids::Ids;
 use super::prepare::{Prepared, PreparedEvent};
 use super::reject::{Kept, Shelf};
 use super::{order, rows};
+use crate::event::Build;
 use crate::journal::{OrderKey, Recorded};
 use crate::reason::{Reason, Rejection};
 
@@ -29,6 +30,8 @@ pub(super) struct Ingest<'c> {
     pub(super) ids: Ids,
     pub(super) keys: Keys,
     origins: HashMap<[Arc<str>; 3], i64>,
+    /// The build that made the last request of each provider: there is one at a time, and for a moment two.
+    plugins: HashMap<Arc<str>, (Arc<Build>, i64)>,
     destinations: HashMap<Arc<str>, i64>,
 }
 
@@ -41,7 +44,7 @@ impl<'c> Ingest<'c> {
             conn,
             request: conn.prepare(
                 "INSERT INTO requests (id, received, origin, first_event, events, method, target, peer, nonce, \
-                 nonce_until, headers, body, seal, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 nonce_until, headers, body, seal, sum, plugin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             event: conn.prepare(&format!(
                 "INSERT INTO events (id, uuid, request, received, first_delivery, deliveries, {SAYS}) \
@@ -54,6 +57,7 @@ impl<'c> Ingest<'c> {
             ids,
             keys,
             origins: HashMap::new(),
+            plugins: HashMap::new(),
             destinations: HashMap::new(),
         })
     }
@@ -109,6 +113,7 @@ impl<'c> Ingest<'c> {
         planned: &mut Planned,
     ) -> rusqlite::Result<Vec<Uuid>> {
         let origin = self.origin([prepared.source.clone(), prepared.provider.clone(), prepared.version.clone()])?;
+        let plugin = prepared.build.as_ref().map(|build| self.plugin(&prepared.provider, build)).transpose()?;
         let request = &prepared.request;
         let received = request.received.as_microsecond();
         self.ids.request += 1;
@@ -128,6 +133,7 @@ impl<'c> Ingest<'c> {
             &prepared.stored.body[..],
             prepared.stored.seal,
             prepared.sum,
+            plugin,
         ])?;
         if let Some(nonce) = &prepared.nonce {
             self.keys.add(dedup::nonce_hash(nonce), dedup::hold(nonce, received));
@@ -209,6 +215,7 @@ impl<'c> Ingest<'c> {
         self.ids = ids;
         self.keys.roll_back();
         self.origins.clear();
+        self.plugins.clear();
         self.destinations.clear();
     }
 
@@ -229,6 +236,23 @@ impl<'c> Ingest<'c> {
             }
         };
         self.origins.insert(key, id);
+        Ok(id)
+    }
+
+    /// A build of a provider's plugin.
+    fn plugin(&mut self, provider: &Arc<str>, build: &Arc<Build>) -> rusqlite::Result<i64> {
+        if let Some((known, id)) = self.plugins.get(provider)
+            && known == build
+        {
+            return Ok(*id);
+        }
+        let put =
+            "INSERT INTO plugins (provider, version, sha256, generation) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let find = "SELECT id FROM plugins WHERE provider = ? AND version = ? AND sha256 = ? AND generation = ?";
+        let values = params![&**provider, &*build.version, &*build.sha256, build.generation];
+        self.conn.prepare_cached(put)?.execute(values)?;
+        let id = self.conn.prepare_cached(find)?.query_row(values, |row| row.get(0))?;
+        self.plugins.insert(provider.clone(), (build.clone(), id));
         Ok(id)
     }
 

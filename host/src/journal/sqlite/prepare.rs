@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use super::seal::{DataKey, Vault};
 use super::splice::{Splice, splice};
 use super::sum;
-use crate::event::{Data, DedupKey, Event, EventState, NewEvent};
+use crate::event::{Build, Data, DedupKey, Event, EventState, NewEvent};
 use crate::journal::{NewRequest, OrderKey, Plan};
 use crate::reason::Rejection;
 use crate::request::Incoming;
@@ -23,6 +23,7 @@ pub(super) struct Prepared {
     pub(super) source: Arc<str>,
     pub(super) provider: Arc<str>,
     pub(super) version: Arc<str>,
+    pub(super) build: Option<Arc<Build>>,
     pub(super) request: Arc<Incoming>,
     pub(super) stored: Stored,
     /// Of what is stored; what is sealed needs none.
@@ -60,7 +61,8 @@ pub(super) struct PreparedEvent {
 }
 
 pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -> Prepared {
-    let NewRequest { source, provider, provider_version: version, request, events, nonce, stale, poll_state } = new;
+    let NewRequest { source, provider, provider_version: version, request, events, nonce, stale, build, poll_state } =
+        new;
     let request = kept(request);
     // Of several events each can be erased alone, so none may lean on the request's bytes.
     let apart = vault.filter(|_| events.len() > 1);
@@ -85,7 +87,7 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -
     let once = shared.filter(|destination| plan.once_per_request(destination)).cloned().collect();
     let own: usize = events.iter().map(|event| event.data.own.len() + OVERHEAD).sum();
     let bytes = OVERHEAD + stored.headers.len() + request.body.len() + own;
-    Prepared { source, provider, version, request, stored, sum, events, nonce, stale, poll_state, once, bytes }
+    Prepared { source, provider, version, build, request, stored, sum, events, nonce, stale, poll_state, once, bytes }
 }
 
 /// As the file will give it back; whoever made it to the microsecond is spared the copy.

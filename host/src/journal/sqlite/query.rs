@@ -12,7 +12,7 @@ use super::due::{AT_ONCE, Due};
 use super::filter::Where;
 use super::space::Space;
 use super::{ids, reject, rows, schema};
-use crate::event::{Data, Event};
+use crate::event::{Build, Data, Event};
 use crate::journal::{Counted, Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
 
 /// Who goes on after an event gets no more than this at a time.
@@ -68,7 +68,16 @@ pub(super) fn event(conn: &Connection, id: Uuid, due: &Due) -> rusqlite::Result<
     let all = DeliveryFilter { event: Some(id), limit: usize::MAX, ..DeliveryFilter::default() };
     let mut deliveries = deliveries(conn, &all, due)?;
     deliveries.reverse();
-    Ok(Some(EventDetail { event, request, deliveries }))
+    let build = made_by(conn, ids::number(id))?;
+    Ok(Some(EventDetail { event, request, deliveries, build }))
+}
+
+/// The build that made an event, where that was written down.
+fn made_by(conn: &Connection, event: i64) -> rusqlite::Result<Option<Build>> {
+    let find = "SELECT p.version, p.sha256, p.generation FROM events e JOIN requests r ON r.id = e.request \
+                JOIN plugins p ON p.id = r.plugin WHERE e.id = ?";
+    let read = |row: &Row<'_>| Ok(Build { version: row.get(0)?, sha256: row.get(1)?, generation: row.get(2)? });
+    conn.prepare_cached(find)?.query_row([event], read).optional()
 }
 
 pub(super) fn deliveries(conn: &Connection, filter: &DeliveryFilter, due: &Due) -> rusqlite::Result<Vec<Delivery>> {

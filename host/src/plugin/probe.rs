@@ -1,0 +1,154 @@
+//! The probe: a plugin is loaded, started and run over its own samples in a process of its own first. Whatever ends that
+//! process would have ended the gateway, and is a refusal. What runs in workers is tried there: they are such processes.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use hookport_plugin_api::description::Description;
+use jiff::Timestamp;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use serde_json::Value;
+
+use super::candidate::Candidate;
+use super::copy::{self, FOLDER_VARIABLE};
+use super::policy::{Policy, Standing};
+use super::{Code, DecodeRequest, DecodedEvent, Fault, LoadFault, Loaded, Sample};
+use crate::case::Case;
+use crate::request::Incoming;
+
+/// The program's own argument that makes it a probe.
+pub const PROBE: &str = "plugin-probe";
+
+/// A plugin that takes longer is refused.
+const LONGEST: Duration = Duration::from_secs(20);
+/// Address space of a probe.
+const MEMORY: u64 = 2 << 30;
+/// Bytes of its words that are shown.
+const WORDS: u64 = 2000;
+
+/// Tries these bytes; the error says how that ended.
+pub(super) fn probe(candidate: &Candidate) -> Result<(), String> {
+    let tried = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
+        let mut child = start(copy).map_err(LoadFault::Read)?;
+        let ended = ended(&mut child).map_err(LoadFault::Read)?;
+        let mut words = String::new();
+        if let Some(output) = child.stdout.take() {
+            // Words that are no text say nothing.
+            let _ = output.take(WORDS).read_to_string(&mut words);
+        }
+        Ok((ended, words))
+    });
+    match tried.map_err(|fault| fault.to_string())? {
+        (Some(status), _) if status.success() => Ok(()),
+        (Some(status), words) => Err(match (status.code(), words.trim()) {
+            (Some(1), words) if !words.is_empty() => words.lines().last().unwrap_or_default().to_owned(),
+            _ => format!("it ended that process ({status})"),
+        }),
+        (None, _) => Err(format!("it was not ready after {LONGEST:?}")),
+    }
+}
+
+/// Of this program's own file, which may have been replaced meanwhile.
+fn start(copy: &Path) -> std::io::Result<Child> {
+    let this = match cfg!(target_os = "linux") {
+        true => "/proc/self/exe".into(),
+        false => std::env::current_exe()?,
+    };
+    let mut command = Command::new(this);
+    command.arg(PROBE).arg(copy).env_clear().current_dir("/");
+    let kept = [FOLDER_VARIABLE, "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.envs(kept).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+}
+
+/// How it ended; nothing where it had to be ended.
+fn ended(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
+    let end = Instant::now() + LONGEST;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(None)
+}
+
+/// What the child does: bounds itself, loads the file and runs its samples.
+pub fn work(file: &Path) -> Result<(), String> {
+    let bound = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let bounded = || -> rustix::io::Result<()> {
+        bound(Resource::As, MEMORY)?;
+        bound(Resource::Core, 0)?;
+        bound(Resource::Cpu, LONGEST.as_secs())?;
+        #[cfg(target_os = "linux")]
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        Ok(())
+    };
+    bounded().map_err(|error| error.to_string())?;
+    let loaded = Candidate::read(file)
+        .and_then(|candidate| candidate.load(&Policy::inline(), Standing::Unsigned))
+        .map_err(|error| error.fault.to_string())?;
+    decode(&loaded)
+}
+
+/// A sample that the decoder does not want is no reason; one that it breaks over is.
+fn decode(loaded: &Loaded) -> Result<(), String> {
+    let Some(native) = loaded.native.as_ref().filter(|native| native.decodes()) else { return Ok(()) };
+    for sample in &loaded.samples {
+        let Some(asked) = Asked::of(sample, &loaded.description) else { continue };
+        broken(sample, native.decode(&asked.request()))?;
+    }
+    Ok(())
+}
+
+/// The same where the code is in workers already; they may end as they like.
+pub async fn rehearse(code: &Code, samples: &[Sample], description: &Description) -> Result<(), String> {
+    for sample in samples.iter().filter(|_| code.decodes()) {
+        let Some(asked) = Asked::of(sample, description) else { continue };
+        broken(sample, code.decode(&asked.request()).await)?;
+    }
+    Ok(())
+}
+
+fn broken(sample: &Sample, decoded: Result<Vec<DecodedEvent>, Fault>) -> Result<(), String> {
+    match decoded {
+        Err(fault) if fault.is_break() => Err(format!("over its own sample {}: {fault}", sample.name)),
+        _ => Ok(()),
+    }
+}
+
+/// A sample as a decoder sees it.
+struct Asked {
+    request: Incoming,
+    document: String,
+    declared_type: String,
+}
+
+impl Asked {
+    fn of(sample: &Sample, description: &Description) -> Option<Self> {
+        let Case { request, .. } = Case::parse(&sample.text).ok()?;
+        let read: Option<Value> = serde_json::from_slice(&request.body).ok();
+        let document = read.as_ref().and_then(|_| String::from_utf8(request.body.to_vec()).ok()).unwrap_or_default();
+        // The event's type where it simply stands in the document.
+        let places = description.event.kind.0.iter().filter_map(|place| place.strip_prefix("json:"));
+        let declared = read.as_ref().and_then(|read| places.filter_map(|at| read.pointer(at)?.as_str()).next());
+        let declared_type = declared.unwrap_or_default().to_owned();
+        Some(Self { request, document, declared_type })
+    }
+
+    fn request(&self) -> DecodeRequest<'_> {
+        DecodeRequest {
+            method: &self.request.method,
+            target: &self.request.target,
+            headers: &self.request.headers,
+            body: &self.request.body,
+            received: Timestamp::UNIX_EPOCH,
+            declared_type: &self.declared_type,
+            declared_subject: None,
+            document: &self.document,
+        }
+    }
+}
