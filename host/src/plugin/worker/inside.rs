@@ -11,8 +11,9 @@ use hookport_plugin_api::log::Level;
 use rustix::io::dup;
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 
+use super::came::Came;
 use super::frame::{Kind, read, write};
-use super::wire::{Ask, Came, Line, Start, received};
+use super::wire::{Ask, Line, Start, received};
 use super::{descriptors, sandbox};
 use crate::plugin::lines::{Speaker, divert};
 use crate::plugin::preflight::preflight;

@@ -3,10 +3,12 @@
 //! What a message says is `wire`'s, how a worker holds itself in `sandbox`'s, what becomes of calls when one ends
 //! `supervisor`'s. Callers wait for an answer and for nothing else: no thread of theirs is ever in a plugin.
 
+mod came;
 mod descriptors;
 mod frame;
 mod image;
 mod inside;
+mod job;
 mod process;
 #[cfg(target_os = "linux")]
 mod sandbox;
@@ -25,13 +27,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::came::Came;
 use self::frame::{Kind, encoded};
 pub use self::image::Image;
 pub use self::inside::work;
+use self::job::{Job, Order};
 pub use self::process::WORKER;
-use self::supervisor::{Job, Order, Supervisor};
+use self::supervisor::Supervisor;
 pub(crate) use self::thread::settled;
-use self::wire::{Ask, Came, Held};
+use self::wire::{Ask, Held};
 use super::counters::Counters;
 use super::incident::{Ears, Incident};
 use super::lines::Speaker;

@@ -10,7 +10,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
     path_beneath_rules,
 };
-use rustix::process::{Resource, Rlimit, Signal, getpid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, set_parent_process_death_signal, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
@@ -36,7 +36,11 @@ const DESCRIPTORS: u64 = 64;
 
 /// Bounds that hold for good, and an end with the gateway's.
 pub(super) fn bound(memory: u64) -> io::Result<()> {
-    let most = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let most = |resource, most: u64| {
+        // Whoever started the gateway may have been stricter.
+        let most = Some(getrlimit(resource).maximum.map_or(most, |hard| hard.min(most)));
+        setrlimit(resource, Rlimit { current: most, maximum: most })
+    };
     most(Resource::As, memory)?;
     most(Resource::Nofile, DESCRIPTORS)?;
     most(Resource::Fsize, 0)?;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::frame::{Frame, Kind};
 use super::image::Image;
+use super::job::{Job, Order};
 use super::process::Process;
 use super::thread::AtWork;
 use super::wire::{Held, Line};
@@ -30,33 +31,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A call waits for those before it no longer than this, or four deadlines.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is asked of a supervisor.
-pub(super) enum Order {
-    /// A call, as a message.
-    Call(Job),
-    /// That a worker be there; says what keeps it from it.
-    Start(oneshot::Sender<Result<(), String>>),
-    /// That no call comes any more.
-    Quiesce(Vec<u8>),
-}
-
-/// A call under way.
-pub(super) struct Job {
-    pub(super) call: u64,
-    pub(super) frame: Vec<u8>,
-    /// Gone when it was answered before its time.
-    pub(super) answer: Option<oneshot::Sender<Result<Vec<u8>, Fault>>>,
-    pub(super) arrived: Instant,
-    /// How it ended a worker before.
-    pub(super) ended: Option<String>,
-}
-
 /// A supervisor and its worker.
 pub(super) struct Supervisor {
-    pub(super) image: Arc<Image>,
-    pub(super) speaker: Arc<Speaker>,
-    pub(super) desk: Arc<Desk>,
-    pub(super) orders: mpsc::Receiver<Order>,
+    image: Arc<Image>,
+    speaker: Arc<Speaker>,
+    desk: Arc<Desk>,
+    orders: mpsc::Receiver<Order>,
     process: Option<Process>,
     /// Not handed on yet.
     waiting: VecDeque<Job>,
@@ -71,17 +51,6 @@ pub(super) struct Supervisor {
     /// No start before, and why.
     pause: Option<(Instant, String)>,
     _at_work: AtWork,
-}
-
-impl Job {
-    fn settle(mut self, outcome: Result<Vec<u8>, Fault>) {
-        // Whoever went away needs no answer.
-        let _ = self.answer.take().map(|answer| answer.send(outcome));
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.answer.as_ref().is_some_and(|answer| !answer.is_closed())
-    }
 }
 
 impl Supervisor {
@@ -172,14 +141,11 @@ impl Supervisor {
         let start = self.process.as_ref().filter(|process| !process.ready).map(|process| process.started + START);
         let call = (!self.under_way.is_empty()).then(|| self.since + self.image.limits.deadline);
         let pause = self.pause.as_ref().map(|(until, _)| *until);
-        let patience = self.jobs().filter(|job| job.is_wanted()).map(|job| job.arrived).min();
+        let jobs = self.under_way.iter().chain(&self.waiting);
+        let patience = jobs.filter(|job| job.is_wanted()).map(|job| job.arrived).min();
         let patience = patience.map(|arrived| arrived + self.patience());
         let next = [start, call, pause, patience].into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
-    }
-
-    fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.under_way.iter().chain(&self.waiting)
     }
 
     fn patience(&self) -> Duration {
