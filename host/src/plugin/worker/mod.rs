@@ -189,10 +189,17 @@ impl Desk {
         if known.as_ref() == Some(&held) {
             return;
         }
-        if !held.seccomp {
-            tracing::warn!(plugin, "a worker of this plugin runs without a filter of system calls: {held}");
+        match &held {
+            Held { seccomp: true, landlock: true } => {
+                tracing::debug!(plugin, "the plugin runs in a worker, held in by {held}");
+            }
+            Held { seccomp: true, landlock: false } => {
+                tracing::info!(plugin, "the plugin runs in a worker, held in by {held}");
+            }
+            Held { seccomp: false, .. } => {
+                tracing::warn!(plugin, "the plugin runs in a worker that is not filtered, held in by {held}");
+            }
         }
-        tracing::info!(plugin, "the plugin runs in a worker, held in by: {held}");
         *known = Some(held);
     }
 
