@@ -9,6 +9,7 @@ mod plugins;
 mod reload;
 mod remember;
 mod renew;
+mod renewal;
 mod retention;
 mod seen;
 mod switches;
