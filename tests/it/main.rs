@@ -5,6 +5,7 @@ mod crash;
 
 mod admin;
 mod arrows;
+mod author;
 mod cases;
 mod catalogue;
 mod certificate;

@@ -25,6 +25,7 @@ mod plugin;
 mod plugin_worker;
 mod probe;
 mod progress;
+mod record;
 mod rejections;
 mod release;
 mod reload;
@@ -68,6 +69,7 @@ enum Command {
     Sign(sign::Sign),
     Vectors(vectors::Vectors),
     Plugin(plugin::Plugin),
+    Record(record::Record),
     Call(call::Call),
     /// Show the events that a running gateway has received
     #[command(after_help = "Examples:\n  hookport events list --since 1h\n  hookport events tail")]
@@ -110,6 +112,7 @@ impl Command {
             Self::Sign(sign) => sign.run(),
             Self::Vectors(vectors) => vectors.run(),
             Self::Plugin(plugin) => plugin.run(),
+            Self::Record(record) => record.run(),
             Self::Call(call) => call.run(),
             Self::Events(events) => events.run(),
             Self::Deliveries(deliveries) => deliveries.run(),

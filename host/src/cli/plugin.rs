@@ -1,8 +1,11 @@
-//! `hookport plugin`: what the plugin folders hold, what is built in, and what a file is.
+//! `hookport plugin`: what the plugin folders hold, what is built in, what a file is; and an author's way to a new one.
 
 mod catalog;
 mod check;
+mod diff;
+pub(super) mod fixture;
 mod list;
+mod new;
 mod running;
 mod trust;
 mod upgrade;
@@ -15,13 +18,15 @@ use super::configuration::Configuration;
 use super::{Failure, output};
 use crate::plugin;
 
-/// Show plugins
+/// Make, check and show plugins
 #[derive(Args)]
 #[command(after_help = "Examples:
   hookport plugin list
   hookport plugin catalog
+  hookport plugin new acme
   hookport plugin check my-plugins/acme
   hookport plugin inspect github
+  hookport plugin diff old/libacme.so new/libacme.so
   hookport plugin inspect libhookport_sgate.so")]
 pub(super) struct Plugin {
     #[command(subcommand)]
@@ -48,7 +53,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    New(new::New),
     Check(check::Check),
+    #[command(hide = true)]
+    CheckCase(check::CheckCase),
+    Diff(diff::Diff),
     Catalog(catalog::Catalog),
     Show(catalog::Show),
     /// Print the JSON Schema of a provider.toml (Draft 7), with which editors complete and check descriptions
@@ -71,7 +80,10 @@ impl Plugin {
             Command::Sign(sign) => sign.run(),
             Command::Pin(pin) => pin.run(),
             Command::Inspect { configuration, file, json } => inspect(&configuration, &file, json),
+            Command::New(new) => new.run(),
             Command::Check(check) => check.run(),
+            Command::CheckCase(case) => case.run(),
+            Command::Diff(diff) => diff.run(),
             Command::Catalog(catalog) => catalog.run(),
             Command::Show(show) => show.run(),
             Command::Schema => output::bytes(SCHEMA.as_bytes()),

@@ -1,8 +1,14 @@
 //! A kept request as the API shows it, for people: its line, its headers and its body.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Failure, output};
+use crate::request::Incoming;
 
 /// A request of the API's document.
 #[derive(Deserialize)]
@@ -26,6 +32,26 @@ impl Request {
             (None, Some(text)) => output::line(format_args!("\n({} bytes, not text: see --json)", decoded(text))),
             (None, None) => Ok(()),
         }
+    }
+}
+
+impl Request {
+    /// As it came, as far as the API shows it.
+    pub(super) fn whole(self) -> Result<Incoming, Failure> {
+        let wrong =
+            |error: &dyn std::fmt::Display| Failure::refused(format!("the kept request cannot be read: {error}"));
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong(&error))?;
+            headers.append(name, HeaderValue::from_str(value).map_err(|error| wrong(&error))?);
+        }
+        let body = match (self.body, self.body_base64) {
+            (Some(body), _) => body.into(),
+            (None, Some(text)) => STANDARD.decode(text).map_err(|error| wrong(&error))?.into(),
+            (None, None) => Bytes::new(),
+        };
+        let (method, target) = (self.method, self.target);
+        Ok(Incoming { method, target, headers, body, peer: None, received: Timestamp::UNIX_EPOCH })
     }
 }
 

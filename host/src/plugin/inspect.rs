@@ -1,6 +1,7 @@
 //! Tells what a plugin's file is without running any of it.
 
 mod code;
+mod contract;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Inspection {
     pub code_free: bool,
     /// The code, where there is any that can be read.
     pub code: Option<CodePart>,
+    /// The event types that are known: those of its cases.
+    pub events: Vec<String>,
     /// The cases that came with it, by name.
     pub samples: Vec<String>,
 }
@@ -71,8 +74,11 @@ fn examine(candidate: Candidate) -> Result<Inspection, LoadError> {
             Err(fault) => return Err(candidate.error(fault)),
         }
     }
+    let samples = candidate.samples().map_err(|fault| candidate.error(fault))?;
+    let mut events = Vec::new();
     let provider = match candidate.description() {
         Ok((description, text)) => {
+            events = contract::events(&description, &samples);
             refusal = refusal.or(candidate.complete(&description).err().map(|fault| fault.to_string()));
             refusal = refusal.or_else(|| senseless(&description, &text));
             Some(ProviderPart::of(description))
@@ -82,13 +88,13 @@ fn examine(candidate: Candidate) -> Result<Inspection, LoadError> {
             None
         }
     };
-    let samples = candidate.samples().map_err(|fault| candidate.error(fault))?;
     Ok(Inspection {
         bytes: candidate.bytes.len(),
         code_free: candidate.is_description(),
         refusal,
         provider,
         code,
+        events,
         samples: samples.into_iter().map(|sample| sample.name).collect(),
         file: candidate.file,
         sha256: candidate.sha256,
@@ -104,6 +110,7 @@ impl Inspection {
             provider: None,
             code_free: false,
             code: None,
+            events: Vec::new(),
             samples: Vec::new(),
             file: candidate.file,
             sha256: candidate.sha256,
@@ -121,6 +128,7 @@ impl fmt::Display for Inspection {
         if let Some(provider) = &self.provider {
             provider.show(f)?;
         }
+        lines(f, "event", &self.events)?;
         match &self.code {
             Some(code) => code.show(f)?,
             None if !self.code_free => line(f, "code", "of an ABI that this gateway cannot read")?,

@@ -96,6 +96,11 @@ pub fn load(file: &Path) -> Result<Loaded, LoadError> {
     Candidate::named(file)?.load(&Policy::inline(), Standing::of(file))
 }
 
+/// As [`load`], with native code where the policy wants it.
+pub fn load_by(file: &Path, policy: &Policy) -> Result<Loaded, LoadError> {
+    Candidate::named(file)?.load(policy)
+}
+
 /// A description as written.
 pub struct Text {
     /// The text.

@@ -33,8 +33,8 @@ pub(super) struct Preflight<'a> {
     pub(super) glibc: Option<(u32, u32)>,
     /// Symbols that it exports.
     pub(super) exports: Vec<String>,
-    /// Whether it runs code of its own when it is loaded.
-    pub(super) startup_code: bool,
+    /// Functions of its own that run when it is loaded.
+    pub(super) startup_functions: u64,
 }
 
 /// Reads a file. It fails where the file is no whole shared object or no plugin.
@@ -59,7 +59,7 @@ pub(super) fn preflight(bytes: &[u8]) -> Result<Preflight<'_>, LoadFault> {
         needed,
         glibc: glibc(&sections, bytes)?,
         exports,
-        startup_code: init_entries > ORDINARY_INIT_ENTRIES,
+        startup_functions: init_entries.saturating_sub(ORDINARY_INIT_ENTRIES),
     })
 }
 
@@ -178,7 +178,7 @@ fn dynamic(sections: &SectionTable<'_, Header>, bytes: &[u8]) -> Result<(Vec<Str
             elf::DT_NEEDED => {
                 needed.push(String::from_utf8_lossy(table.string(item).map_err(damaged)?).into_owned());
             }
-            elf::DT_INIT_ARRAYSZ => entries = item.val / size_of::<u64>() as u64,
+            elf::DT_INIT_ARRAYSZ => entries += item.val / size_of::<u64>() as u64,
             _ => {}
         }
     }

@@ -19,6 +19,12 @@ use super::token::WINDOW;
 /// The methods that a sender may use.
 pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
+/// Whether a text can be a provider's id.
+pub(crate) fn is_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 /// The complaint about a text that is no JSON pointer.
 pub(super) fn not_a_pointer(text: &str) -> String {
     format!("{text:?} is not a JSON pointer: it begins with /")
@@ -66,7 +72,7 @@ impl Check<'_> {
 
     pub(super) fn names(&mut self, description: &Description) {
         let id = &description.provider.id;
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        if !is_id(id) {
             self.add("provider.id", format!("{id:?} is not an id: lower-case letters, digits and - only"));
         }
         if let Some(route) = &description.route {

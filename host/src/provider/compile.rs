@@ -200,6 +200,13 @@ impl Provider {
         reads
     }
 
+    /// Every place of a request that is read, headers with a rule of their own among them.
+    pub fn reads_of_requests(&self) -> Vec<Place> {
+        let rules = self.description.headers.iter().filter_map(|rule| format!("header:{}", rule.name).parse().ok());
+        let named = self.all_places().into_iter().chain(self.handshake_places());
+        named.map(|(_, place)| place.clone()).chain(rules).collect()
+    }
+
     pub(super) fn all_places(&self) -> Vec<(String, &Place)> {
         let mut all: Vec<(String, &Place)> = Vec::new();
         for (name, named) in &self.lets {

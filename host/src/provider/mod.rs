@@ -44,6 +44,8 @@ pub mod verify;
 pub mod view;
 pub mod xml;
 
+pub(crate) use self::check::is_id;
+
 /// A list that mostly has one element or two, and is not worth an allocation.
 pub(crate) type Few<T> = smallvec::SmallVec<[T; 2]>;
 

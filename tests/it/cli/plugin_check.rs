@@ -58,7 +58,11 @@ fn a_provider_that_is_right_is_ok() {
     let run = folder.run(&["plugin", "check", "acme"]);
     assert_eq!(run.code, 0, "{}", run.out);
     assert!(run.out.contains("case paid: holds\ncase unsigned: holds\n"), "{}", run.out);
-    assert!(run.out.ends_with("acme/provider.toml: 0 errors, 0 warnings, 2 of 2 cases hold\n"), "{}", run.out);
+    assert!(
+        run.out.contains("acme/provider.toml: 0 errors, 0 warnings, 2 of 2 cases hold, 11 of 11 of the kit\n"),
+        "{}",
+        run.out
+    );
 }
 
 #[test]

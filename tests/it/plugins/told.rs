@@ -8,7 +8,7 @@ fn inspect_tells_everything_of_a_plugin_that_ends_the_process_when_it_is_loaded(
     let inspection = inspect(&file).expect("its file is sound");
     assert_eq!(inspection.provider.as_ref().expect("a description").id, "constructor");
     assert!(inspection.code.as_ref().expect("code").startup_code);
-    assert!(inspection.to_string().contains("yes: it runs code when it is loaded"));
+    assert!(inspection.to_string().contains("yes: a function runs when it is loaded"));
     let output = in_a_child(&file, &[]);
     assert_eq!(output.status.code(), None, "loading it ends the process by a signal: {output:?}");
 }

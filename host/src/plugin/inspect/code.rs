@@ -39,6 +39,8 @@ pub struct CodePart {
     pub exports: Vec<String>,
     /// Whether code of its own runs when it is loaded.
     pub startup_code: bool,
+    /// Functions that run when it is loaded, beyond those of every Rust library.
+    pub startup_functions: u64,
 }
 
 impl CodePart {
@@ -59,7 +61,8 @@ impl CodePart {
                 .filter_map(named)
                 .collect(),
             glibc: preflight.glibc.map(|(major, minor)| format!("{major}.{minor}")),
-            startup_code: preflight.startup_code,
+            startup_code: preflight.startup_functions > 0,
+            startup_functions: preflight.startup_functions,
             needs: preflight.needed,
             exports: preflight.exports,
         }
@@ -75,6 +78,10 @@ impl CodePart {
         line(f, "needs", &self.needs.join(", "))?;
         line(f, "glibc", self.glibc.as_deref().unwrap_or("not needed"))?;
         line(f, "exports", &self.exports.join(", "))?;
-        line(f, "start-up code", if self.startup_code { "yes: it runs code when it is loaded" } else { "no" })
+        match self.startup_functions {
+            0 => line(f, "start-up code", "no"),
+            1 => line(f, "start-up code", "yes: a function runs when it is loaded"),
+            many => line(f, "start-up code", &format!("yes: {many} functions run when it is loaded")),
+        }
     }
 }

@@ -9,7 +9,7 @@ use hookport_plugin_api::description::{
 };
 use serde::Serialize;
 
-use super::{entries, line, lines};
+use super::{contract, entries, line, lines};
 
 /// What a description says.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +32,10 @@ pub struct ProviderPart {
     pub content: Content,
     /// The signature algorithms.
     pub verify: Vec<String>,
+    /// The same with everything that a request must fit, one text a table.
+    pub schemes: Vec<String>,
+    /// How far a signed time may be off, in seconds; none where none is signed.
+    pub tolerance_s: Option<u64>,
     /// Where signatures stand.
     pub signature: Vec<String>,
     /// What a signature binds.
@@ -54,6 +58,12 @@ pub struct ProviderPart {
     pub settings: BTreeMap<String, String>,
     /// Where an event's type comes from.
     pub event_type: Vec<String>,
+    /// What the provider is answered, by outcome; what is not written is answered with the outcome's status alone.
+    pub acks: BTreeMap<String, String>,
+    /// What no log, rejection or screen shows.
+    pub redact: Vec<String>,
+    /// Fields that are decrypted at delivery.
+    pub open: Vec<String>,
     /// Calls that the gateway makes.
     pub operations: BTreeMap<String, String>,
 }
@@ -83,7 +93,12 @@ impl ProviderPart {
             retries: description.provider.retries,
             route: description.route.map(|route| format!("{} {}", route.methods.join("|"), route.path)),
             content: description.provider.content,
+            schemes: contract::schemes(&description.verify),
+            tolerance_s: description.timestamp.as_ref().map(|time| time.tolerance_s),
             signature: signature(&description.verify),
+            acks: contract::acks(&description.ack),
+            open: description.open.iter().flat_map(|open| open.field.iter().cloned()).collect(),
+            redact: description.redact,
             covers: covers(&description.verify, description.event.covers),
             verify: description.verify.0.into_iter().map(|verify| verify.alg).collect(),
             handshakes: description.handshake.iter().map(|written| HandshakePart::of(written, &methods)).collect(),
@@ -105,11 +120,11 @@ impl ProviderPart {
         lines(f, "evidence", self.evidence.map(in_words))?;
         lines(f, "retries", &self.retries)?;
         line(f, "route", self.route.as_deref().unwrap_or("none: it is only called"))?;
-        lines(f, "verify", &self.verify)?;
-        lines(f, "signature", &self.signature)?;
+        lines(f, "scheme", &self.schemes)?;
         if !self.verify.is_empty() {
             line(f, "covers", &self.covers)?;
         }
+        lines(f, "signed time", self.tolerance_s.map(|seconds| format!("may be off by {seconds} s")))?;
         self.handshakes.iter().try_for_each(|handshake| line(f, "handshake", &handshake.to_string()))?;
         lines(f, "payload", &self.payload)?;
         lines(f, "decrypt", &self.decrypt)?;
@@ -119,6 +134,9 @@ impl ProviderPart {
         entries(f, "secret", &self.secrets)?;
         entries(f, "setting", &self.settings)?;
         lines(f, "event type", &self.event_type)?;
+        entries(f, "ack", &self.acks)?;
+        lines(f, "redacted", &self.redact)?;
+        lines(f, "decrypted", &self.open)?;
         entries(f, "operation", &self.operations)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hookport_plugin_api::description::Description;
 
-use super::beside;
+use super::found::beside;
 use crate::cli::Failure;
 use crate::gateway::Plugin;
 use crate::plugin::{self, LoadFault, Text};
@@ -19,8 +19,10 @@ pub(super) struct Checked {
     pub(super) id: Option<String>,
     pub(super) errors: Vec<Complaint>,
     pub(super) warnings: Vec<Complaint>,
-    /// Where cases can be run.
+    /// Where cases can be run; without its code, which runs elsewhere.
     pub(super) plugin: Option<Plugin>,
+    /// Whether the file is code.
+    pub(super) native: bool,
     /// Whether the code is there too, where there is any.
     pub(super) whole: bool,
 }
@@ -49,9 +51,18 @@ pub(super) fn check(file: &Path) -> Result<Checked, Failure> {
         }));
         let described = |provider| Plugin::described(Arc::new(provider), file.to_owned());
         let code = beside(file).join("Cargo.toml").is_file();
+        if !code_free {
+            // Nothing of it runs here: a crash would be the end of the check.
+            match plugin::inspect(file).map(|inspection| inspection.refusal) {
+                Ok(None) => checked.plugin = Some(described(provider)),
+                Ok(Some(refusal)) => errors.push(whole(file, &refusal)),
+                Err(error) => errors.push(whole(file, &error.fault)),
+            }
+            return Ok(Checked { errors, native: true, ..checked });
+        }
         match plugin::load(file) {
             // Code may do more than a description says.
-            Ok(_) if code_free && code => {
+            Ok(_) if code => {
                 checked.whole = false;
                 checked.plugin = Some(described(provider));
             }
@@ -67,14 +78,14 @@ pub(super) fn check(file: &Path) -> Result<Checked, Failure> {
         }
     }
     if !checked.whole {
-        let message = "its code is not checked: name the library that is built of it";
+        let message = "its code is not checked: build it, or name the library that is built of it";
         checked.warnings.push(whole(file, &message));
     }
     Ok(Checked { errors, ..checked })
 }
 
 /// A complaint about the file as a whole.
-fn whole(file: &Path, message: &dyn std::fmt::Display) -> Complaint {
+pub(super) fn whole(file: &Path, message: &dyn std::fmt::Display) -> Complaint {
     Complaint { file: file.display().to_string(), line: None, key: String::new(), message: message.to_string() }
 }
 
