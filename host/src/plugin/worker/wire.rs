@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
+use super::text::AskText;
 use crate::plugin::output::{LIMITS, Output, RawEvent, RawPlan, shortened};
 use crate::plugin::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, RequestPlan};
 
@@ -69,6 +70,8 @@ pub(super) enum Ask<'a> {
         #[serde(borrow)]
         answers: Vec<Reply<'a>>,
     },
+    #[serde(borrow)]
+    Text(AskText<'a>),
 }
 
 /// An answer that an operation got.
@@ -121,15 +124,16 @@ impl<'a> Reply<'a> {
 
 /// The headers and the time of a request, as a decoder takes them.
 pub(super) fn received(headers: &[(&str, &Bytes)], received_ms: i64) -> Option<(HeaderMap, Timestamp)> {
-    let header = |(name, value): &(&str, &Bytes)| {
-        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
-    };
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for pair in headers {
-        let (name, value) = header(pair)?;
-        map.append(name, value);
+    Some((self::headers(headers)?, Timestamp::from_millisecond(received_ms).ok()?))
+}
+
+/// The headers of a request.
+pub(super) fn headers(pairs: &[(&str, &Bytes)]) -> Option<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        map.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
     }
-    Some((map, Timestamp::from_millisecond(received_ms).ok()?))
+    Some(map)
 }
 
 /// What came of a call.
@@ -140,6 +144,7 @@ pub(super) enum Came {
     Done(String),
     RetryAfter(u32),
     Fail(String),
+    Text(ByteBuf),
     Fault { kind: u8, message: String, location: Option<String> },
 }
 
@@ -280,7 +285,7 @@ impl Came {
         output.into_result(code::OK)
     }
 
-    fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> Fault {
         let Self::Fault { kind, message, location } = self else {
             return Fault::new(FaultKind::BadOutput, "its worker answered another question");
         };
