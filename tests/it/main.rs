@@ -36,5 +36,6 @@ mod simulate;
 mod szzkc;
 mod szzkc_mock;
 mod tally;
+mod third_party;
 mod trust;
 mod wire;
