@@ -26,6 +26,7 @@ mod preflight;
 pub mod probe;
 mod quarantine;
 mod store;
+mod text;
 mod trust;
 pub mod worker;
 
@@ -37,7 +38,7 @@ use hookport_plugin_api::description::Description;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
-pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
+pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind, TextRequest};
 use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
 pub use self::code::{Code, CodeState, settle};
@@ -98,7 +99,7 @@ pub fn load(file: &Path) -> Result<Loaded, LoadError> {
 
 /// As [`load`], with native code where the policy wants it.
 pub fn load_by(file: &Path, policy: &Policy) -> Result<Loaded, LoadError> {
-    Candidate::named(file)?.load(policy)
+    Candidate::named(file)?.load(policy, Standing::of(file))
 }
 
 /// A description as written.
