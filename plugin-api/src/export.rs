@@ -11,6 +11,7 @@
 ///     decode = notification,
 ///     op_build = build,
 ///     op_parse = parse,
+///     canonicalize = signed_text,
 ///     samples = ["../fixtures/card-stopped.http"],
 /// );
 /// ```
@@ -21,6 +22,7 @@ macro_rules! export_provider {
         $(, decode = $decode:path)?
         $(, op_build = $op_build:path)?
         $(, op_parse = $op_parse:path)?
+        $(, canonicalize = $canonicalize:path)?
         $(, samples = [$($sample:literal),* $(,)?])?
         $(,)?
     ) => {
@@ -54,7 +56,8 @@ macro_rules! export_provider {
                 | (if ::core::cfg!(debug_assertions) { $crate::identity::flag::DEBUG } else { 0 })
                 $(| $crate::__flag!($decode, DECODE))?
                 $(| $crate::__flag!($op_build, OP_BUILD))?
-                $(| $crate::__flag!($op_parse, OP_PARSE))?;
+                $(| $crate::__flag!($op_parse, OP_PARSE))?
+                $(| $crate::__flag!($canonicalize, CANONICALIZE))?;
 
             #[used]
             #[unsafe(link_section = ".note.hookport")]
@@ -68,6 +71,7 @@ macro_rules! export_provider {
                 op_build: $crate::__shim!(op_build $($op_build)?),
                 op_parse: $crate::__shim!(op_parse $($op_parse)?),
                 quiesce: $crate::abi::quiesce,
+                canonicalize: $crate::__shim!(canonicalize $($canonicalize)?),
             });
 
             extern "C" fn __hookport_root() -> $crate::abi::RootModuleResult {
@@ -126,5 +130,17 @@ macro_rules! __shim {
             $crate::abi::op_parse(call, answers, outlet, $parse)
         }
         __hookport_op_parse
+    }};
+    (canonicalize) => {
+        $crate::abi::no_canonicalize
+    };
+    (canonicalize $canonicalize:path) => {{
+        extern "C" fn __hookport_canonicalize(
+            request: &$crate::abi::RequestView<'_>,
+            outlet: &$crate::abi::Outlet<'_>,
+        ) -> u32 {
+            $crate::abi::canonicalize(request, outlet, $canonicalize)
+        }
+        __hookport_canonicalize
     }};
 }

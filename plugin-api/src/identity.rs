@@ -25,9 +25,12 @@ pub const HEADER_LEN: usize = 32;
 /// The ABI's major version: a host refuses any other.
 pub const ABI_MAJOR: u16 = 1;
 /// The ABI's minor version: it only ever appends.
-pub const ABI_MINOR: u16 = 0;
-/// The oldest host minor that plugins of this version accept.
-pub const ABI_MIN_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
+
+/// The oldest host minor that a plugin with these [`flag`]s accepts: the one that can do what it uses.
+pub const fn min_minor(flags: u16) -> u16 {
+    if flags & flag::CANONICALIZE == 0 { 0 } else { 1 }
+}
 
 /// Bits of the header's flags.
 pub mod flag {
@@ -41,6 +44,8 @@ pub mod flag {
     pub const OP_BUILD: u16 = 1 << 3;
     /// Parses the answers of operations.
     pub const OP_PARSE: u16 = 1 << 4;
+    /// Writes signed texts. Since 1.1.
+    pub const CANONICALIZE: u16 = 1 << 5;
 }
 
 /// Tags of items.
@@ -202,6 +207,7 @@ mod tests {
         assert_eq!((identity.abi_major, identity.abi_minor), (ABI_MAJOR, ABI_MINOR));
         assert_eq!(identity.flags, flag::UNWIND | flag::DECODE);
         assert_eq!(identity.sdk, "1.0.0");
+        assert_eq!(identity.abi_min_minor, 0, "it uses nothing that a host of 1.0 has not");
         assert_eq!(identity.description, "[provider]\n");
         assert_eq!(identity.samples, [("../fixtures/a.http", &b"POST / HTTP/1.1\r\n\xff"[..])]);
     }

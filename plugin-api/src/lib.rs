@@ -13,7 +13,8 @@
 //! ```
 //!
 //! It computes no signature, opens no socket and starts no thread: the host does what the description declares. A plugin
-//! depends on this crate and on `serde`; everything unsafe and everything of `abi_stable` is in [`abi`].
+//! depends on this crate and on `serde`; everything unsafe and everything of `abi_stable` is in [`abi`]. How all this may change
+//! in 1.x is in the README beside it.
 
 pub mod abi;
 pub mod description;
@@ -27,11 +28,13 @@ pub mod log;
 pub mod note;
 pub mod operation;
 mod request;
+mod unverified;
 
 pub use events::{DecodeError, Event, Events};
 pub use fields::Fields;
 pub use request::{Header, Request};
 pub use serde_json;
+pub use unverified::{TextError, Unverified};
 
 /// What a plugin's author needs.
 pub mod prelude {
@@ -42,5 +45,5 @@ pub mod prelude {
 
     pub use crate::log::Level;
     pub use crate::operation::{Answer, Call, OpResult, OperationError, RequestPlan};
-    pub use crate::{DecodeError, Event, Events, Fields, Header, Request, export_provider, log};
+    pub use crate::{DecodeError, Event, Events, Fields, Header, Request, TextError, Unverified, export_provider, log};
 }

@@ -1,7 +1,7 @@
 //! Builds the identity into a plugin's file; [`crate::identity`] says what is in it and why it is a note.
 
 use crate::abi::write;
-use crate::identity::{ABI_MAJOR, ABI_MIN_MINOR, ABI_MINOR, HEADER_LEN, MAGIC, NOTE_TYPE, OWNER, padded};
+use crate::identity::{ABI_MAJOR, ABI_MINOR, HEADER_LEN, MAGIC, NOTE_TYPE, OWNER, min_minor, padded};
 
 /// One item of the identity.
 pub struct Item<'a> {
@@ -48,7 +48,7 @@ impl<const N: usize> Note<N> {
         write(&mut block, 8, &(HEADER_LEN as u32).to_le_bytes());
         write(&mut block, 12, &ABI_MAJOR.to_le_bytes());
         write(&mut block, 14, &ABI_MINOR.to_le_bytes());
-        write(&mut block, 16, &ABI_MIN_MINOR.to_le_bytes());
+        write(&mut block, 16, &min_minor(flags).to_le_bytes());
         write(&mut block, 18, &flags.to_le_bytes());
         let (mut at, mut index) = (HEADER_LEN, 0);
         while index < items.len() {

@@ -49,6 +49,10 @@ plugin small release "$rustc"
 plugin checked checked "$rustc"
 plugin allocator release "$rustc" --features allocator
 plugin decode-only release "$rustc" --features decode-only
+case $version in
+1.0.*) ;;
+*) plugin canonicalize release "$rustc" --features canonicalize ;;
+esac
 plugin rustc-1.85 release "${RUSTC_1_85:-}"
 plugin rustc-1.96 release "${RUSTC_1_96:-}"
 case " $variants " in "  " | *" host "*)

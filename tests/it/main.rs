@@ -13,6 +13,7 @@ mod cli;
 mod config;
 mod demo;
 mod edge;
+mod golden;
 mod handshakes;
 mod isolation;
 mod journal;

@@ -7,6 +7,7 @@ mod copies;
 mod faults;
 mod files;
 mod folders;
+mod texts;
 mod told;
 mod versions;
 

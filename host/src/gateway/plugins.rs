@@ -20,6 +20,7 @@ use crate::plugin::{
 };
 use crate::provider::compile::Provider;
 use crate::provider::parse::Places;
+use crate::provider::text::SignedTexts;
 
 /// Workers that end take no longer.
 const END: Duration = Duration::from_secs(2);
@@ -93,6 +94,8 @@ impl Plugin {
         let inline = native.map(|native| Code::inline(native, terms));
         let code = inline.or_else(|| Some(Code::worker(image?, &provider.id, &provider.version, terms)));
         let code = code.map(Arc::new);
+        let texts = code.clone().map(|code| code as Arc<dyn SignedTexts>);
+        let provider = Arc::new(provider.with_texts(texts));
         Ok(Self { code, sha256, samples, standing, ..Self::described(provider, file) }.numbered(1))
     }
 
@@ -110,16 +113,16 @@ impl Plugin {
     /// The same without its code, of which nothing has run yet.
     pub(super) fn judged(fresh: &Fresh) -> Result<Self, String> {
         let (description, text) = fresh.description();
-        let provider = compiled(description.clone(), text, fresh.file())?;
+        let provider = Arc::new(compiled(description.clone(), text, fresh.file())?);
         let (sha256, standing) = (fresh.sha256().to_owned(), fresh.standing());
         Ok(Self { sha256, standing, ..Self::described(provider, fresh.file().into()) })
     }
 }
 
-fn compiled(description: Description, text: &str, file: &Path) -> Result<Arc<Provider>, String> {
+fn compiled(description: Description, text: &str, file: &Path) -> Result<Provider, String> {
     let name = file.display().to_string();
     let provider = Provider::compile(description, &Places::new(text, &name));
-    provider.map(Arc::new).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    provider.map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 impl Plugins {

@@ -22,17 +22,18 @@ use abi_stable::prefix_type::{PrefixRefTrait, WithMetadata};
 use abi_stable::std_types::{RSlice, RStr};
 use hookport_plugin_api::Header;
 use hookport_plugin_api::abi::{
-    AnswerView, Bytes, CallView, Context, EventView, HeaderView, Host, HostRef, Outlet, PlanView, PluginRef,
-    RequestView, Sink, SinkRef, code, has,
+    AnswerView, Attribute, Bytes, CallView, Context, EventView, HeaderView, Host, HostRef, Outlet, PlanView, PluginRef,
+    RequestView, Sink, SinkRef, attribute, code, has,
 };
 use hookport_plugin_api::identity::{SYMBOL, flag};
 use hookport_plugin_api::log::Level;
+use hyper::header::HeaderMap;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::lines::{self, Speaker};
 use super::output::{Output, RawEvent, RawPlan, shortened};
 use super::preflight::{Preflight, version_number};
-use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, LoadFault, OpResult, RequestPlan};
+use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, LoadFault, OpResult, RequestPlan, TextRequest};
 
 /// The code of one loaded plugin. It stays loaded when this is dropped.
 pub struct Native {
@@ -60,11 +61,7 @@ impl Native {
 
     /// The events of a request; at least one.
     pub fn decode(&self, request: &DecodeRequest<'_>) -> Result<Vec<DecodedEvent>, Fault> {
-        let headers: Vec<HeaderView<'_>> = request
-            .headers
-            .iter()
-            .map(|(name, value)| HeaderView { name: name.as_str().into(), value: value.as_bytes().into() })
-            .collect();
+        let headers = received(request.headers);
         let view = RequestView {
             method: request.method.into(),
             target: request.target.into(),
@@ -79,6 +76,28 @@ impl Native {
         };
         let (answer, output) = self.call(|outlet| self.table.decode()(&view, outlet));
         output.into_events(answer)
+    }
+
+    /// The text that the signature of a request is over; never empty.
+    pub fn canonicalize(&self, request: &TextRequest<'_>) -> Result<Vec<u8>, Fault> {
+        let canonicalize = self.table.canonicalize().ok_or_else(|| Fault::new(FaultKind::Absent, "canonicalize"))?;
+        let headers = received(request.headers);
+        let mut attributes = vec![given(attribute::TEXT, request.name), given(attribute::SETTINGS, request.settings)];
+        attributes.extend(request.url.map(|url| given(attribute::URL, url)));
+        let view = RequestView {
+            method: request.method.into(),
+            target: request.target.into(),
+            headers: headers.as_slice().into(),
+            body: request.body.into(),
+            document: RStr::empty(),
+            declared_type: RStr::empty(),
+            declared_subject: RStr::empty(),
+            received_unix_ms: 0,
+            has: 0,
+            attributes: attributes.as_slice().into(),
+        };
+        let (answer, output) = self.call(|outlet| canonicalize(&view, outlet));
+        output.into_text(answer, request.body.len())
     }
 
     /// The requests of an operation. Input and settings are JSON.
@@ -131,6 +150,15 @@ impl fmt::Debug for Native {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Native").field("id", &self.id()).field("flags", &self.flags).finish_non_exhaustive()
     }
+}
+
+fn given(key: u32, text: &str) -> Attribute<'_> {
+    Attribute { key, value: RSlice::from_slice(text.as_bytes()) }
+}
+
+fn received(headers: &HeaderMap) -> Vec<HeaderView<'_>> {
+    let views = headers.iter();
+    views.map(|(name, value)| HeaderView { name: name.as_str().into(), value: value.as_bytes().into() }).collect()
 }
 
 fn call_view<'a>(operation: &'a str, input: &'a str, settings: &'a str) -> CallView<'a> {
@@ -331,7 +359,7 @@ extern "C" fn log(number: usize, level: u32, target: Bytes<'_>, message: Bytes<'
 
 // ---- where results go ----
 
-const SINK_TABLE: &WithMetadata<Sink> = &WithMetadata::new(Sink { event, warn, plan, outcome, error });
+const SINK_TABLE: &WithMetadata<Sink> = &WithMetadata::new(Sink { event, warn, plan, outcome, error, text });
 const SINK: SinkRef = SinkRef(SINK_TABLE.static_as_prefix());
 
 /// Runs `take` on the output of the call that `context` belongs to; a panic of ours may not unwind into the plugin.
@@ -344,15 +372,15 @@ fn with_output(context: Context, take: impl FnOnce(&mut Output) -> u32) -> u32 {
 
 extern "C" fn event(context: Context, view: &EventView<'_>) -> u32 {
     let raw = RawEvent {
-        kind: given(view, has::KIND, &view.kind),
-        subject: given(view, has::SUBJECT, &view.subject),
-        data: given(view, has::DATA, &view.data),
+        kind: part(view, has::KIND, &view.kind),
+        subject: part(view, has::SUBJECT, &view.subject),
+        data: part(view, has::DATA, &view.data),
         warnings: view.warnings.iter().map(|warning| warning.as_slice()).collect(),
     };
     with_output(context, |output| output.event(&raw))
 }
 
-fn given<'a>(view: &EventView<'_>, bit: u32, bytes: &'a Bytes<'_>) -> Option<&'a [u8]> {
+fn part<'a>(view: &EventView<'_>, bit: u32, bytes: &'a Bytes<'_>) -> Option<&'a [u8]> {
     (view.has & bit != 0).then(|| bytes.as_slice())
 }
 
@@ -383,4 +411,8 @@ extern "C" fn error(context: Context, message: Bytes<'_>, place: Bytes<'_>) -> u
         output.error(message.as_slice(), place.as_slice());
         code::OK
     })
+}
+
+extern "C" fn text(context: Context, text: Bytes<'_>) -> u32 {
+    with_output(context, |output| output.text(text.as_slice()))
 }

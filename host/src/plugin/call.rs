@@ -27,6 +27,25 @@ pub struct DecodeRequest<'a> {
     pub document: &'a str,
 }
 
+/// A request that nobody has verified yet, for the text that its signature is over.
+#[derive(Debug, Clone, Copy)]
+pub struct TextRequest<'a> {
+    /// The text's name under `[let]`.
+    pub name: &'a str,
+    /// Upper case.
+    pub method: &'a str,
+    /// Path and query as received.
+    pub target: &'a str,
+    /// The public URL, where there is one.
+    pub url: Option<&'a str>,
+    /// As received.
+    pub headers: &'a HeaderMap,
+    /// As received.
+    pub body: &'a [u8],
+    /// The source's settings, JSON.
+    pub settings: &'a str,
+}
+
 /// One event of a decoder; what it does not say is as the description has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DecodedEvent {

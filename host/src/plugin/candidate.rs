@@ -157,9 +157,12 @@ impl Candidate {
         const OPERATIONS: u16 = flag::OP_BUILD | flag::OP_PARSE;
         let flags = if self.is_description() { 0 } else { self.native()?.1.flags };
         let built = |operation: &&Operation| flags & OPERATIONS == OPERATIONS || operation.request.is_some();
-        match description.operations.iter().find(|operation| !built(operation)) {
+        if let Some(operation) = description.operations.iter().find(|operation| !built(operation)) {
+            return Err(LoadFault::Operations(operation.id.clone()));
+        }
+        match description.code_texts().next().filter(|_| flags & flag::CANONICALIZE == 0) {
             None => Ok(()),
-            Some(operation) => Err(LoadFault::Operations(operation.id.clone())),
+            Some(name) => Err(LoadFault::Text(name.to_owned())),
         }
     }
 

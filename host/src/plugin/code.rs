@@ -12,7 +12,7 @@ use super::lines::{Speaker, during};
 use super::policy::QuarantineTerms;
 use super::quarantine::{Quarantine, Turn};
 use super::worker::{Image, Workers};
-use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Native, OpResult, RequestPlan};
+use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, Native, OpResult, RequestPlan, TextRequest};
 
 /// The code of one loaded plugin.
 #[derive(Debug)]
@@ -94,6 +94,16 @@ impl Code {
         .await
     }
 
+    /// The text that the signature of a request is over. Anybody may send the request, so what goes wrong here counts against
+    /// the request and not against the code.
+    pub async fn canonicalize(&self, request: &TextRequest<'_>) -> Result<Vec<u8>, Fault> {
+        self.counted(async |call| match &self.place {
+            Place::Inline(native) => during(call, || native.canonicalize(request)),
+            Place::Worker(workers) => workers.canonicalize(call, request).await,
+        })
+        .await
+    }
+
     /// The requests of an operation. Input and settings are JSON.
     pub async fn op_build(&self, operation: &str, input: &str, settings: &str) -> Result<Vec<RequestPlan>, Fault> {
         self.called(async |call| match &self.place {
@@ -163,15 +173,18 @@ impl Code {
 
     /// One call: admitted, counted, judged.
     async fn called<T>(&self, call: impl AsyncFnOnce(u64) -> Result<T, Fault>) -> Result<T, Fault> {
-        let began = Instant::now();
-        if let Err(why) = self.quarantine.admit(began) {
+        if let Err(why) = self.quarantine.admit(Instant::now()) {
             return Err(Fault::new(FaultKind::Quarantined, why));
         }
-        let number = self.counters.begin();
+        let came = self.counted(call).await;
+        self.judge(came.as_ref().err(), Instant::now());
+        came
+    }
+
+    async fn counted<T>(&self, call: impl AsyncFnOnce(u64) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (began, number) = (Instant::now(), self.counters.begin());
         let came = call(number).await.map_err(|fault| Fault { call: number, ..fault });
-        let took = began.elapsed();
-        self.counters.end(took, came.as_ref().err());
-        self.judge(came.as_ref().err(), began + took);
+        self.counters.end(began.elapsed(), came.as_ref().err());
         came
     }
 

@@ -102,6 +102,9 @@ pub enum LoadFault {
         "declares the operation \"{0}\" and nothing makes its request: write [operations.request], or name op_build and op_parse in export_provider!"
     )]
     Operations(String),
+    /// A signed text without code.
+    #[error("declares let.{0} as written by code, and has none: name canonicalize in export_provider!")]
+    Text(String),
     /// No place for the private copy.
     #[error("cannot be copied to {}: {error}; name a folder of your own in HOOKPORT_PLUGIN_TMP", .folder.display())]
     Copy {

@@ -26,6 +26,7 @@ mod preflight;
 pub mod probe;
 mod quarantine;
 mod store;
+mod text;
 mod trust;
 pub mod worker;
 
@@ -37,7 +38,7 @@ use hookport_plugin_api::description::Description;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
-pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
+pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind, TextRequest};
 use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
 pub use self::code::{Code, CodeState, settle};

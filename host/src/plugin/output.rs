@@ -27,6 +27,8 @@ const MAX_WARNINGS: usize = 10_000;
 const MAX_NAME: usize = 256;
 const MAX_SUBJECT: usize = 1024;
 const MAX_MESSAGE: usize = 4096;
+/// Of a signed text beside four times the body, for headers and the URL.
+const MAX_TEXT: usize = 64 << 10;
 const MAX_DEPTH: usize = 128;
 
 /// What arrived so far.
@@ -35,6 +37,7 @@ pub(super) struct Output {
     pub(super) events: Vec<DecodedEvent>,
     pub(super) plans: Vec<RequestPlan>,
     outcome: Option<(u32, String, u64)>,
+    text: Option<Vec<u8>>,
     error: Option<(String, String)>,
     early_warnings: Vec<String>,
     warned: usize,
@@ -99,7 +102,7 @@ impl Output {
             let mut headers = Vec::with_capacity(raw.headers.len().min(MAX_NAME));
             for (name, value) in &raw.headers {
                 output.room(headers.len(), MAX_NAME, "headers of a request")?;
-                headers.push((output.text(name, "a header's name")?, output.text(value, "a header's value")?));
+                headers.push((output.utf8(name, "a header's name")?, output.utf8(value, "a header's value")?));
             }
             output.measured(raw.body.len())?;
             let body = raw.body.to_vec();
@@ -119,6 +122,16 @@ impl Output {
         })
     }
 
+    /// A signed text; there is one.
+    pub(super) fn text(&mut self, text: &[u8]) -> u32 {
+        self.taken(|output| {
+            output.room(usize::from(output.text.is_some()), 1, "text")?;
+            output.measured(text.len())?;
+            output.text = Some(text.to_vec());
+            Ok(())
+        })
+    }
+
     pub(super) fn error(&mut self, message: &[u8], place: &[u8]) {
         self.error = Some((shortened(message, MAX_MESSAGE), shortened(place, MAX_SUBJECT)));
     }
@@ -130,6 +143,20 @@ impl Output {
             return Err(Fault::new(FaultKind::BadOutput, "the decoder gave no event"));
         }
         Ok(self.events)
+    }
+
+    /// The signed text of a request with so long a body. Anybody can ask for one, so it has a bound of its own.
+    pub(super) fn into_text(mut self, answer: u32, body: usize) -> Result<Vec<u8>, Fault> {
+        self.judge(answer, "canonicalize")?;
+        let most = body.saturating_mul(4).saturating_add(MAX_TEXT);
+        let bad = |kind, message: String| Err(Fault::new(kind, message));
+        match self.text {
+            Some(text) if text.len() > most => {
+                bad(FaultKind::TooMuch, format!("a signed text of more than {most} bytes"))
+            }
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => bad(FaultKind::BadOutput, "the signed text is empty, and would bind nothing".into()),
+        }
     }
 
     /// The requests of an operation.
@@ -193,7 +220,7 @@ impl Output {
         Err(Fault::new(FaultKind::TooMuch, format!("more than {} MiB for one request", LIMITS.bytes >> 20)))
     }
 
-    fn text(&mut self, bytes: &[u8], what: &str) -> Result<String, Fault> {
+    fn utf8(&mut self, bytes: &[u8], what: &str) -> Result<String, Fault> {
         self.measured(bytes.len())?;
         let text = std::str::from_utf8(bytes);
         text.map(Into::into).map_err(|_| Fault::new(FaultKind::BadOutput, format!("{what} is not UTF-8")))
@@ -201,7 +228,7 @@ impl Output {
 
     /// Text that stands in a line of a log or a header.
     fn line(&mut self, bytes: &[u8], limit: usize, what: &str) -> Result<String, Fault> {
-        let text = self.text(bytes, what)?;
+        let text = self.utf8(bytes, what)?;
         if text.is_empty() || text.len() > limit || text.chars().any(char::is_control) {
             let message = format!("{what} must have 1 to {limit} bytes and no control characters");
             return Err(Fault::new(FaultKind::BadOutput, message));
@@ -210,7 +237,7 @@ impl Output {
     }
 
     fn json(&mut self, bytes: &[u8], what: &str) -> Result<String, Fault> {
-        let text = self.text(bytes, what)?;
+        let text = self.utf8(bytes, what)?;
         let bad = |message: String| Fault::new(FaultKind::BadOutput, format!("{what} is not JSON: {message}"));
         serde_json::from_str::<&RawValue>(&text).map_err(|error| bad(error.to_string()))?;
         compact(&text).ok_or_else(|| bad(format!("deeper than {MAX_DEPTH}")))
@@ -254,80 +281,4 @@ pub(super) fn shortened(bytes: &[u8], characters: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kind(kind: &[u8]) -> RawEvent<'_> {
-        RawEvent { kind: Some(kind), ..RawEvent::default() }
-    }
-
-    #[test]
-    fn white_space_goes_and_texts_and_numbers_stay_as_written() {
-        let mut output = Output::default();
-        let data = br#" { "a" : [ 1.00 , 1e400 ], "b \" [ \\" : "x  y" } "#;
-        assert_eq!(output.event(&RawEvent { data: Some(data), ..RawEvent::default() }), code::OK);
-        let events = output.into_events(code::OK).unwrap();
-        assert_eq!(events[0].data.as_deref(), Some(&br#"{"a":[1.00,1e400],"b \" [ \\":"x  y"}"#[..]));
-    }
-
-    #[test]
-    fn bytes_that_are_not_text_are_a_fault_and_not_a_panic() {
-        let mut output = Output::default();
-        assert_eq!(output.event(&kind(b"\xff\xfe")), code::FULL);
-        assert_eq!(output.event(&kind(b"fine")), code::FULL, "after a fault nothing is taken");
-        let fault = output.into_events(code::OK).unwrap_err();
-        assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::BadOutput, "an event's type is not UTF-8"));
-    }
-
-    #[test]
-    fn depth_is_counted_outside_of_texts_only() {
-        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(compact(&deep(MAX_DEPTH)).is_some());
-        assert!(compact(&deep(MAX_DEPTH + 1)).is_none());
-        assert!(compact(&format!("\"{}\"", "[".repeat(1000))).is_some());
-    }
-
-    #[test]
-    fn a_warning_before_the_first_event_is_on_the_first_and_later_ones_on_the_last() {
-        let mut output = Output::default();
-        output.warn(b"early");
-        output.event(&kind(b"a"));
-        output.event(&kind(b"b"));
-        output.warn(b"late\nline");
-        let events = output.into_events(code::OK).unwrap();
-        assert_eq!(
-            (&events[0].warnings[..], &events[1].warnings[..]),
-            (&["early".into()][..], &["late line".into()][..])
-        );
-    }
-
-    #[test]
-    fn warnings_of_all_events_together_are_bounded() {
-        let mut output = Output::default();
-        for _ in 0..LIMITS.events {
-            output.event(&kind(b"a"));
-            (0..LIMITS.warnings).for_each(|_| output.warn(b"again"));
-        }
-        let warnings = output.into_events(code::OK).unwrap().iter().map(|event| event.warnings.len()).sum::<usize>();
-        assert_eq!(warnings, MAX_WARNINGS);
-    }
-
-    #[test]
-    fn a_code_of_a_later_version_is_a_fault_and_an_unknown_outcome_too() {
-        let mut output = Output::default();
-        output.event(&kind(b"a"));
-        output.error(b"later", b"");
-        assert_eq!(output.into_events(77).unwrap_err().message, "code 77: later");
-        let mut output = Output::default();
-        output.outcome(77, b"", 0);
-        assert_eq!(output.into_result(code::OK).unwrap_err().kind, FaultKind::BadOutput);
-    }
-
-    #[test]
-    fn a_long_message_is_cut_at_a_character() {
-        assert_eq!(shortened("äöü".as_bytes(), 2), "äö…");
-        assert_eq!(shortened("äö".as_bytes(), 2), "äö");
-        assert_eq!(shortened(b"a\xffb", 9), "a\u{fffd}b");
-        assert_eq!(shortened("a".repeat(100).as_bytes(), 3), "aaa…");
-    }
-}
+mod tests;

@@ -201,6 +201,7 @@ impl Check<'_> {
         }
         self.tokens(provider);
         self.roots(provider);
+        self.texts(provider);
         let mut nonces = provider.nonce.iter().flat_map(Template::places);
         if let Some(place) = nonces.find(|place| !signed(place)) {
             let message = format!("{place} is not part of every signed message: anybody can change an unsigned nonce");

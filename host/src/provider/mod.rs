@@ -38,6 +38,7 @@ pub mod slots;
 pub mod source;
 pub mod sources;
 pub mod template;
+pub mod text;
 mod token;
 pub mod vectors;
 pub mod verify;

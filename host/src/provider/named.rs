@@ -11,6 +11,7 @@ use super::fields::Field;
 use super::json::Kind;
 use super::place::Place;
 use super::template::{Lookup, Template, Unfit};
+use super::text::CodeText;
 use super::view::{View, text};
 use super::xml::Xml;
 
@@ -27,6 +28,8 @@ pub enum Named {
     Collect(Box<Collect>, Template),
     /// A list of headers, the templates of the list and of a pair.
     Listed(Box<ListedHeaders>, Template, Template),
+    /// What code writes.
+    Code(CodeText),
 }
 
 /// Headers that a list may name.
@@ -57,6 +60,7 @@ impl Named {
                 let (list, pair) = (Template::compile(&listed.listed_headers)?, Template::compile(&listed.pair)?);
                 Self::Listed(Box::new(listed.clone()), list, pair)
             }
+            Let::Code(written) => Self::Code(CodeText::compile(written)?),
         })
     }
 
@@ -67,7 +71,13 @@ impl Named {
             Self::Conditional(condition, template) => condition.places().chain(template.places()).collect(),
             Self::Sort(parts, _) => parts.iter().flat_map(Template::places).collect(),
             Self::Listed(_, list, pair) => [list, pair].into_iter().flat_map(Template::places).collect(),
+            Self::Code(text) => text.over().iter().collect(),
         }
+    }
+
+    /// Whether code writes it.
+    pub fn is_code(&self) -> bool {
+        matches!(self, Self::Code(_))
     }
 
     /// What it collects from, where it does.
@@ -91,14 +101,15 @@ impl Named {
     }
 
     /// As [`collects`](Self::collects), where repeats are not provided for: not where they are dropped, or have an order.
+    /// Nobody knows how code reads what comes twice.
     pub fn collects_once(&self, place: &Place) -> bool {
-        let Self::Collect(collect, _) = self else { return false };
+        let Self::Collect(collect, _) = self else { return self.is_code() };
         !collect.unique && collect.order != Order::KeyValue && self.collects(place)
     }
 
-    /// Whether it collects the members of a JSON body.
+    /// Whether it collects the members of a JSON body, or code may.
     pub fn collects_json(&self) -> bool {
-        self.collected_from() == Some(CollectFrom::Json)
+        self.is_code() || self.collected_from() == Some(CollectFrom::Json)
     }
 
     /// Its bytes for one request.
@@ -116,6 +127,7 @@ impl Named {
             }
             Self::Collect(collect, pair) => Self::collected(collect, pair, view),
             Self::Listed(listed, list, pair) => Self::listed(listed, list, pair, view),
+            Self::Code(text) => text.render(view),
         }
     }
 

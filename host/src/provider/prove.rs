@@ -205,10 +205,12 @@ impl<'s> Attempt<'_, 's> {
                 let secrets = self.source.chosen(key.chosen.iter().chain(way));
                 for url in forms() {
                     let view = View { secrets: &secrets, url, sig: self.sig, ..self.source.view(self.parsed) };
-                    if self.signed(&view, key.scheme.as_ref(), &mut proving.tries)
-                        && self.says(&view, proving)
-                        && holds(self.source, &view)
-                    {
+                    let signed = self.signed(&view, key.scheme.as_ref(), &mut proving.tries);
+                    if let Some(rejection) = self.parsed.texts.failed() {
+                        proving.note(rejection);
+                        return None;
+                    }
+                    if signed && self.says(&view, proving) && holds(self.source, &view) {
                         let sig =
                             self.sig.iter().map(|(name, value)| (name.to_string().into(), value.to_string().into()));
                         let real = self.table.algorithm.name != "static";

@@ -173,7 +173,8 @@ impl Source {
 
     /// Whether checking a request may take longer than an async thread should be held.
     pub fn costly(&self) -> bool {
-        self.provider.tables.iter().any(|table| table.algorithm.costly || table.remote.is_some())
+        self.provider.asks_code()
+            || self.provider.tables.iter().any(|table| table.algorithm.costly || table.remote.is_some())
     }
 
     /// The answer for an outcome.

@@ -11,6 +11,7 @@ use super::named::Named;
 use super::place::{Place, numbered};
 use super::signature::Part;
 use super::template::Lookup;
+use super::text::Texts;
 use super::xml::{NotXml, Xml};
 use crate::request::Incoming;
 
@@ -68,6 +69,8 @@ impl Reads {
 pub struct Parsed<'a> {
     /// The request.
     pub request: &'a Incoming,
+    /// What code wrote of it.
+    pub(super) texts: Texts,
     json: Option<Result<Document<'a>, NotJson>>,
     xml: Option<Result<Xml<'a>, NotXml>>,
     form: Fields<'a>,
@@ -79,6 +82,7 @@ impl<'a> Parsed<'a> {
     pub fn new(request: &'a Incoming, reads: Reads) -> Self {
         Self {
             request,
+            texts: Texts::default(),
             json: reads.json.then(|| Document::parse(&request.body)),
             xml: reads.xml.then(|| Xml::parse(&request.body)),
             form: if reads.form { Fields::read(&request.body) } else { Fields::default() },

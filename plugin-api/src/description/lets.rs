@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::proof::When;
 
-/// `[let.NAME]`: a template, sorted parts, or fields collected from the request.
+/// `[let.NAME]`: a template, sorted parts, fields collected from the request, or what code writes.
 #[derive(Debug, Clone)]
 pub enum Let {
     /// A template.
@@ -21,6 +21,17 @@ pub enum Let {
     Collect(Collect),
     /// The headers that a text of the request lists.
     ListedHeaders(ListedHeaders),
+    /// What the plugin's own code writes.
+    Code(Code),
+}
+
+/// `[let.NAME] code = ["body", "header:x-time"]`.
+#[derive(Debug, Clone)]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
+pub struct Code {
+    /// A signed text that the plugin's function `canonicalize` writes, and the sources whose bytes are all in it. Only
+    /// `message` under `[[verify]]` may read it.
+    pub code: Vec<String>,
 }
 
 /// `[let.NAME] listed_headers = "${sig:h}"`.
@@ -133,21 +144,21 @@ impl<'de> Deserialize<'de> for Let {
         impl<'de> Visitor<'de> for Written {
             type Value = Let;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] }, { collect = \"json\" | \"form\" | \"query\" | \"xml\" } or { listed_headers = \"...\" }")
+                f.write_str("a template, { template = \"...\", when = {...} }, { sort = [...] }, { collect = \"json\" | \"form\" | \"query\" | \"xml\" }, { listed_headers = \"...\" } or { code = [...] }")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Let, E> {
                 Ok(Let::Template(text.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Let, A::Error> {
                 let table = LetTable::deserialize(MapAccessDeserializer::new(map))?;
-                match (table.sort, table.collect, table.template, table.listed_headers) {
-                    (None, None, Some(template), None) => {
+                match (table.sort, table.collect, table.template, table.listed_headers, table.code) {
+                    (None, None, Some(template), None, None) => {
                         Ok(Let::Conditional(Conditional { when: table.when.unwrap_or_default(), template }))
                     }
-                    (Some(sort), None, None, None) => {
+                    (Some(sort), None, None, None, None) => {
                         Ok(Let::Sort(Sort { sort, join: table.join.unwrap_or_default() }))
                     }
-                    (None, Some(collect), None, None) => Ok(Let::Collect(Collect {
+                    (None, Some(collect), None, None, None) => Ok(Let::Collect(Collect {
                         collect,
                         exclude: table.exclude,
                         include_prefix: table.include_prefix,
@@ -159,14 +170,15 @@ impl<'de> Deserialize<'de> for Let {
                         join: table.join.unwrap_or_else(|| "&".into()),
                         bool: table.bool.unwrap_or_else(|| ["false".into(), "true".into()]),
                     })),
-                    (None, None, None, Some(listed_headers)) => Ok(Let::ListedHeaders(ListedHeaders {
+                    (None, None, None, Some(listed_headers), None) => Ok(Let::ListedHeaders(ListedHeaders {
                         listed_headers,
                         split: table.split.unwrap_or_else(|| " ".into()),
                         pair: table.pair.unwrap_or_else(|| "${v}".into()),
                         join: table.join.unwrap_or_default(),
                     })),
+                    (None, None, None, None, Some(code)) => Ok(Let::Code(Code { code })),
                     _ => Err(serde::de::Error::custom(
-                        "a let table has one of `template`, `sort`, `collect` and `listed_headers`",
+                        "a let table has one of `template`, `sort`, `collect`, `listed_headers` and `code`",
                     )),
                 }
             }
@@ -197,4 +209,5 @@ struct LetTable {
     bool: Option<[String; 2]>,
     listed_headers: Option<String>,
     split: Option<String>,
+    code: Option<Vec<String>>,
 }

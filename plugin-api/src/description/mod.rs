@@ -5,6 +5,7 @@
 mod ack;
 mod event;
 mod handshake;
+mod keys;
 mod lets;
 mod many;
 mod operation;
@@ -13,21 +14,23 @@ mod proof;
 #[cfg(any(test, feature = "schema"))]
 pub mod schema;
 mod signing;
+mod slots;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::ack::{Ack, AckSign, Acks};
 pub use self::event::{EventRule, Replay, Time};
 pub use self::handshake::{Handshake, Mac, Respond};
-pub use self::lets::{Collect, CollectFrom, Conditional, Encode, Let, ListedHeaders, Order, Sort};
+pub use self::keys::KEYS;
+pub use self::lets::{Code, Collect, CollectFrom, Conditional, Encode, Let, ListedHeaders, Order, Sort};
 pub use self::many::Many;
 pub use self::operation::{AnswerRule, Open, Operation, RequestRule, Retry};
 pub use self::payload::{Decrypt, Payload};
 pub use self::proof::{Assert, Equal, Equals, Fetch, Key, Parse, Verify, When};
 pub use self::signing::{Nonce, Now, Set, Sign, Signing};
+pub use self::slots::{SecretKind, SecretSlot, Setting, SettingKind, SettingValue};
 
 /// A whole `provider.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -95,6 +98,11 @@ impl Description {
     /// Whether a sender may tell this secret: then a source may be configured without it.
     pub fn captures(&self, secret: &str) -> bool {
         self.handshake.iter().any(|handshake| handshake.capture.contains_key(secret))
+    }
+
+    /// The texts that the plugin's code writes.
+    pub fn code_texts(&self) -> impl Iterator<Item = &str> {
+        self.lets.iter().filter(|(_, written)| matches!(written, Let::Code(_))).map(|(name, _)| name.as_str())
     }
 }
 
@@ -201,223 +209,3 @@ pub struct HeaderRule {
 fn yes() -> bool {
     true
 }
-
-/// `[secrets.NAME]`.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
-pub struct SecretSlot {
-    /// What it is and where an operator finds it.
-    pub about: String,
-    /// What its text is.
-    #[serde(default)]
-    pub kind: SecretKind,
-    /// Whether a source without it is refused by `check`.
-    #[serde(default = "yes")]
-    pub required: bool,
-}
-
-/// What a secret's text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum SecretKind {
-    /// Shared text.
-    #[default]
-    Text,
-    /// The provider's public key.
-    PublicKey,
-    /// Our own private key.
-    PrivateKey,
-}
-
-/// `[settings.NAME]`.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
-pub struct Setting {
-    /// What it changes.
-    pub about: String,
-    /// What it holds.
-    #[serde(default, rename = "type")]
-    pub kind: SettingKind,
-    /// The only values.
-    #[serde(default)]
-    pub choices: Vec<String>,
-    /// The value when the operator names none; without it the operator must.
-    pub default: Option<SettingValue>,
-}
-
-/// What a setting holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum SettingKind {
-    /// Text.
-    #[default]
-    String,
-    /// True or false.
-    Bool,
-    /// A whole number.
-    Int,
-}
-
-/// A setting's value, as written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum SettingValue {
-    /// True or false.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// Text.
-    String(String),
-}
-
-impl fmt::Display for SettingValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => value.fmt(f),
-            Self::Int(value) => value.fmt(f),
-            Self::String(value) => value.fmt(f),
-        }
-    }
-}
-
-/// Every key of the grammar, for a reader that suggests the one that was meant.
-pub const KEYS: &[&str] = &[
-    "aad",
-    "about",
-    "absent",
-    "accepted",
-    "ack",
-    "after_s",
-    "alg",
-    "allow_hosts",
-    "alphabet",
-    "answer",
-    "assert",
-    "attempts",
-    "batch",
-    "block",
-    "body",
-    "bool",
-    "capture",
-    "chain",
-    "changed_event",
-    "choices",
-    "ciphertext",
-    "claims",
-    "collect",
-    "content",
-    "content_type",
-    "covers",
-    "decrypt",
-    "default",
-    "docs",
-    "duplicate",
-    "each",
-    "empty",
-    "encode",
-    "encoding",
-    "equals",
-    "event",
-    "evidence",
-    "exclude",
-    "fetch",
-    "field",
-    "form",
-    "format",
-    "from",
-    "handshake",
-    "hash_hold_s",
-    "headers",
-    "id",
-    "include_prefix",
-    "input",
-    "items",
-    "join",
-    "json",
-    "key",
-    "kind",
-    "kv",
-    "left",
-    "length",
-    "let",
-    "listed_headers",
-    "mac",
-    "malformed",
-    "max_len",
-    "media_type",
-    "message",
-    "method",
-    "methods",
-    "must_understand",
-    "name",
-    "nonce",
-    "now",
-    "offset",
-    "one_of",
-    "open",
-    "operations",
-    "optional",
-    "order",
-    "output",
-    "pair",
-    "parse",
-    "path",
-    "pattern",
-    "payload",
-    "pick",
-    "prefix",
-    "present",
-    "profile",
-    "provider",
-    "query",
-    "range",
-    "reason",
-    "receiver",
-    "redact",
-    "rejected",
-    "replay",
-    "request",
-    "require",
-    "required",
-    "respond",
-    "retries",
-    "retry",
-    "right",
-    "route",
-    "secrets",
-    "select",
-    "sep",
-    "set",
-    "settings",
-    "sign",
-    "signed",
-    "skip_empty",
-    "sort",
-    "split",
-    "status",
-    "subject",
-    "subject_cn",
-    "success",
-    "template",
-    "text",
-    "time",
-    "timeout_s",
-    "timestamp",
-    "to",
-    "token",
-    "token_pattern",
-    "tolerance_s",
-    "type",
-    "unavailable",
-    "unique",
-    "url",
-    "user_id",
-    "value",
-    "verify",
-    "version",
-    "when",
-    "xml",
-];

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::signing::{Now, Set, Sign, Signing};
-use super::{Collect, Conditional, Description, Equals, Let, ListedHeaders, Many, Sort};
+use super::{Code, Collect, Conditional, Description, Equals, Let, ListedHeaders, Many, Sort};
 
 /// Draft 7, which the TOML servers of editors take (Taplo, Tombi).
 pub fn schema() -> Schema {
@@ -77,6 +77,7 @@ impl JsonSchema for Let {
             ("sort", Sort::json_schema(generator)),
             ("collect", Collect::json_schema(generator)),
             ("listed_headers", ListedHeaders::json_schema(generator)),
+            ("code", Code::json_schema(generator)),
         ];
         let (mut properties, mut any) = (serde_json::Map::new(), vec![json!({ "type": "string" })]);
         for (key, kind) in kinds {
@@ -87,7 +88,7 @@ impl JsonSchema for Let {
             }
         }
         json_schema!({
-            "description": "A template, sorted parts, or fields collected from the request.",
+            "description": "A template, sorted parts, fields collected from the request, or what the plugin's code writes.",
             "type": ["string", "object"],
             "properties": properties,
             "anyOf": any,

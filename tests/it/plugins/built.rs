@@ -9,62 +9,72 @@ use std::sync::OnceLock;
 /// A change to a text of the mirrored sources: file, what is there, what stands there instead.
 type Edit = (&'static str, &'static str, &'static str);
 
-/// The plugin API before it had its last function.
-const OLDER: &[Edit] = &[
-    (
-        "plugin-api/src/abi.rs",
-        "    /// Called once, last: no call comes after it.\n    pub quiesce: extern \"C\" fn() -> u32,\n",
-        "",
-    ),
-    ("plugin-api/src/export.rs", "                quiesce: $crate::abi::quiesce,\n", ""),
-    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-older\""),
-];
-
-/// The plugin API as it may be after its first growth.
+/// The plugin API as it may be after its next growth.
 const NEWER: &[Edit] = &[
     (
-        "plugin-api/src/abi.rs",
-        "    pub error: for<'a> extern \"C\" fn(Context, Bytes<'a>, Bytes<'a>) -> u32,\n",
-        "    pub error: for<'a> extern \"C\" fn(Context, Bytes<'a>, Bytes<'a>) -> u32,\n    pub later: extern \"C\" fn(Context) -> u32,\n",
+        "plugin-api/src/abi/table.rs",
+        "    pub text: for<'a> extern \"C\" fn(Context, Bytes<'a>) -> u32,\n",
+        "    pub text: for<'a> extern \"C\" fn(Context, Bytes<'a>) -> u32,\n    pub later: extern \"C\" fn(Context) -> u32,\n",
     ),
     (
-        "plugin-api/src/abi.rs",
-        "    pub quiesce: extern \"C\" fn() -> u32,\n",
-        "    pub quiesce: extern \"C\" fn() -> u32,\n    pub later: extern \"C\" fn() -> u32,\n",
+        "plugin-api/src/abi/table.rs",
+        "    pub canonicalize: for<'a, 'b> extern \"C\" fn(&'b RequestView<'a>, &'b Outlet<'b>) -> u32,\n",
+        "    pub canonicalize: for<'a, 'b> extern \"C\" fn(&'b RequestView<'a>, &'b Outlet<'b>) -> u32,\n    pub later: extern \"C\" fn() -> u32,\n",
     ),
     (
         "plugin-api/src/export.rs",
         "                quiesce: $crate::abi::quiesce,\n",
         "                quiesce: $crate::abi::quiesce,\n                later: $crate::abi::quiesce,\n",
     ),
-    ("plugin-api/src/identity.rs", "ABI_MINOR: u16 = 0", "ABI_MINOR: u16 = 1"),
+    ("plugin-api/src/identity.rs", "ABI_MINOR: u16 = 1", "ABI_MINOR: u16 = 2"),
     ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-newer\""),
 ];
 
 /// A plugin API that swapped two members of one type: sizes are the same and every word is in the wrong place.
 const CHANGED: &[Edit] = &[
     (
-        "plugin-api/src/abi.rs",
+        "plugin-api/src/abi/view.rs",
         "    pub document: RStr<'a>,\n    pub declared_type: RStr<'a>,\n",
         "    pub declared_type: RStr<'a>,\n    pub document: RStr<'a>,\n",
     ),
     ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-changed\""),
 ];
 
+/// A plugin API that put a function between those of a table.
+const INSERTED: &[Edit] = &[
+    (
+        "plugin-api/src/abi/table.rs",
+        "    /// The requests of an operation.\n",
+        "    pub inserted: extern \"C\" fn() -> u32,\n    /// The requests of an operation.\n",
+    ),
+    (
+        "plugin-api/src/export.rs",
+        "                quiesce: $crate::abi::quiesce,\n",
+        "                quiesce: $crate::abi::quiesce,\n                inserted: $crate::abi::quiesce,\n",
+    ),
+    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-inserted\""),
+];
+
+/// A plugin API that gave one member of a view another type; its size stays.
+const RETYPED: &[Edit] = &[
+    ("plugin-api/src/abi/view.rs", "    pub received_unix_ms: i64,\n", "    pub received_unix_ms: u64,\n"),
+    (
+        "plugin-api/src/request.rs",
+        "        self.view.received_unix_ms\n",
+        "        self.view.received_unix_ms.cast_signed()\n",
+    ),
+    ("odd/Cargo.toml", "name = \"odd\"", "name = \"odd-retyped\""),
+];
+
 /// The built library of a plugin of `tests/plugins`.
 pub(crate) fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        build("ordinary", &["asker", "constructor", "early", "graded", "hostile", "odd", "plain", "stranger"], &[])
+        const ALL: [&str; 9] =
+            ["asker", "constructor", "early", "graded", "hostile", "odd", "plain", "stranger", "writer"];
+        build("ordinary", &ALL, &[]);
     });
     library(name)
-}
-
-/// `odd` built against the plugin API before it had its last function.
-pub(super) fn older() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build("older", &["odd"], OLDER));
-    library("odd_older")
 }
 
 /// `odd` built against a plugin API that has grown by a function.
@@ -75,10 +85,24 @@ pub(super) fn newer() -> PathBuf {
 }
 
 /// `odd` built against a plugin API whose types are not ours.
-pub(super) fn changed() -> PathBuf {
+pub(crate) fn changed() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| build("changed", &["odd"], CHANGED));
     library("odd_changed")
+}
+
+/// `odd` built against a plugin API with a function in the middle of its table.
+pub(crate) fn inserted() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("inserted", &["odd"], INSERTED));
+    library("odd_inserted")
+}
+
+/// `odd` built against a plugin API one of whose members is of another type.
+pub(crate) fn retyped() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| build("retyped", &["odd"], RETYPED));
+    library("odd_retyped")
 }
 
 /// Builds `plain` with other flags and gives the compiler's words.

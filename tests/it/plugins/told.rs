@@ -25,7 +25,7 @@ fn inspect_shows_what_a_file_is_for_people_and_for_programs() {
     assert_eq!(json["provider"]["headers"]["content-type"], "required, media type application/json");
     assert_eq!(json["provider"]["operations"]["query"], "asks for numbers");
     assert_eq!(json["code"]["package"], "odd 0.3.1");
-    assert_eq!(json["code"]["abi"], "1.0");
+    assert_eq!(json["code"]["abi"], "1.1");
     assert_eq!(json["code"]["panic"], "unwind");
     assert_eq!(json["code"]["functions"], serde_json::json!(["decode", "op_build", "op_parse"]));
     assert_eq!(json["code"]["startup_code"], false);
@@ -56,7 +56,7 @@ fn inspect_shows_a_plugin_that_is_refused_with_the_reason() {
 fn inspect_shows_a_plugin_of_a_newer_major_version_with_the_reason() {
     let folder = folder();
     let inspection = inspect(&with_identity(&folder, "major.so", 12, 2)).expect("it is a plugin");
-    assert!(inspection.refusal.as_deref().is_some_and(|why| why.contains("plugin ABI 2.0")));
+    assert!(inspection.refusal.as_deref().is_some_and(|why| why.contains("plugin ABI 2.1")));
     assert!(inspection.to_string().contains("of an ABI that this gateway cannot read"), "{inspection}");
 }
 

@@ -43,6 +43,13 @@ pub struct CodePart {
     pub startup_functions: u64,
 }
 
+const FUNCTIONS: [(u16, &str); 4] = [
+    (flag::DECODE, "decode"),
+    (flag::OP_BUILD, "op_build"),
+    (flag::OP_PARSE, "op_parse"),
+    (flag::CANONICALIZE, "canonicalize"),
+];
+
 impl CodePart {
     pub(super) fn of(preflight: Preflight<'_>, identity: &Identity<'_>) -> Self {
         let named = |(bit, name)| (identity.flags & bit != 0).then_some(name);
@@ -56,10 +63,7 @@ impl CodePart {
             machine: preflight.machine.clone(),
             panic: if identity.flags & flag::UNWIND == 0 { "abort" } else { "unwind" },
             debug: identity.flags & flag::DEBUG != 0,
-            functions: [(flag::DECODE, "decode"), (flag::OP_BUILD, "op_build"), (flag::OP_PARSE, "op_parse")]
-                .into_iter()
-                .filter_map(named)
-                .collect(),
+            functions: FUNCTIONS.into_iter().filter_map(named).collect(),
             glibc: preflight.glibc.map(|(major, minor)| format!("{major}.{minor}")),
             startup_code: preflight.startup_functions > 0,
             startup_functions: preflight.startup_functions,

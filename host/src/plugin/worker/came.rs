@@ -20,6 +20,7 @@ pub(super) enum Came {
     Done(String),
     RetryAfter(u32),
     Fail(String),
+    Text(ByteBuf),
     Fault { kind: u8, message: String, location: Option<String> },
 }
 
@@ -160,7 +161,7 @@ impl Came {
         output.into_result(code::OK)
     }
 
-    fn fault(self) -> Fault {
+    pub(super) fn fault(self) -> Fault {
         let Self::Fault { kind, message, location } = self else {
             return Fault::new(FaultKind::BadOutput, "its worker answered another question");
         };

@@ -108,6 +108,7 @@ fn perform(native: &Native, ask: &Ask<'_>) -> Came {
             };
             native.decode(&request).into()
         }
+        Ask::Text(ask) => ask.perform(native),
         Ask::Build { operation, input, settings } => native.op_build(operation, input, settings).into(),
         Ask::Parse { operation, input, settings, answers } => {
             let answers: Vec<Answer<'_>> = answers.iter().map(|reply| reply.answer()).collect();

@@ -16,6 +16,7 @@ mod sandbox;
 #[path = "nowhere.rs"]
 mod sandbox;
 mod supervisor;
+mod text;
 mod thread;
 mod wire;
 
@@ -34,12 +35,13 @@ pub use self::inside::work;
 use self::job::{Job, Order};
 pub use self::process::WORKER;
 use self::supervisor::Supervisor;
+use self::text::AskText;
 pub(crate) use self::thread::settled;
 use self::wire::{Ask, Held};
 use super::counters::Counters;
 use super::incident::{Ears, Incident};
 use super::lines::Speaker;
-use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, RequestPlan};
+use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, RequestPlan, TextRequest};
 
 /// So many calls may wait for one worker.
 const WAITING: usize = 1024;
@@ -109,6 +111,10 @@ impl Workers {
 
     pub(super) async fn decode(&self, call: u64, request: &DecodeRequest<'_>) -> Result<Vec<DecodedEvent>, Fault> {
         self.ask(call, &Ask::decode(request)).await?.events()
+    }
+
+    pub(super) async fn canonicalize(&self, call: u64, request: &TextRequest<'_>) -> Result<Vec<u8>, Fault> {
+        self.ask(call, &Ask::Text(AskText::of(request))).await?.text(request.body.len())
     }
 
     pub(super) async fn op_build(

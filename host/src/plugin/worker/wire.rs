@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
 
+use super::text::AskText;
 use crate::plugin::{Answer, DecodeRequest};
 
 /// Within which bounds a worker works.
@@ -63,6 +64,8 @@ pub(super) enum Ask<'a> {
         #[serde(borrow)]
         answers: Vec<Reply<'a>>,
     },
+    #[serde(borrow)]
+    Text(AskText<'a>),
 }
 
 /// An answer that an operation got.
@@ -115,13 +118,14 @@ impl<'a> Reply<'a> {
 
 /// The headers and the time of a request, as a decoder takes them.
 pub(super) fn received(headers: &[(&str, &Bytes)], received_ms: i64) -> Option<(HeaderMap, Timestamp)> {
-    let header = |(name, value): &(&str, &Bytes)| {
-        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
-    };
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for pair in headers {
-        let (name, value) = header(pair)?;
-        map.append(name, value);
+    Some((self::headers(headers)?, Timestamp::from_millisecond(received_ms).ok()?))
+}
+
+/// The headers of a request.
+pub(super) fn headers(pairs: &[(&str, &Bytes)]) -> Option<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        map.append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?);
     }
-    Some((map, Timestamp::from_millisecond(received_ms).ok()?))
+    Some(map)
 }

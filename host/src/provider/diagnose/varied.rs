@@ -19,7 +19,7 @@ pub(super) fn given(source: &Source, change: impl FnOnce(&mut SourceParts)) -> O
 pub(super) fn described(source: &Source, table: usize, change: impl FnOnce(&mut Verify)) -> Option<Source> {
     let mut description = source.provider.description.clone();
     change(description.verify.0.get_mut(table)?);
-    let provider = Provider::compile(description, &Places::new("", "")).ok()?;
+    let provider = Provider::compile(description, &Places::new("", "")).ok()?.with_texts(source.provider.texts());
     Source::build(&source.name, Arc::new(provider), parts(source)).ok()
 }
 

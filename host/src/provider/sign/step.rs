@@ -87,7 +87,10 @@ impl Step<'_> {
         }
         match unfit {
             None => Ok(Vec::new()),
-            Some(error) => Err(SignError::Lacking { table: self.index, why: error.to_string() }),
+            Some(error) => {
+                let why = view.parsed.texts.failed().map_or_else(|| error.to_string(), |rejection| rejection.detail);
+                Err(SignError::Lacking { table: self.index, why })
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::provider::algorithm::{Layout, Scheme};
 use crate::provider::certificate::{Anchors, same_id};
 use crate::provider::key::{self, KeyText};
+use crate::provider::named::Named;
 use crate::provider::place::Place;
 use crate::provider::signature::{Encoding, Table};
 use crate::provider::source::Source;
@@ -97,7 +98,12 @@ impl Source {
                 }));
             }
         }
-        let reads_url = places.iter().any(|place| matches!(place, Place::Url | Place::UrlTarget | Place::UrlPath));
+        let reads_url = places.iter().any(|place| match place {
+            Place::Url | Place::UrlTarget | Place::UrlPath => true,
+            // Its code is told the URL.
+            Place::Let(name) => self.provider.lets.get(name).is_some_and(Named::is_code),
+            _ => false,
+        });
         if self.urls.is_empty() && places.contains(&&Place::Url) {
             return Err("the sender signs the URL: set server.public_url, or public_url of the source".into());
         }

@@ -7,7 +7,7 @@ mod allocator;
 
 use hookport_plugin_api::prelude::*;
 
-#[cfg(not(feature = "decode-only"))]
+#[cfg(not(any(feature = "decode-only", feature = "canonicalize")))]
 export_provider!(
     "../provider.toml",
     decode = decode,
@@ -17,6 +17,16 @@ export_provider!(
 );
 #[cfg(feature = "decode-only")]
 export_provider!("../decode-only.toml", decode = decode, samples = ["../fixtures/stopped.http"]);
+
+#[cfg(feature = "canonicalize")]
+export_provider!(
+    "../canonicalize.toml",
+    decode = decode,
+    op_build = build,
+    op_parse = parse,
+    canonicalize = signed,
+    samples = ["../fixtures/stopped.http"],
+);
 
 /// What we know of the fields.
 #[derive(Deserialize)]
@@ -87,6 +97,15 @@ fn seen(request: &Request<'_>, events: &mut Events<'_>) -> Result<(), DecodeErro
         declared: (request.declared_type(), request.declared_subject()),
         document: request.document(),
     })?)
+}
+
+/// What the template says in the other variants.
+#[cfg(feature = "canonicalize")]
+fn signed(request: &Unverified<'_>) -> Result<Vec<u8>, TextError> {
+    match request.header("x-mode") {
+        Some("panics") => panic!("boom while writing {}", request.text_name()),
+        _ => Ok(request.body().to_vec()),
+    }
 }
 
 #[cfg(not(feature = "decode-only"))]
