@@ -37,5 +37,6 @@ mod simulate;
 mod szzkc;
 mod szzkc_mock;
 mod tally;
+mod third_party;
 mod trust;
 mod wire;
