@@ -123,6 +123,13 @@ async fn a_gateway_accepts_by_a_text_of_code_and_never_without_one() {
     assert_eq!(send(&good, "refuses", BODY).await.status, 401);
     assert_eq!(send(&signature(&"x".repeat(1 << 20)), "swells", BODY).await.status, 503);
     assert_eq!(send(&good, "ordinary", BODY).await.status, 200, "a panic leaves nothing behind");
+    // Nobody vouches for the plugin, so it runs in a worker, which this ends.
+    assert_eq!(send(&good, "aborts", BODY).await.status, 503);
+    let end = std::time::Instant::now() + process::PATIENCE;
+    while send(&good, "ordinary", BODY).await.status != 200 {
+        assert!(std::time::Instant::now() < end, "no worker came after the one that ended");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     assert_eq!(gateway.stop().code, Some(0));
 }
 

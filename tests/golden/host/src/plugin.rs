@@ -10,6 +10,8 @@ mod candidate;
 mod copy;
 #[path = "../../../../host/src/plugin/error.rs"]
 mod error;
+#[path = "../../../../host/src/plugin/lines.rs"]
+mod lines;
 #[path = "../../../../host/src/plugin/output.rs"]
 mod output;
 #[path = "../../../../host/src/plugin/preflight.rs"]
@@ -23,9 +25,10 @@ use hookport_plugin_api::description::Description;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
-pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
+pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind, TextRequest};
 use self::candidate::{Candidate, acceptable};
 pub use self::error::{LoadError, LoadFault};
+use self::lines::Speaker;
 use crate::provider::parse::{Grammar, parse};
 
 /// A plugin with its code.
@@ -56,9 +59,9 @@ fn loaded(candidate: &Candidate) -> Result<Loaded, LoadFault> {
     let (description, _) = candidate.description()?;
     candidate.complete(&description)?;
     candidate.samples()?;
-    let id: Arc<str> = description.provider.id.as_str().into();
+    let speaker = Arc::new(Speaker::new(&description.provider.id, &description.provider.version));
     let native = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
-        abi::open(copy, id, &preflight, identity.flags)
+        abi::open(copy, speaker, &preflight, identity.flags)
     })?;
     Ok(Loaded { native: Some(native), abi: (identity.abi_major, identity.abi_minor) })
 }
