@@ -70,6 +70,11 @@ fn both_versions_load_beside_each_other_and_their_cases_hold() {
     }
 }
 
+/// Its source in a configuration.
+fn source() -> String {
+    format!("sources.courier = {{ provider = \"courier\", secrets.main = {{ value = \"{KEY}\" }} }}\n")
+}
+
 /// A signed scan, sent; the status of the answer.
 async fn scan(gateway: &Process, id: &str) -> u16 {
     let time = Clock::default().now().as_second();
@@ -97,11 +102,45 @@ async fn it_is_added_to_a_running_gateway() {
     let gateway = folder.serve();
     assert_eq!(scan(&gateway, "s-1").await, 404);
     install(&folder, 0);
-    let source = format!("sources.courier = {{ provider = \"courier\", secrets.main = {{ value = \"{KEY}\" }} }}\n");
-    folder.reconfigure("sources.tally", &format!("{source}sources.tally"));
+    folder.reconfigure("sources.tally", &format!("{}sources.tally", source()));
     let admin = format!("http://{}", gateway.admin);
     let reloaded = folder.run(&["reload", "--admin", &admin]);
     assert_eq!(reloaded.code, Some(0), "{}", reloaded.said);
     assert_eq!(scan(&gateway, "s-1").await, 200);
+    assert_eq!(gateway.stop().code, Some(0));
+}
+
+/// The version of the plugin that made an event, and the event's warnings.
+async fn made_by(gateway: &Process, id: &str) -> (String, Vec<String>) {
+    let reply = gateway.get(&format!("/v1/events?provider_id={id}&limit=1")).await;
+    let listed: Value = serde_json::from_slice(&reply.body).expect("a document");
+    let kept = &listed["events"][0];
+    let warnings = kept["warnings"].as_array().into_iter().flatten().filter_map(|text| text.as_str().map(Into::into));
+    (kept["event"]["providerversion"].as_str().unwrap_or_default().to_owned(), warnings.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_upgraded_and_rolled_back_while_it_serves() {
+    versions();
+    let folder = process::Folder::new("");
+    install(&folder, 0);
+    folder.reconfigure("sources.tally", &format!("{}sources.tally", source()));
+    let gateway = folder.serve();
+    let admin = format!("http://{}", gateway.admin);
+    let told = |arguments: &[&str]| {
+        let told = folder.run(&[arguments, &["--admin", &admin]].concat());
+        assert_eq!(told.code, Some(0), "{arguments:?}: {}", told.said);
+    };
+    let serves = async |id: &str, version: &str, warnings: &[&str]| {
+        assert_eq!(scan(&gateway, id).await, 200, "{id}");
+        let (by, warned) = made_by(&gateway, id).await;
+        assert_eq!((by.as_str(), warned.iter().map(String::as_str).collect::<Vec<_>>()), (version, warnings.to_vec()));
+    };
+    serves("s-1", "1.0.0", &[]).await;
+    install(&folder, 1);
+    told(&["plugin", "reload", "courier"]);
+    serves("s-2", "1.1.0", &["no weight"]).await;
+    told(&["plugin", "rollback", "courier"]);
+    serves("s-3", "1.0.0", &[]).await;
     assert_eq!(gateway.stop().code, Some(0));
 }
