@@ -10,8 +10,6 @@ mod candidate;
 mod copy;
 #[path = "../../../../host/src/plugin/error.rs"]
 mod error;
-#[path = "../../../../host/src/plugin/lines.rs"]
-mod lines;
 #[path = "../../../../host/src/plugin/output.rs"]
 mod output;
 #[path = "../../../../host/src/plugin/preflight.rs"]
@@ -25,10 +23,9 @@ use hookport_plugin_api::description::Description;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
-pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind, TextRequest};
+pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind};
 use self::candidate::{Candidate, acceptable};
 pub use self::error::{LoadError, LoadFault};
-use self::lines::Speaker;
 use crate::provider::parse::{Grammar, parse};
 
 /// A plugin with its code.
@@ -59,9 +56,9 @@ fn loaded(candidate: &Candidate) -> Result<Loaded, LoadFault> {
     let (description, _) = candidate.description()?;
     candidate.complete(&description)?;
     candidate.samples()?;
-    let speaker = Arc::new(Speaker::new(&*description.provider.id, &*description.provider.version));
+    let id: Arc<str> = description.provider.id.as_str().into();
     let native = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
-        abi::open(copy, speaker, &preflight, identity.flags)
+        abi::open(copy, id, &preflight, identity.flags)
     })?;
     Ok(Loaded { native: Some(native), abi: (identity.abi_major, identity.abi_minor) })
 }
