@@ -70,7 +70,7 @@ pub(super) fn check(file: &Path) -> Result<Checked, Failure> {
                 Ok(plugin) => checked.plugin = Some(plugin),
                 Err(error) => errors.push(whole(file, &error)),
             },
-            Err(error) if code && matches!(error.fault, LoadFault::Operations(_)) => {
+            Err(error) if code && matches!(error.fault, LoadFault::Operations(_) | LoadFault::Text(_)) => {
                 checked.whole = false;
                 checked.plugin = Some(described(provider));
             }

@@ -57,8 +57,10 @@ pub(super) fn functions(bench: &Bench) -> Verdict {
     let Some(code) = bench.code() else { return Verdict::left_out("it has no code") };
     let description = &bench.plugin.provider.description;
     let mut wrong = Vec::new();
-    if !code.decodes() && !code.operates() {
-        wrong.push("it has neither decode nor op_build and op_parse: its description alone would do".to_owned());
+    if !code.decodes() && !code.operates() && !bench.plugin.provider.asks_code() {
+        let message =
+            "it has neither decode nor canonicalize nor op_build and op_parse: its description alone would do";
+        wrong.push(message.to_owned());
     }
     let built = description.operations.iter().filter(|operation| operation.request.is_none());
     for operation in built.filter(|_| !code.operates()) {
