@@ -39,6 +39,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+pub use self::deliveries::Nothing;
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 pub use self::plugins::{Refusal, Renew, Renewed, Renewing, Upgraded};

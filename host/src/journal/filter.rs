@@ -111,6 +111,8 @@ pub enum Counted {
     Events(EventFilter),
     /// Deliveries.
     Deliveries(DeliveryFilter),
+    /// Those that a retry would try again.
+    Retriable(DeliveryFilter),
     /// Rejections.
     Rejections(RejectionFilter),
 }

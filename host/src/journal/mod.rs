@@ -50,6 +50,9 @@ pub trait Journal: Send + Sync + 'static {
     /// Writes down how attempts ended. Not synced on its own: losing it repeats a delivery, which is allowed.
     fn settle(&self, settled: Vec<Settled>) -> Pending<()>;
 
+    /// Whether a delivery that was claimed was cancelled meanwhile; asked just before it is tried, and answered from memory.
+    fn recalled(&self, delivery: u64) -> bool;
+
     /// Notified when the destination may have something due that it had not before.
     fn due(&self, destination: &str) -> Arc<Notify>;
 

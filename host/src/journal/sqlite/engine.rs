@@ -55,6 +55,10 @@ impl Journal for Sqlite {
         settle::submit(&self.shared, settled)
     }
 
+    fn recalled(&self, delivery: u64) -> bool {
+        self.shared.due.is_recalled(delivery as i64)
+    }
+
     fn due(&self, destination: &str) -> Arc<Notify> {
         self.shared.due.notify(destination)
     }
