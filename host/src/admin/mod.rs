@@ -198,6 +198,7 @@ fn router(served: Served) -> Router {
         .route("/v1/sources/{source}/pause", post(pauses::pause_source))
         .route("/v1/sources/{source}/resume", post(pauses::resume_source))
         .route("/v1/rejections", get(rejections::list))
+        .route("/v1/rejections/erase", post(rejections::erase))
         .route("/v1/rejections/release", post(release::release))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(plugins::list))

@@ -93,6 +93,9 @@ pub trait Journal: Send + Sync + 'static {
     /// Forgets rejections that became events; says how many were there.
     fn released(&self, rejections: Vec<u64>) -> Pending<u64>;
 
+    /// Erases rejections, so that nothing of them is left in any file; says how many were there.
+    fn erase_rejections(&self, rejections: Vec<u64>) -> Pending<u64>;
+
     /// One rejection with its request.
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;
 

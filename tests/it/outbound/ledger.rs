@@ -183,6 +183,9 @@ impl Journal for Ledger {
     fn released(&self, _: Vec<u64>) -> Pending<u64> {
         not_kept()
     }
+    fn erase_rejections(&self, _: Vec<u64>) -> Pending<u64> {
+        not_kept()
+    }
     fn rejection(&self, _: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {
         not_kept()
     }

@@ -118,6 +118,10 @@ impl Journal for Sqlite {
         self.chore(|answer| chore::Chore::Released(rejections, answer))
     }
 
+    fn erase_rejections(&self, rejections: Vec<u64>) -> Pending<u64> {
+        self.chore(|answer| chore::Chore::EraseRejections(rejections, answer))
+    }
+
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {
         self.shared.read(move |conn| reject::show(conn, id))
     }
