@@ -237,7 +237,14 @@ fn a_running_gateway_is_asked_by_commands() {
     folder.until(|| ask(&["deliveries", "list", "--state", "exhausted"]).out.contains("crm"));
     let retry = ask(&["deliveries", "retry", "--destination", "crm", "--json"]);
     assert_eq!((retry.code, retry.out.as_str()), (0, "{\"retried\":1}\n"), "{}", retry.err);
-    assert_eq!(ask(&["deliveries", "retry", "--destination", "log"]).code, 1, "nothing of it failed");
+    for (which, words) in [
+        (&["--destination", "log"][..], "none of these has failed for good"),
+        (&["--destination", "nix"], "there is no such delivery"),
+        (&["999"], "there is no such delivery"),
+    ] {
+        let none = ask(&[&["deliveries", "retry"], which].concat());
+        assert!(none.code == 1 && none.err.contains(words), "{which:?}: {}", none.err);
+    }
     let cancel = ask(&["deliveries", "cancel", "--destination", "log"]);
     assert!(cancel.code == 1 && cancel.err.contains("nothing is cancelled"), "it has arrived: {}", cancel.err);
 

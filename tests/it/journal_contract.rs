@@ -261,7 +261,7 @@ macro_rules! contract {
             order {
                 one_of_a_key_goes_after_the_other, those_of_one_request_are_in_order_too, a_key_waits_for_nobody_else,
                 exhausted_releases_its_key, held_keeps_its_key_until_an_operator_decides, order_outlives_restart_and_crash,
-                what_is_tried_again_by_hand_goes_first, what_is_in_flight_ends_its_try_before_one_by_hand, what_waits_is_shown_and_kept,
+                what_is_tried_again_by_hand_goes_first, one_retry_keeps_the_order_whatever_the_states, what_is_in_flight_ends_its_try_before_one_by_hand, what_waits_is_shown_and_kept,
                 a_deadline_counts_from_when_its_key_is_free, without_a_key_nothing_waits_or_holds,
             }
             cancel {
@@ -277,7 +277,7 @@ macro_rules! contract {
                 pages_go_on_where_the_last_one_ended,
                 what_failed_is_found_by_why_and_tried_again_whatever_is_known,
             }
-            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination,
+            pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, what_waits_behind_a_held_key_is_the_oldest,
                 a_deadline_counts_from_the_end_of_a_pause, }
             model { dedup_is_the_model_s, }
             order_model { order_is_the_model_s, }

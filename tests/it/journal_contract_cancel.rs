@@ -60,6 +60,11 @@ pub(crate) async fn what_is_cancelled_in_flight_and_given_back_is_gone(places: P
     desk.event("free", "crm").await;
     let (ordered, free) = (claim(&desk, "a1").await, desk.claim("crm").await);
     assert_eq!(desk.journal.cancel(DeliveryFilter { limit: 9, ..of("a1") }).await.unwrap(), 1);
+    assert!(!desk.journal.recalled(free[0].delivery), "it may be tried");
+    assert_eq!(desk.journal.cancel(of("free")).await.unwrap(), 1);
+    assert!(desk.journal.recalled(free[0].delivery) && desk.journal.recalled(ordered[0].delivery));
+    assert_eq!(desk.journal.retry(of("free")).await.unwrap(), 1);
+    assert!(!desk.journal.recalled(free[0].delivery), "somebody thought better of it");
     assert_eq!(desk.journal.cancel(of("free")).await.unwrap(), 1);
     end(&desk, &ordered, "a1", Outcome::Released).await;
     desk.settle(&free[0], Outcome::Released).await;

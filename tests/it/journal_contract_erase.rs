@@ -82,6 +82,7 @@ pub(crate) async fn of_a_batch_one_goes_and_the_others_keep_their_data(places: P
         assert!(found.request.body.is_empty(), "the request's bytes hold what was erased");
     }
     assert_eq!(desk.journal.event(ids[1]).await.unwrap().unwrap().event.data, before.event.data);
+    assert!(desk.journal.requests(one(ids[1])).await.unwrap()[0].erased, "nothing is left to decode again");
     assert_eq!(erase(&desk, one(ids[1])).await, (1, 0));
 }
 

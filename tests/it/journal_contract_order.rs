@@ -60,6 +60,23 @@ pub(crate) fn retry(desk: &Desk, wait: i64) -> Outcome {
     Outcome::Retry(desk.clock.now() + seconds(wait))
 }
 
+pub(crate) async fn one_retry_keeps_the_order_whatever_the_states(places: Places<'_>) {
+    let bank = |ids: Vec<u64>| DeliveryFilter { ids, destination: Some("bank".into()), ..DeliveryFilter::default() };
+    let desk = self::bank(places, &["a1", "a2", "a3"]).await;
+    for named in [false, true] {
+        assert_eq!(desk.journal.cancel(of("a1")).await.unwrap(), 1);
+        let claimed = claim(&desk, "a2").await;
+        end(&desk, &claimed, "a2", Outcome::Exhausted("over".into())).await;
+        assert_eq!(desk.journal.cancel(of("a3")).await.unwrap(), 1);
+        let ids = if named { vec![3, 2, 1] } else { Vec::new() };
+        assert_eq!(desk.journal.retry(bank(ids)).await.unwrap(), 3);
+    }
+    for name in ["a1", "a2", "a3"] {
+        let claimed = claim(&desk, name).await;
+        end(&desk, &claimed, name, Outcome::Delivered).await;
+    }
+}
+
 pub(crate) async fn one_of_a_key_goes_after_the_other(places: Places<'_>) {
     let desk = bank(places, &["a1", "a2", "b1", "a3"]).await;
     let claimed = claim(&desk, "a1 b1").await;

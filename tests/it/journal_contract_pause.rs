@@ -2,6 +2,7 @@
 
 use hookport::journal::{Outcome, Pausable};
 
+use super::order::{bank, claim, end, shown};
 use super::{Bounds, Desk, Places, seconds};
 
 pub(crate) async fn a_pause_holds_over_a_crash_until_it_is_ended(places: Places<'_>) {
@@ -35,6 +36,16 @@ pub(crate) async fn what_waits_is_counted_for_each_destination(places: Places<'_
     let counted: Vec<_> = backlog.iter().map(|one| (one.destination.as_str(), one.open, one.exhausted)).collect();
     assert_eq!(counted, [("crm", 1, 1)]);
     assert_eq!(backlog[0].oldest_open, Some(claimed[1].event.received));
+}
+
+pub(crate) async fn what_waits_behind_a_held_key_is_the_oldest(places: Places<'_>) {
+    let desk = bank(places, &["a1", "a2", "a3"]).await;
+    let claimed = claim(&desk, "a1").await;
+    let second = shown(&desk, "a2").await;
+    end(&desk, &claimed, "a1", Outcome::Held("over".into())).await;
+    let received = desk.journal.event(second.event).await.unwrap().unwrap().event.received;
+    let backlog = desk.journal.backlog().await.unwrap();
+    assert_eq!((backlog[0].open, backlog[0].exhausted, backlog[0].oldest_open), (2, 1, Some(received)));
 }
 
 pub(crate) async fn a_deadline_counts_from_the_end_of_a_pause(places: Places<'_>) {

@@ -136,6 +136,35 @@ async fn what_was_erased_is_in_no_file_any_more() {
 }
 
 #[tokio::test]
+async fn a_rejection_that_was_erased_is_in_no_file_any_more() {
+    for keys in [&[][..], &[1][..]] {
+        let folder = TempDir::new().unwrap();
+        let journal = open(with(folder.path(), keys)).unwrap();
+        for source in ["gone", "stays"] {
+            let rejection = Rejection::new(Reason::SignatureMismatch, "mark-detail");
+            let request = (*marked("one").request).clone();
+            journal.reject(NewRejected { source: Some(source.into()), rejection, request });
+        }
+        // Nobody waits for a rejection.
+        let mut waited = 0;
+        while journal.rejections(RejectionFilter::default()).await.unwrap().len() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            waited += 1;
+            assert!(waited < 6_000, "they are never kept");
+        }
+        let gone = RejectionFilter { source: Some("gone".into()), ..RejectionFilter::default() };
+        let ids: Vec<u64> = journal.rejections(gone).await.unwrap().iter().map(|rejected| rejected.id).collect();
+        assert_eq!((ids.len(), journal.erase_rejections(ids.clone()).await.unwrap()), (1, 1));
+        assert_eq!(journal.erase_rejections(ids).await.unwrap(), 0);
+        let left = journal.rejections(RejectionFilter::default()).await.unwrap();
+        assert_eq!((left.len(), left[0].source.as_deref()), (1, Some("stays")));
+        assert_eq!(journal.stats().await.unwrap().rejections, 1);
+        journal.erase_rejections(vec![left[0].id]).await.unwrap();
+        assert_eq!(found(folder.path(), &["mark-detail"]), [""; 0], "keys {keys:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_or_missing_key_is_refused_and_changes_nothing() {
     let folder = TempDir::new().unwrap();
     open(with(folder.path(), &[1])).unwrap().close().await.unwrap();
@@ -238,7 +267,9 @@ async fn a_check_opens_what_is_sealed_and_says_what_it_could_not_open() {
     assert!(opened.whole && closed.whole, "{opened:?} {closed:?}");
     assert_eq!(sealed(&opened), [(2, 0), (2, 0), (2, 0), (1, 0)]);
     assert_eq!(sealed(&closed), [(0, 2), (0, 2), (0, 2), (0, 1)]);
-    assert!(!checked(&[2]).whole, "another key opens nothing");
+    let other = check(folder.path(), false, vault(&[2]).as_ref(), &mut |_, _, _| {}).unwrap_err().to_string();
+    assert!(other.contains("a key that journal.key does not name"), "it is not damaged: {other}");
+    assert!(check(folder.path(), true, vault(&[2]).as_ref(), &mut |_, _, _| {}).unwrap().whole, "no row is opened");
 
     let conn = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
     let body: Vec<u8> = conn.query_row("SELECT body FROM requests WHERE id = 2", [], |row| row.get(0)).unwrap();

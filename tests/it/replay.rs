@@ -32,6 +32,29 @@ async fn failed_deliveries_are_tried_again_by_why_they_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_retry_of_what_was_cancelled_and_what_failed_keeps_their_order() {
+    let stand = Stand::new("order_by = \"event.type\"\nretry = { attempts = 1 }").await;
+    stand.answer(503);
+    assert_eq!(stand.run(&["destinations", "pause", "crm"]).code, Some(0));
+    for id in ["first", "second"] {
+        stand.send(id).await;
+    }
+    let first = stand.list("deliveries", &["--state", "pending"])[0]["id"].to_string();
+    assert_eq!(stand.run(&["deliveries", "cancel", &first]).code, Some(0));
+    assert_eq!(stand.run(&["destinations", "resume", "crm"]).code, Some(0));
+    stand.until(|| stand.list("deliveries", &["--state", "exhausted"]).len() == 1).await;
+    stand.answer(200);
+    let before = stand.got().len();
+    let retried = stand.run(&["deliveries", "retry", "--destination", "crm", "--json"]);
+    assert_eq!(retried.document(), json!({ "retried": 2 }));
+    stand.until(|| stand.got().len() == before + 2).await;
+    let arrived = stand.got().split_off(before);
+    for (id, (_, body)) in ["first", "second"].into_iter().zip(arrived) {
+        assert!(String::from_utf8_lossy(&body).contains(id), "{id} is not at its place");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn those_that_wait_are_hurried_when_it_is_asked_for() {
     let stand = Stand::new("retry = { attempts = 5, first = \"1h\", max = \"1h\" }").await;
     stand.answer(500);

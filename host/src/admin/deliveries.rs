@@ -32,9 +32,24 @@ pub(super) struct Mode {
 #[derive(Serialize)]
 pub(super) struct Retried {
     retried: u64,
+    /// Where it was asked how many, and there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Nothing>,
     /// For the next request, where a page was asked for and this was not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<u64>,
+}
+
+/// Why there is nothing to try again: a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nothing {
+    /// No delivery is meant.
+    Unknown,
+    /// None of them is in such a state.
+    Otherwise,
+    /// Those that are have nothing left to send.
+    Erased,
 }
 
 /// How many are given up.
@@ -67,36 +82,51 @@ pub(super) async fn retry(
         }
     };
     if mode.dry_run {
-        return count(&shared, &filter, states).await;
+        return count(&shared, filter, states).await.map(Json);
     }
     let retried = match filter.after {
-        Some(_) => page(&shared, filter).await?,
-        None => Retried { retried: shared.state.journal.retry(filter).await?, after: None },
+        Some(_) => page(&shared, filter, states).await?,
+        None => Retried { retried: shared.state.journal.retry(filter).await?, why: None, after: None },
     };
-    tracing::info!(retried = retried.retried, "deliveries are tried again, asked for by the admin API");
+    tracing::info!(deliveries = retried.retried, "deliveries are tried again, asked for by the admin API");
     Ok(Json(retried))
 }
 
-async fn count(shared: &Shared, filter: &DeliveryFilter, states: Vec<DeliveryState>) -> Result<Json<Retried>, Failure> {
-    let mut retried = 0;
-    for state in states {
-        let filter = DeliveryFilter { state: Some(state), ..filter.clone() };
-        retried += shared.state.journal.count(Counted::Deliveries(filter)).await?;
-    }
-    Ok(Json(Retried { retried, after: None }))
+async fn count(shared: &Shared, filter: DeliveryFilter, states: Vec<DeliveryState>) -> Result<Retried, Failure> {
+    let journal = &shared.state.journal;
+    let retried = journal.count(Counted::Retriable(filter.clone())).await?;
+    let why = if retried == 0 { Some(nothing(shared, filter, states).await?) } else { None };
+    Ok(Retried { retried, why, after: None })
 }
 
-/// What a reader finds is changed by its numbers: a filter over very many would hold up the writer.
-async fn page(shared: &Shared, filter: DeliveryFilter) -> Result<Retried, Failure> {
-    let state = filter
-        .state
-        .ok_or_else(|| Failure::unusable("with `after` say which state: exhausted, cancelled or retrying"))?;
+async fn nothing(shared: &Shared, filter: DeliveryFilter, states: Vec<DeliveryState>) -> Result<Nothing, Failure> {
+    let any = async |state: Option<DeliveryState>| {
+        let filter = DeliveryFilter { state, limit: 1, ..filter.clone() };
+        Ok::<_, Failure>(!shared.state.journal.deliveries(filter).await?.is_empty())
+    };
+    for state in states {
+        if any(Some(state)).await? {
+            return Ok(Nothing::Erased);
+        }
+    }
+    Ok(if any(None).await? { Nothing::Otherwise } else { Nothing::Unknown })
+}
+
+/// What a reader finds is changed by its numbers: a filter over very many would hold up the writer. By number whatever
+/// the state, so that of a key the earlier one goes first.
+async fn page(shared: &Shared, filter: DeliveryFilter, states: Vec<DeliveryState>) -> Result<Retried, Failure> {
     let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(PAGE) };
-    let found = shared.state.journal.deliveries(DeliveryFilter { limit, ..filter }).await?;
-    let ids: Vec<u64> = found.iter().map(|delivery| delivery.id).collect();
-    let Some(last) = ids.last().copied() else { return Ok(Retried { retried: 0, after: None }) };
-    let these = DeliveryFilter { ids, state: Some(state), ..DeliveryFilter::default() };
-    Ok(Retried { retried: shared.state.journal.retry(these).await?, after: Some(last) })
+    let mut ids = Vec::new();
+    for state in states {
+        let filter = DeliveryFilter { state: Some(state), limit, ..filter.clone() };
+        ids.extend(shared.state.journal.deliveries(filter).await?.iter().map(|delivery| delivery.id));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids.truncate(limit);
+    let Some(last) = ids.last().copied() else { return Ok(Retried { retried: 0, why: None, after: None }) };
+    let these = DeliveryFilter { ids, state: filter.state, ..DeliveryFilter::default() };
+    Ok(Retried { retried: shared.state.journal.retry(these).await?, why: None, after: Some(last) })
 }
 
 pub(super) async fn cancel(

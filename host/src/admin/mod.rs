@@ -39,6 +39,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+pub use self::deliveries::Nothing;
 pub use self::failure::Failure;
 pub use self::health::{Phase, Readiness};
 pub use self::plugins::{Refusal, Renew, Renewed, Renewing, Upgraded};
@@ -197,6 +198,7 @@ fn router(served: Served) -> Router {
         .route("/v1/sources/{source}/pause", post(pauses::pause_source))
         .route("/v1/sources/{source}/resume", post(pauses::resume_source))
         .route("/v1/rejections", get(rejections::list))
+        .route("/v1/rejections/erase", post(rejections::erase))
         .route("/v1/rejections/release", post(release::release))
         .route("/v1/rejections/{id}", get(rejections::show))
         .route("/v1/plugins", get(plugins::list))

@@ -8,6 +8,8 @@ use super::difference::{Difference, compare};
 use crate::event::{Data, Event, EventState, NewEvent};
 use crate::journal::{Content, NewRequest, Replayed, StoredEvent, StoredRequest};
 
+const BLANK: &str = "the bytes of its request were erased with another event of it: there is nothing to decode again";
+
 /// What became of an event that was decoded again: a closed list. Those that are the same are only counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,12 +48,15 @@ pub(super) struct Redecoded {
 impl Redecoded {
     /// Decodes a request again and compares.
     pub(super) async fn add(&mut self, shared: &Shared, stored: StoredRequest) {
-        let StoredRequest { request, events, others } = stored;
+        let StoredRequest { request, events, others, erased: blank } = stored;
         let is_erased = |stored: &StoredEvent| stored.event.state == EventState::Erased;
         let (erased, events): (Vec<_>, Vec<_>) = events.into_iter().partition(is_erased);
         self.replayed
             .extend(erased.into_iter().map(|erased| Replayed { event: erased.event, content: Content::Stored }));
         let Some(first) = events.first() else { return };
+        if blank {
+            return events.iter().for_each(|stored| self.fail(stored.event.id, BLANK.to_owned()));
+        }
         let judged = shared.state.again.stored(&first.event.source, request.clone()).await;
         let new = match judged {
             Ok(new) => new,

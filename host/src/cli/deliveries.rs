@@ -9,6 +9,7 @@ use super::client::{Client, read};
 use super::group::Ask;
 use super::progress::Progress;
 use super::{Failure, filter, output};
+use crate::admin::Nothing;
 use crate::journal::{Delivery, DeliveryFilter, DeliveryState};
 
 /// What can be asked about deliveries.
@@ -182,12 +183,13 @@ fn list(client: &Client, filter: &DeliveryFilter, json: bool) -> Result<(), Fail
 #[derive(Deserialize)]
 struct Retried {
     retried: u64,
+    why: Option<Nothing>,
     after: Option<u64>,
 }
 
 fn retry(client: &Client, filter: &DeliveryFilter, dry_run: bool, json: bool) -> Result<(), Failure> {
     let counted = client.post_to("/v1/deliveries/retry", &[("dry_run", "true")], filter)?;
-    let total = read::<Retried>(&counted)?.retried;
+    let Retried { retried: total, why, after: _ } = read(&counted)?;
     let retried = if dry_run { total } else { retry_all(client, filter, total)? };
     let would = if dry_run {
         "would be"
@@ -203,31 +205,28 @@ fn retry(client: &Client, filter: &DeliveryFilter, dry_run: bool, json: bool) ->
         (false, 1) => output::line(format_args!("1 delivery {would} due again"))?,
         (false, _) => output::line(format_args!("{retried} deliveries {would} due again"))?,
     }
-    match retried {
-        0 if total > 0 => Err(Failure::refused(
+    match (retried, why) {
+        (1.., _) => Ok(()),
+        (0, Some(Nothing::Unknown)) => Err(Failure::refused("there is no such delivery: nothing is tried again")),
+        (0, Some(Nothing::Otherwise)) => Err(Failure::refused(match filter.state {
+            Some(state) => format!("none of these is {}: nothing is tried again", word_of(state)),
+            None => "none of these has failed for good: nothing is tried again".to_owned(),
+        })),
+        (0, Some(Nothing::Erased) | None) => Err(Failure::refused(
             "nothing is tried again: of these nothing is left to send, because their content was erased",
         )),
-        0 => Err(Failure::refused("none of these has failed for good: nothing is tried again")),
-        _ => Ok(()),
     }
 }
 
 /// Page by page, so that it can be told how far it is.
 fn retry_all(client: &Client, filter: &DeliveryFilter, total: u64) -> Result<u64, Failure> {
-    let states = match filter.state {
-        Some(state) => vec![state],
-        None => vec![DeliveryState::Exhausted, DeliveryState::Cancelled],
-    };
-    let (mut retried, mut progress) = (0, Progress::of(total, "deliveries"));
-    for state in states {
-        let mut after = Some(0);
-        while after.is_some() {
-            let page = DeliveryFilter { state: Some(state), after, ..filter.clone() };
-            let page = read::<Retried>(&client.post("/v1/deliveries/retry", &page)?)?;
-            retried += page.retried;
-            progress.at(retried);
-            after = page.after;
-        }
+    let (mut retried, mut progress, mut after) = (0, Progress::of(total, "deliveries"), Some(0));
+    while after.is_some() {
+        let page = DeliveryFilter { after, ..filter.clone() };
+        let page = read::<Retried>(&client.post("/v1/deliveries/retry", &page)?)?;
+        retried += page.retried;
+        progress.at(retried);
+        after = page.after;
     }
     Ok(retried)
 }

@@ -38,18 +38,23 @@ fn report(total: Erased, yes: bool, json: bool) -> Result<(), Failure> {
     let Erased { erased, open, after: _ } = total;
     if json {
         output::line(serde_json::json!({ "erased": erased, "open": open, "dry_run": !yes }))?;
-    } else if yes {
-        output::line(format_args!("{erased} erased; copies in backups are not"))?;
+    } else if yes && erased > 0 {
+        output::line(format_args!("{erased} erased; copies in backups, and what was refused of them, are not"))?;
     } else if erased > 0 {
         output::line(format_args!("{erased} would be erased for good: add --yes"))?;
     }
-    if open > 0 {
-        output::say(format_args!(
-            "{open} keep their content, because a delivery is open: wait for it, or `hookport deliveries cancel`"
-        ));
+    let keep = if open == 1 { "keeps its" } else { "keep their" };
+    let kept = format!(
+        "{open} {keep} content, because a delivery is open: wait until it has ended, or `hookport deliveries cancel`, and \
+         erase again"
+    );
+    match (erased + open, open) {
+        (0, _) => Err(Failure::refused("no such event, or all are erased already")),
+        (_, 0) => Ok(()),
+        _ if yes => Err(Failure::refused(kept)),
+        _ => {
+            output::say(kept);
+            Ok(())
+        }
     }
-    if erased + open == 0 {
-        return Err(Failure::refused("no such event, or all are erased already"));
-    }
-    Ok(())
 }

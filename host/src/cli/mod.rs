@@ -14,6 +14,7 @@ mod erase;
 mod events;
 mod failure;
 mod filter;
+mod forget;
 mod group;
 mod journal;
 mod json;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::client::{Client, read};
 use super::group::Ask;
 use super::request::Request;
-use super::{Failure, filter, output, release};
+use super::{Failure, filter, forget, output, release};
 use crate::journal::{Rejected, RejectionFilter};
 use crate::reason::Reason;
 
@@ -28,6 +28,7 @@ pub(super) enum Command {
         json: bool,
     },
     Release(release::Release),
+    Erase(forget::Erase),
     /// Show one rejection with its request, signatures masked, and what would have made its signature match
     #[command(
         after_help = "Examples:\n  hookport rejections show 17\n  hookport rejections show 17 --json | jq .detail"
@@ -76,6 +77,7 @@ impl Ask for Command {
                 list(client, &RejectionFilter { limit: limit.unwrap_or(0), ..wanted.filter() }, json)
             }
             Self::Release(release) => release.run(client),
+            Self::Erase(erase) => erase.run(client),
             Self::Show { id, json } => show(client, id, json),
         }
     }

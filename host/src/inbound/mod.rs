@@ -6,6 +6,7 @@ mod again;
 mod answer;
 mod connection;
 mod decode;
+mod held;
 mod lent;
 mod listen;
 mod own;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming as HttpBody};
 use hyper::header::{CONTENT_LENGTH, EXPECT};
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::held::Held;
 use super::{Inbound, answer, own, peer};
 use crate::provider::source::Source;
 use crate::reason::{Reason, Rejection};
@@ -96,32 +97,29 @@ impl Inbound {
             return Err((self.too_large(), body));
         }
         let mut body = body;
-        let read = timeout(self.limits.request_timeout, self.frames(head.bytes(), &mut body)).await;
+        let read = timeout(self.limits.request_timeout, self.frames(head.bytes(), announced, &mut body)).await;
         let slow = || Rejection::new(Reason::Timeout, "the body did not come in time");
         read.unwrap_or_else(|_| Err(slow())).map_err(|rejection| (rejection, body))
     }
 
-    async fn frames(&self, head: usize, body: &mut HttpBody) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
+    async fn frames(
+        &self,
+        head: usize,
+        announced: Option<usize>,
+        body: &mut HttpBody,
+    ) -> Result<(Bytes, OwnedSemaphorePermit), Rejection> {
         let busy = |_| Rejection::new(Reason::Unavailable, "too many bodies are in memory");
-        let mut budget = self.budget.clone().try_acquire_many_owned(head as u32).map_err(busy)?;
-        let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+        let mut held = Held::new(&self.budget, head, announced).map_err(busy)?;
         while let Some(frame) = body.frame().await {
             let frame =
                 frame.map_err(|error| Rejection::new(Reason::Malformed, format!("the body broke off: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
-            if first.len() + rest.len() + data.len() > self.limits.max_body {
+            if held.len() + data.len() > self.limits.max_body {
                 return Err(self.too_large());
             }
-            budget.merge(self.budget.clone().try_acquire_many_owned(data.len() as u32).map_err(busy)?);
-            if first.is_empty() && rest.is_empty() {
-                first = data;
-            } else {
-                rest.extend_from_slice(&std::mem::take(&mut first));
-                rest.extend_from_slice(&data);
-            }
+            held.add(data).map_err(busy)?;
         }
-        // Most bodies come in one piece, a part of the connection's buffer.
-        Ok((if rest.is_empty() { own::body(&first) } else { rest.freeze() }, budget))
+        Ok(held.take())
     }
 
     fn too_large(&self) -> Rejection {
@@ -173,16 +171,15 @@ impl Inbound {
 
     /// The body, if it is whole and there is memory for it; of one that is longer so much that it is seen to be cut off.
     async fn beginning(&self, body: &mut HttpBody, room: usize) -> Option<Bytes> {
-        let mut budget = self.budget.clone().try_acquire_many_owned(0).ok()?;
-        let mut read = BytesMut::new();
-        while read.len() < room {
+        let mut held = Held::new(&self.budget, 0, None).ok()?;
+        while held.len() < room {
             let Some(frame) = body.frame().await else { break };
             let Ok(data) = frame.ok()?.into_data() else { continue };
-            budget.merge(self.budget.clone().try_acquire_many_owned(u32::try_from(data.len()).ok()?).ok()?);
-            read.extend_from_slice(&data);
+            held.add(data).ok()?;
         }
-        read.truncate(room);
-        Some(read.freeze())
+        let (mut bytes, _budget) = held.take();
+        bytes.truncate(room);
+        Some(bytes)
     }
 }
 

@@ -104,6 +104,14 @@ pub struct RejectionFilter {
     pub limit: usize,
 }
 
+impl RejectionFilter {
+    /// Whether it names anything at all.
+    pub fn restricts(&self) -> bool {
+        let Self { source, reason, since, until, ids, after: _, limit: _ } = self;
+        source.is_some() || reason.is_some() || since.is_some() || until.is_some() || !ids.is_empty()
+    }
+}
+
 /// What can be counted.
 #[derive(Debug, Clone)]
 pub enum Counted {
@@ -111,6 +119,8 @@ pub enum Counted {
     Events(EventFilter),
     /// Deliveries.
     Deliveries(DeliveryFilter),
+    /// Those that a retry would try again.
+    Retriable(DeliveryFilter),
     /// Rejections.
     Rejections(RejectionFilter),
 }

@@ -50,6 +50,9 @@ pub trait Journal: Send + Sync + 'static {
     /// Writes down how attempts ended. Not synced on its own: losing it repeats a delivery, which is allowed.
     fn settle(&self, settled: Vec<Settled>) -> Pending<()>;
 
+    /// Whether a delivery that was claimed was cancelled meanwhile; asked just before it is tried, and answered from memory.
+    fn recalled(&self, delivery: u64) -> bool;
+
     /// Notified when the destination may have something due that it had not before.
     fn due(&self, destination: &str) -> Arc<Notify>;
 
@@ -89,6 +92,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Forgets rejections that became events; says how many were there.
     fn released(&self, rejections: Vec<u64>) -> Pending<u64>;
+
+    /// Erases rejections, so that nothing of them is left in any file; says how many were there.
+    fn erase_rejections(&self, rejections: Vec<u64>) -> Pending<u64>;
 
     /// One rejection with its request.
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>>;

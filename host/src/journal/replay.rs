@@ -83,6 +83,8 @@ pub struct StoredRequest {
     pub events: Vec<StoredEvent>,
     /// By which repeats of its other events are known.
     pub others: Vec<[u8; 16]>,
+    /// Its bytes were erased with one of its events, and nothing is left to decode.
+    pub erased: bool,
 }
 
 /// A stored event with the hash by which a repeat is known.

@@ -50,6 +50,21 @@ async fn no_more_than_the_set_number_is_sent_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_cancelled_before_it_begins_is_given_back_and_not_sent() {
+    let receiver = Receiver::start([Say::Status(200)]).await;
+    let ledger = Arc::new(Ledger::default());
+    let rows: Vec<_> = (0..12).map(|number| ledger.add("crm", event(number), plain_request())).collect();
+    rows[3..].iter().for_each(|row| ledger.recall(*row));
+    let running = run(ledger, vec![local("crm", &receiver.url(), "concurrency = 4")]);
+    until("all have ended", || running.ledger.rows().iter().all(|row| row.due.is_none())).await;
+    let ended = running.ledger.rows();
+    assert!(ended[..3].iter().all(|row| row.outcomes == [Outcome::Delivered]));
+    assert!(ended[3..].iter().all(|row| row.outcomes == [Outcome::Released] && row.attempts.is_empty()));
+    assert_eq!(receiver.got().len(), 3);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_comes_later_wakes_a_lane_that_sleeps() {
     let receiver = Receiver::start([Say::Status(200)]).await;
     let running = run(Arc::new(Ledger::default()), vec![local("crm", &receiver.url(), "")]);

@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) event: Arc<Event>,
     pub(crate) request: Arc<Incoming>,
     pub(crate) in_flight: bool,
+    /// Cancelled after it was claimed.
+    pub(crate) recalled: bool,
     /// From when a deadline counts, if not its event's arrival.
     pub(crate) since: Option<Timestamp>,
     /// `None` when it has ended.
@@ -49,12 +51,17 @@ impl Ledger {
             event: Arc::new(event),
             request: Arc::new(request),
             in_flight: false,
+            recalled: false,
             since: None,
             attempts: Vec::new(),
             outcomes: Vec::new(),
         });
         self.due(destination).notify_one();
         rows.len() - 1
+    }
+
+    pub(crate) fn recall(&self, number: usize) {
+        self.rows.lock().unwrap()[number].recalled = true;
     }
 
     pub(crate) fn row(&self, number: usize) -> Row {
@@ -107,7 +114,7 @@ impl Journal for Ledger {
             row.due = match outcome {
                 Outcome::Delivered | Outcome::Exhausted(_) | Outcome::Held(_) => None,
                 Outcome::Retry(at) => Some(at),
-                Outcome::Released => row.due,
+                Outcome::Released => row.due.filter(|_| !row.recalled),
             };
             if outcome != Outcome::Released {
                 row.attempts.push(attempt);
@@ -115,6 +122,10 @@ impl Journal for Ledger {
             row.outcomes.push(outcome);
         }
         Pending::ready(error.map_or(Ok(()), Err))
+    }
+
+    fn recalled(&self, delivery: u64) -> bool {
+        self.rows.lock().unwrap()[delivery as usize].recalled
     }
 
     fn due(&self, destination: &str) -> Arc<Notify> {
@@ -170,6 +181,9 @@ impl Journal for Ledger {
         not_kept()
     }
     fn released(&self, _: Vec<u64>) -> Pending<u64> {
+        not_kept()
+    }
+    fn erase_rejections(&self, _: Vec<u64>) -> Pending<u64> {
         not_kept()
     }
     fn rejection(&self, _: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

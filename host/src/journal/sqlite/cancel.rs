@@ -40,7 +40,7 @@ struct Found {
 impl Cancel {
     pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
         // What waits goes before what is open, so that nothing that is to go is handed the key.
-        let walk = Walk::over(&filter, &[WAITING, HELD], true);
+        let walk = Walk::over(&filter, &[&[WAITING], &[HELD]], true);
         Self { filter, answer, walk, done: 0 }
     }
 

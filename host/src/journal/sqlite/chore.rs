@@ -20,6 +20,8 @@ pub(super) enum Chore {
     Redeliver(Redeliver),
     /// Rejections that became events.
     Released(Vec<u64>, Sender<u64>),
+    /// Rejections that nobody may read any more.
+    EraseRejections(Vec<u64>, Sender<u64>),
     Retain(Retain),
     Erase(Erase),
     Capturing(Capturing),
@@ -46,7 +48,7 @@ impl Chore {
             Self::Retry(retry) => retry.answer.send(Err(error)).map_err(drop),
             Self::Cancel(cancel) => cancel.answer.send(Err(error)).map_err(drop),
             Self::Redeliver(replay) => replay.answer.send(Err(error)).map_err(drop),
-            Self::Released(_, answer) => answer.send(Err(error)).map_err(drop),
+            Self::Released(_, answer) | Self::EraseRejections(_, answer) => answer.send(Err(error)).map_err(drop),
             Self::Retain(retain) => {
                 retain.answer(Err(error));
                 Ok(())

@@ -55,6 +55,10 @@ impl Journal for Sqlite {
         settle::submit(&self.shared, settled)
     }
 
+    fn recalled(&self, delivery: u64) -> bool {
+        self.shared.due.is_recalled(delivery as i64)
+    }
+
     fn due(&self, destination: &str) -> Arc<Notify> {
         self.shared.due.notify(destination)
     }
@@ -112,6 +116,10 @@ impl Journal for Sqlite {
 
     fn released(&self, rejections: Vec<u64>) -> Pending<u64> {
         self.chore(|answer| chore::Chore::Released(rejections, answer))
+    }
+
+    fn erase_rejections(&self, rejections: Vec<u64>) -> Pending<u64> {
+        self.chore(|answer| chore::Chore::EraseRejections(rejections, answer))
     }
 
     fn rejection(&self, id: u64) -> Pending<Option<(Rejected, Option<Incoming>)>> {

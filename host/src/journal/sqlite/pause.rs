@@ -57,12 +57,15 @@ pub(super) fn backlog(conn: &Connection) -> rusqlite::Result<Vec<Backlog>> {
         let entry = found.entry(name).or_default();
         (entry.open, entry.oldest_open) = (open, oldest.map(rows::time));
     }
-    let waiting = "SELECT n.name, w.waiting, NULL FROM (SELECT destination, count(*) AS waiting FROM deliveries \
-        WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6, 7) AND state = 5 GROUP BY destination) w \
+    let waiting = "SELECT n.name, w.waiting, (SELECT e.received FROM deliveries d JOIN events e ON e.id = d.event WHERE d.id = w.first) \
+        FROM (SELECT destination, count(*) AS waiting, min(id) AS first FROM deliveries \
+              WHERE order_key IS NOT NULL AND state IN (0, 1, 5, 6, 7) AND state = 5 GROUP BY destination) w \
         JOIN destinations n ON n.id = w.destination";
     for row in snapshot.prepare_cached(waiting)?.query_map([], counted)? {
-        let (name, waiting, _) = row?;
-        found.entry(name).or_default().open += waiting;
+        let (name, waiting, oldest) = row?;
+        let (entry, oldest) = (found.entry(name).or_default(), oldest.map(rows::time));
+        entry.open += waiting;
+        entry.oldest_open = entry.oldest_open.into_iter().chain(oldest).min();
     }
     let failed = "SELECT n.name, w.failed, NULL FROM (SELECT destination, count(*) AS failed FROM deliveries \
         INDEXED BY deliveries_failed WHERE state > 2 AND state IN (3, 6) GROUP BY destination) w \

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::due::{AT_ONCE, Due};
 use super::filter::Where;
 use super::space::Space;
-use super::{ids, reject, rows, schema};
+use super::{ids, reject, retry, rows, schema};
 use crate::event::{Build, Data, Event};
 use crate::journal::{Counted, Delivery, DeliveryFilter, DeliveryState, EventDetail, EventFilter, Stats};
 
@@ -135,6 +135,7 @@ pub(super) fn count(conn: &Connection, of: &Counted, due: &Due) -> rusqlite::Res
     let (from, (text, values)) = match of {
         Counted::Events(filter) => ("events e", wanted(filter).unlimited()),
         Counted::Deliveries(filter) => (DELIVERIES, wanted_in_state(filter, &due.in_flight()).unlimited()),
+        Counted::Retriable(filter) => (DELIVERIES, retry::retriable(filter, &due.in_flight()).unlimited()),
         Counted::Rejections(filter) => ("rejections", reject::which(filter).unlimited()),
     };
     let sql = format!("SELECT count(*) FROM {from} {text}");

@@ -150,10 +150,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// Takes away those that became events; the newest may be among them, and its number is not given again.
+    /// Takes away those that became events, or that nobody may read any more; the newest may be among them, and its number is not given again.
     pub(super) fn released(&mut self, conn: &Connection, ids: &Ids, released: &[u64]) -> rusqlite::Result<u64> {
         schema::set_meta(conn, "last_rejection", ids.rejection)?;
-        // Its bytes live on in an event, which may be erased one day: nothing of them stays here.
+        // Also where its bytes live on in an event, that may be erased one day: nothing of them stays here.
         conn.pragma_update(None, "secure_delete", true)?;
         let mut delete = conn.prepare_cached("DELETE FROM rejections WHERE id = ? RETURNING size, authentic")?;
         let mut gone = 0;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::answer::Sender;
 use super::due::{AT_ONCE, Open, Place, Withdrawal};
+use super::filter::Where;
 use super::insert::Planned;
 use super::rows::{CANCELLED, ERASED, EXHAUSTED, HELD, LEAVING, PENDING, RETRYING, WAITING};
 use super::walk::{Piece, Walk};
@@ -36,7 +37,8 @@ impl Retry {
     pub(super) fn new(filter: DeliveryFilter, answer: Sender<u64>) -> Self {
         let walk = match filter.state {
             Some(DeliveryState::Retrying) => Walk::over(&filter, &[], true),
-            _ => Walk::over(&filter, ended(filter.state), false),
+            // By number whatever their state: of a key the earlier one goes first.
+            _ => Walk::over(&filter, &[ended(filter.state)], false),
         };
         Self { filter, answer, walk, done: 0 }
     }
@@ -71,8 +73,7 @@ impl Retry {
     fn find(&self, conn: &Connection, piece: String, plan: &dyn Plan, now: i64) -> rusqlite::Result<Vec<Found>> {
         let mut wanted = query::which(&self.filter);
         wanted.always(piece);
-        let states: Vec<String> = ended(self.filter.state).iter().map(i64::to_string).collect();
-        wanted.always(format!("d.state IN ({})", states.join(",")));
+        wanted.always(among(ended(self.filter.state)));
         wanted.always(format!("e.state <> {ERASED}"));
         let (text, values) = wanted.limited(self.room());
         let from = query::DELIVERIES;
@@ -129,6 +130,22 @@ impl Retry {
         self.done += step.count;
         self.walk = step.rest.clone();
     }
+}
+
+/// What a retry finds; a delivery of a request that was erased may be among it, which its destination alone tells.
+pub(super) fn retriable(filter: &DeliveryFilter, in_flight: &[i64]) -> Where {
+    let mut wanted = query::which(filter);
+    wanted.always(match filter.state {
+        Some(state @ DeliveryState::Retrying) => query::in_state(state, in_flight),
+        state => format!("d.state > 2 AND {}", among(ended(state))),
+    });
+    wanted.always(format!("e.state <> {ERASED}"));
+    wanted
+}
+
+fn among(states: &[i64]) -> String {
+    let states: Vec<String> = states.iter().map(i64::to_string).collect();
+    format!("d.state IN ({})", states.join(","))
 }
 
 /// The states in which a delivery has ended, as far as they are asked for.

@@ -13,8 +13,11 @@ const PAGE: usize = 8 << 20;
 /// A request's events lie side by side, so that each comes once in an answer.
 pub(super) fn requests(conn: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<StoredRequest>> {
     let (text, values) = query::wanted(filter).limited(filter.limit);
-    let sql =
-        format!("SELECT {}, e.key, e.request FROM {} {text} ORDER BY e.id LIMIT ?", rows::EVENT, rows::EVENT_FROM);
+    let sql = format!(
+        "SELECT {}, e.key, e.request, r.erased FROM {} {text} ORDER BY e.id LIMIT ?",
+        rows::EVENT,
+        rows::EVENT_FROM
+    );
     let mut select = conn.prepare_cached(&sql)?;
     let mut found = select.query(params_from_iter(values))?;
     let (mut all, mut last, mut bytes) = (Vec::<StoredRequest>::new(), None, 0);
@@ -26,7 +29,8 @@ pub(super) fn requests(conn: &Connection, filter: &EventFilter) -> rusqlite::Res
             }
             let request = rows::request(row)?;
             bytes += request.body.len();
-            all.push(StoredRequest { request: Arc::new(request), events: Vec::new(), others: Vec::new() });
+            let erased = row.get("erased")?;
+            all.push(StoredRequest { request: Arc::new(request), events: Vec::new(), others: Vec::new(), erased });
             last = Some(number);
         }
         if let Some(stored) = all.last_mut() {

@@ -23,8 +23,8 @@ enum Part {
     Named,
     /// These numbers.
     These(Vec<i64>),
-    /// One of the states that are not open, after a number.
-    Shut { state: i64, after: i64 },
+    /// Some of the states that are not open, by number whatever their state, after a number.
+    Shut { states: &'static [i64], after: i64 },
     /// Those that are open, after a destination, a time and a number.
     Open(i64, i64, i64),
 }
@@ -37,10 +37,12 @@ pub(super) struct Piece {
 }
 
 impl Walk {
-    /// Over those in these states, and then over the open ones.
-    pub(super) fn over(filter: &DeliveryFilter, shut: &[i64], open: bool) -> Self {
+    /// Over one group of states after the other, each from its lowest number to its highest, and then over the open ones.
+    pub(super) fn over(filter: &DeliveryFilter, shut: &[&'static [i64]], open: bool) -> Self {
         let by_numbers = || {
-            let numbers: Vec<i64> = filter.ids.iter().filter_map(|id| i64::try_from(*id).ok()).collect();
+            let mut numbers: Vec<i64> = filter.ids.iter().filter_map(|id| i64::try_from(*id).ok()).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
             numbers.chunks(PIECE).map(|piece| Part::These(piece.to_vec())).collect()
         };
         if filter.id.is_some() || filter.event.is_some() {
@@ -49,7 +51,7 @@ impl Walk {
         if !filter.ids.is_empty() {
             return Self(by_numbers());
         }
-        let shut = shut.iter().map(|state| Part::Shut { state: *state, after: 0 });
+        let shut = shut.iter().map(|states| Part::Shut { states, after: 0 });
         Self(shut.chain(open.then_some(Part::Open(0, i64::MIN, 0))).collect())
     }
 
@@ -68,9 +70,9 @@ impl Walk {
         let (numbers, next) = match part {
             Part::Named => return Ok(Some(Piece { condition: "1".into(), rest })),
             Part::These(numbers) => (numbers, None),
-            Part::Shut { state, after } => {
-                let numbers = shut(conn, state, after)?;
-                let next = numbers.last().map(|last| Part::Shut { state, after: *last });
+            Part::Shut { states, after } => {
+                let numbers = shut(conn, states, after)?;
+                let next = numbers.last().map(|last| Part::Shut { states, after: *last });
                 (numbers, next)
             }
             Part::Open(destination, time, number) => {
@@ -87,11 +89,20 @@ impl Walk {
     }
 }
 
-fn shut(conn: &Connection, state: i64, after: i64) -> rusqlite::Result<Vec<i64>> {
+fn shut(conn: &Connection, states: &[i64], after: i64) -> rusqlite::Result<Vec<i64>> {
     // One state at a time: over several the index would begin each time with the first of them.
     let find = "SELECT id FROM deliveries INDEXED BY deliveries_failed WHERE state > 2 AND state = ? AND id > ? \
          ORDER BY id LIMIT ?";
-    conn.prepare_cached(find)?.query_map(params![state, after, PIECE as i64], |row| row.get(0))?.collect()
+    let mut select = conn.prepare_cached(find)?;
+    let mut numbers = Vec::new();
+    for state in states {
+        for number in select.query_map(params![state, after, PIECE as i64], |row| row.get(0))? {
+            numbers.push(number?);
+        }
+    }
+    numbers.sort_unstable();
+    numbers.truncate(PIECE);
+    Ok(numbers)
 }
 
 /// Those of the same time first: from a time on, the index would begin with the first of that time.
@@ -153,7 +164,7 @@ mod tests {
         };
         let all = DeliveryFilter::default();
         for (shut, open, states) in
-            [(&[3, 4, 6, 7][..], false, "3, 4, 6, 7"), (&[], true, "0, 1"), (&[5, 6], true, "0, 1, 5, 6")]
+            [(&[&[3, 4, 6, 7][..]][..], false, "3, 4, 6, 7"), (&[], true, "0, 1"), (&[&[5], &[6]], true, "0, 1, 5, 6")]
         {
             let (steps, mut seen) = walked(&conn, Walk::over(&all, shut, open));
             seen.sort_unstable();
@@ -161,7 +172,17 @@ mod tests {
             assert!(steps >= seen.len() / PIECE && steps <= seen.len() / PIECE + 4, "{steps}");
         }
         let some = DeliveryFilter { ids: (1..1_000).collect(), ..all };
-        assert_eq!(walked(&conn, Walk::over(&some, &[3], false)), (2, (1..1_000).collect()));
+        assert_eq!(walked(&conn, Walk::over(&some, &[&[3]], false)), (2, (1..1_000).collect()));
+    }
+
+    #[test]
+    fn a_group_of_states_is_walked_by_number_and_so_is_what_is_named() {
+        let conn = filled(700);
+        let (_, seen) = walked(&conn, Walk::over(&DeliveryFilter::default(), &[&[7, 4, 3]], false));
+        assert!(seen.is_sorted() && seen.len() == 2_100, "{} of them", seen.len());
+        let named = DeliveryFilter { ids: (1..1_000).rev().chain(5..9).collect(), ..DeliveryFilter::default() };
+        let (_, seen) = walked(&conn, Walk::over(&named, &[&[3]], false));
+        assert_eq!(seen, (1..1_000).collect::<Vec<_>>());
     }
 
     #[test]

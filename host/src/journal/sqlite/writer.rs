@@ -2,6 +2,7 @@
 //! What the chores are is theirs (`chores`).
 
 mod chores;
+mod rejections;
 mod transaction;
 
 use std::collections::VecDeque;

@@ -2,6 +2,7 @@
 //!
 //! What the numbers in it mean is left to `numbers`, how an event looks to it to `view`, who is asked to the routes.
 
+mod fields;
 mod literals;
 mod numbers;
 mod patterns;
@@ -108,6 +109,10 @@ fn check_names<'e>(
     bound: &mut Vec<&'e str>,
     places: &SourceInfo,
 ) -> Result<(), ConditionError> {
+    // A macro's own variable may have its name.
+    if !bound[1..].contains(&"event") {
+        fields::check(expression).map_err(|message| wrong(expression, places, message))?;
+    }
     match &expression.expr {
         Expr::Ident(name) if !bound.contains(&name.as_str()) && is_unknown(expression) => {
             Err(wrong(expression, places, format!("there is no {name:?} here, only \"event\"")))

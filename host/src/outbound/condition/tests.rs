@@ -218,6 +218,28 @@ fn a_condition_that_cannot_work_does_not_compile_and_says_where() {
 }
 
 #[test]
+fn a_field_that_no_event_can_have_does_not_compile() {
+    for (text, words) in [
+        ("event.sbject", "no event has \"sbject\"; did you mean \"subject\"?"),
+        ("has(event.subjet)", "did you mean \"subject\"?"),
+        ("event['tpe'] == 'x'", "did you mean \"type\"?"),
+        ("event.?providerid.orValue('x')", "no event has \"providerid\""),
+        ("'sorce' in event", "did you mean \"source\"?"),
+        ("event.data.items.all(item, item.price > event.dta.least)", "did you mean \"data\"?"),
+        ("event.iccid == 'x'", "there are specversion, id, source"),
+    ] {
+        let error = Condition::compile(text).expect_err(text);
+        assert!(error.message.contains(words), "{text}: {error}");
+    }
+    for text in ["event.data.sbject", "event.?data.?sbject", "event.data.items.all(event, event.price > 1)"] {
+        assert!(Condition::compile(text).is_ok(), "{text}");
+    }
+    for name in super::view::NAMES {
+        assert!(Condition::compile(&format!("has(event.{name})")).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn data_that_is_not_json_is_there_as_base64() {
     let mut event = event();
     event.data = Data::Bytes(Bytes::from_static(b"<a/>"), "text/xml".into());

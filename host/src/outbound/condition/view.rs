@@ -13,6 +13,23 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::event::{Data, Event};
 
+/// All that it may have; what an event lacks is not there.
+pub(super) const NAMES: [&str; 13] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "data",
+    "data_base64",
+    "provider",
+    "providerversion",
+    "providereventid",
+    "receivedtime",
+];
+
 /// The variable `event`.
 pub(super) fn event(event: &Event) -> Box<dyn Val> {
     let mut map: HashMap<CelMapKey<'static>, Box<dyn Val>> = HashMap::new();

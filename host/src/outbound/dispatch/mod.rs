@@ -164,10 +164,13 @@ impl Lane {
                 Passage::Probe => (true, 1),
                 Passage::Shut(_) => break,
             };
+            let batch = self.wanted(count);
+            if batch.is_empty() {
+                continue;
+            }
             if probe {
                 self.gate.probe();
             }
-            let batch: Arc<[Claimed]> = self.claimed.drain(..count).collect();
             let flight = Flight { begun: self.attempts.clock.now(), batch: batch.clone(), probe };
             let id = self.under_way.spawn(attempt(self.attempts.clone(), batch)).id();
             self.flights.insert(id, flight);
@@ -176,6 +179,14 @@ impl Lane {
         if matches!(self.gate.passage(Instant::now()), Passage::Shut(_)) {
             self.give_back();
         }
+    }
+
+    /// The next so many, but for those that were cancelled since they were claimed: these are not begun.
+    fn wanted(&mut self, count: usize) -> Arc<[Claimed]> {
+        let next = self.claimed.drain(..count);
+        let (recalled, wanted): (Vec<_>, Vec<_>) = next.partition(|claimed| self.journal.recalled(claimed.delivery));
+        self.ended.extend(recalled.iter().map(|claimed| self.attempts.released(claimed)));
+        wanted.into()
     }
 
     /// What was claimed and not begun is the journal's again, and was no attempt.

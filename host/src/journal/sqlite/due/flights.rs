@@ -112,6 +112,10 @@ impl Due {
         self.state().in_flight.contains_key(&delivery)
     }
 
+    pub(in crate::journal::sqlite) fn is_recalled(&self, delivery: i64) -> bool {
+        self.state().in_flight.get(&delivery).is_some_and(|flight| flight.recalled)
+    }
+
     /// The deliveries in flight, for those who look at the file.
     pub(in crate::journal::sqlite) fn in_flight(&self) -> Vec<i64> {
         self.state().in_flight.keys().copied().collect()

@@ -65,9 +65,10 @@ fn one_that_is_cancelled_is_out_of_memory_or_does_not_come_back_to_it() {
     let crm = "crm".into();
     let mut out = due.withdrawal();
     assert_eq!([(1, 1), (1, 2)].map(|place| out.take_or_recall(&crm, place)), [true, false]);
+    assert!(due.put_back([1]).is_empty(), "a lane gives back what is recalled");
     drop(out);
     let mut out = due.withdrawal();
-    assert_eq!(take(&due, 9, 1), [2], "what was not committed is undone");
+    assert_eq!(take(&due, 9, 1), [1, 2], "what was not committed is undone");
     assert_eq!([(1, 1), (1, 2)].map(|place| out.take_or_recall(&crm, place)), [true, true]);
     out.commit();
     assert!(due.put_back([1, 2]).is_empty());

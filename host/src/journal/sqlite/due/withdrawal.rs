@@ -12,11 +12,13 @@ pub(in crate::journal::sqlite) struct Withdrawal<'d> {
     out: Vec<(Arc<str>, Place, Open)>,
     /// Flights, and whether they were recalled before.
     flights: Vec<(i64, bool)>,
+    /// Flights that were recalled now: what they are where they are given back before this is undone.
+    recalled: Vec<(Arc<str>, Place, Open)>,
 }
 
 impl Due {
     pub(in crate::journal::sqlite) fn withdrawal(&self) -> Withdrawal<'_> {
-        Withdrawal { due: self, out: Vec::new(), flights: Vec::new() }
+        Withdrawal { due: self, out: Vec::new(), flights: Vec::new(), recalled: Vec::new() }
     }
 }
 
@@ -35,12 +37,16 @@ impl Withdrawal<'_> {
     pub(in crate::journal::sqlite) fn take_or_recall(&mut self, destination: &Arc<str>, place: Place) -> bool {
         let mut state = self.due.state();
         // Under one lock: between two it might be put back.
-        let flies = state.in_flight.get_mut(&place.1).map(|flight| std::mem::replace(&mut flight.recalled, true));
-        match flies {
-            Some(before) => self.flights.push((place.1, before)),
-            None => self.out.extend(state.take_out(destination, place)),
+        let Some(flight) = state.in_flight.get_mut(&place.1) else {
+            self.out.extend(state.take_out(destination, place));
+            return false;
+        };
+        let before = std::mem::replace(&mut flight.recalled, true);
+        if !before {
+            self.recalled.push((flight.destination.clone(), flight.place, flight.open.clone()));
         }
-        flies.is_some()
+        self.flights.push((place.1, before));
+        true
     }
 
     /// One that is in flight is put back again when it is given back; false if it is in no flight.
@@ -54,6 +60,7 @@ impl Withdrawal<'_> {
     pub(in crate::journal::sqlite) fn commit(mut self) {
         self.out.clear();
         self.flights.clear();
+        self.recalled.clear();
     }
 }
 
@@ -68,6 +75,8 @@ impl State {
 impl Drop for Withdrawal<'_> {
     fn drop(&mut self) {
         let mut state = self.due.state();
+        let given_back = self.recalled.drain(..).filter(|(_, place, _)| !state.in_flight.contains_key(&place.1));
+        self.out.extend(given_back);
         for (destination, place, open) in self.out.drain(..) {
             let slot = state.slot(&destination);
             slot.ready.insert(place, open);

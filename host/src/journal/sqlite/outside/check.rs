@@ -12,7 +12,7 @@ use super::judge::{ALL, Judged, Verdict};
 use super::scan::{Scan, Seen};
 use super::{Progress, look};
 use crate::journal::sqlite::open::OpenError;
-use crate::journal::sqlite::{Vault, answer, mark, schema};
+use crate::journal::sqlite::{Vault, answer, mark, schema, seal};
 
 /// More are counted and not told.
 const TOLD: usize = 100;
@@ -68,6 +68,10 @@ pub fn check(path: &Path, quick: bool, vault: Option<&Vault>, progress: Progress
         ) => return Err(error),
         Err(error) => found.problem("file".into(), error.to_string()),
         Ok(conn) => {
+            // Under a wrong key everything would look damaged.
+            if let Some(vault) = vault.filter(|_| !quick) {
+                seal::fits(&conn, vault, &file)?;
+            }
             whole_file(&conn, quick, &mut found, progress);
             if !quick {
                 rows(&conn, &mut found, vault, progress);

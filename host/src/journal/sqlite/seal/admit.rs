@@ -49,6 +49,22 @@ pub(in crate::journal::sqlite) fn admit(
     Ok(())
 }
 
+/// Whether these keys are the file's, for who only reads it. Where that cannot be told the file is damaged, and says so
+/// elsewhere.
+pub(in crate::journal::sqlite) fn fits(conn: &Connection, vault: &Vault, file: &Path) -> Result<(), OpenError> {
+    let used = used(conn, Some(vault)).unwrap_or_default();
+    if used.last().is_some_and(|newest| newest.configured.is_none()) {
+        return Err(OpenError::Key { file: file.into() });
+    }
+    let older = used.iter().zip(used.iter().skip(1)).filter(|(old, _)| old.configured.is_none());
+    for (_, next) in older {
+        if holds_older(conn, next.since).unwrap_or(false) {
+            return Err(OpenError::OldKey { file: file.into() });
+        }
+    }
+    Ok(())
+}
+
 fn used(conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<Vec<Used>> {
     let mut select = conn.prepare("SELECT id, since, proof FROM vault ORDER BY id")?;
     let read = |row: &rusqlite::Row<'_>| {

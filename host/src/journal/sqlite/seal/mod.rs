@@ -15,7 +15,7 @@ use aws_lc_rs::rand;
 use secrecy::{ExposeSecret, SecretBox};
 use zeroize::Zeroizing;
 
-pub(super) use self::admit::admit;
+pub(super) use self::admit::{admit, fits};
 pub(super) use self::functions::register;
 
 /// Bytes of a key.

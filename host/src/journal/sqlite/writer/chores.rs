@@ -46,6 +46,7 @@ impl Writer<'_> {
             Chore::GoBack { now, by } => self.go_back(now, by),
             Chore::Redeliver(redeliver) => self.redeliver(redeliver),
             Chore::Released(rejections, answer) => self.released(&rejections, answer),
+            Chore::EraseRejections(rejections, answer) => self.erase_rejections(&rejections, answer),
             Chore::Retain(retain) => self.retain(retain),
             Chore::Erase(erase) => self.erase(erase),
             Chore::Capturing(capturing) => self.capture(capturing),
