@@ -239,8 +239,8 @@ fn a_running_gateway_is_asked_by_commands() {
     assert_eq!((retry.code, retry.out.as_str()), (0, "{\"retried\":1}\n"), "{}", retry.err);
     for (which, words) in [
         (&["--destination", "log"][..], "none of these has failed for good"),
-        (&["--destination", "nix"], "there is no such delivery"),
-        (&["999"], "there is no such delivery"),
+        (&["--destination", "nix"][..], "there is no such delivery"),
+        (&["999"][..], "there is no such delivery"),
     ] {
         let none = ask(&[&["deliveries", "retry"], which].concat());
         assert!(none.code == 1 && none.err.contains(words), "{which:?}: {}", none.err);

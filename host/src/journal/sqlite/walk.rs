@@ -157,6 +157,9 @@ mod tests {
 
     #[test]
     fn every_one_is_looked_at_once_and_few_at_a_time() {
+        const ENDED: &[i64] = &[3, 4, 6, 7];
+        const WAITING: &[i64] = &[5];
+        const HELD: &[i64] = &[6];
         let conn = filled(1_500);
         let in_states = |states: &str| -> Vec<i64> {
             let sql = format!("SELECT id FROM deliveries WHERE state IN ({states})");
@@ -164,7 +167,7 @@ mod tests {
         };
         let all = DeliveryFilter::default();
         for (shut, open, states) in
-            [(&[&[3, 4, 6, 7][..]][..], false, "3, 4, 6, 7"), (&[], true, "0, 1"), (&[&[5], &[6]], true, "0, 1, 5, 6")]
+            [(&[ENDED][..], false, "3, 4, 6, 7"), (&[][..], true, "0, 1"), (&[WAITING, HELD][..], true, "0, 1, 5, 6")]
         {
             let (steps, mut seen) = walked(&conn, Walk::over(&all, shut, open));
             seen.sort_unstable();
