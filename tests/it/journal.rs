@@ -16,6 +16,8 @@ use crate::journal_contract::{Bounds, ByType, Engine, event, request};
 
 #[path = "journal_sealed.rs"]
 mod sealed;
+#[path = "journal_wiped.rs"]
+mod wiped;
 
 crate::journal_contract::contract!(crate::journal::place);
 

@@ -10,6 +10,7 @@ mod checkpoint;
 mod chore;
 mod claim;
 mod columns;
+mod copies;
 mod dedup;
 mod delete;
 mod due;
@@ -47,6 +48,7 @@ mod splice;
 mod stored;
 mod sum;
 mod walk;
+mod wipe;
 mod writer;
 
 use std::path::PathBuf;

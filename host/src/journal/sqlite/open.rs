@@ -21,7 +21,7 @@ use super::reject::Shelf;
 use super::seal::{self, Vault};
 use super::space::log_of;
 use super::writer::{self, Loaded, Opened};
-use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema};
+use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema, wipe};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -227,6 +227,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
 /// What a writer's connection needs beside the file.
 pub(super) fn make_ready(conn: &Connection, vault: Option<&Vault>, limits: &Limits) -> rusqlite::Result<()> {
     seal::register(conn, vault)?;
+    wipe::within_pages(conn)?;
     conn.pragma_update(None, "synchronous", limits.synced.pragma())?;
     // WAL mode survives in the file, but a copy made by other tools may have lost it.
     conn.pragma_update(None, "journal_mode", "WAL")

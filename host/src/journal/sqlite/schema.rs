@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::copies;
 use super::ids::Ids;
 use super::open::OpenError;
 
@@ -70,6 +71,7 @@ fn add(conn: &Connection, version: i64) -> rusqlite::Result<()> {
     for added in ADDED.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
         transaction.execute_batch(added)?;
     }
+    copies::blank(&transaction)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
