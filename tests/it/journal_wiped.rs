@@ -122,7 +122,7 @@ async fn what_stays_of_a_request_is_still_checked_for_damage() {
     );
     assert_eq!(damaged(left), [false, false, true, false], "what was damaged says so still");
     journal.close().await.unwrap();
-    [2, 4].map(change);
+    [2, 4].into_iter().for_each(change);
     let journal = open(options(folder.path())).unwrap();
     assert_eq!(damaged(events(&*journal).await), [false, true, true, true]);
 }
@@ -131,7 +131,7 @@ async fn what_stays_of_a_request_is_still_checked_for_damage() {
 fn as_layout_4_left_it(folder: &Path, erased: bool) {
     let conn = raw(folder);
     conn.execute_batch(
-        "PRAGMA secure_delete = ON; DROP INDEX requests_copies; ALTER TABLE requests DROP COLUMN copy_of;
+        "PRAGMA secure_delete = ON; DROP TABLE plugins; ALTER TABLE requests DROP COLUMN plugin; DROP INDEX requests_copies; ALTER TABLE requests DROP COLUMN copy_of;
          ALTER TABLE requests DROP COLUMN erased; PRAGMA user_version = 4;",
     )
     .unwrap();
@@ -149,7 +149,7 @@ async fn copies_that_an_older_layout_made_go_with_their_request() {
     for (keys, erased) in [(&[][..], false), (&[][..], true), (&[1][..], false), (&[1][..], true)] {
         let folder = TempDir::new().unwrap();
         // A replay comes long after its events.
-        let clock = Clock::starting_at(noon() + seconds(60));
+        let clock = Clock::starting_at(noon());
         let options = || Options { clock: clock.clone(), ..with(folder.path(), keys) };
         let journal = open(options()).unwrap();
         let body = large("mark-body");
@@ -160,6 +160,7 @@ async fn copies_that_an_older_layout_made_go_with_their_request() {
             new.events[0].data = Data::Json(text.into());
             journal.record(new).await.unwrap();
         }
+        clock.advance(seconds(60));
         let stored = events(&*journal).await.remove(0);
         let added = |name: &str, data: &str| {
             let event = Event { data: Data::Json(data.to_owned().into()), ..stored.clone() };

@@ -1,5 +1,5 @@
 //! Copies of requests in files of older layouts, which did not know them: what was erased of one of a family then goes of
-//! the others, too, as it would now. Which they are is found by `schema_6.sql`.
+//! the others, too, as it would now. Which they are is found by `schema_7.sql`.
 
 use rusqlite::Connection;
 

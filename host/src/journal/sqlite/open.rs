@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -207,6 +207,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         due,
         rejections: AtomicU64::new(loaded.shelf.count()),
         dropped: AtomicU64::new(0),
+        listener: OnceLock::new(),
         broken,
         file,
         clock,

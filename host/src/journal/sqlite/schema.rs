@@ -16,7 +16,7 @@ const ADDED: [&str; 5] = [
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
-    include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 /// `user_version` of this layout.
 pub(super) const VERSION: i64 = 1 + ADDED.len() as i64;

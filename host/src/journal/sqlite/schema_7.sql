@@ -1,4 +1,4 @@
--- What layout 6 adds: which requests are copies, in files whose copies do not say so, because an older layout made them.
+-- What layout 7 adds: which requests are copies, in files whose copies do not say so, because an older layout made them.
 -- What is blank of them is left to `copies`. A copy has one event, which was added later and so has no deliveries beside it.
 
 CREATE TEMP TABLE alike (id INTEGER PRIMARY KEY, received INTEGER NOT NULL);
