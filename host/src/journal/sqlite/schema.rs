@@ -11,11 +11,12 @@ use super::open::OpenError;
 
 const TABLES: &str = include_str!("schema.sql");
 /// What each layout adds to the one before it, from the second on.
-const ADDED: [&str; 5] = [
+const ADDED: [&str; 6] = [
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
     include_str!("schema_7.sql"),
 ];
 /// `user_version` of this layout.
