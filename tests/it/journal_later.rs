@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use hookport::journal::sqlite::{Limits, Options, open};
+use hookport::journal::sqlite::open;
 use hookport::journal::{DeliveryFilter, DeliveryState, Journal, Lost, Outcome, Settled, Why};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -59,8 +59,7 @@ async fn what_has_nothing_to_send_ends_when_the_disk_takes_it() {
 #[tokio::test]
 async fn a_key_goes_on_when_the_disk_takes_that_its_first_one_left() {
     let folder = TempDir::new().unwrap();
-    let limits = Limits::default();
-    let journal = open(Options { limits, ..options(folder.path()) }).unwrap();
+    let journal = open(options(folder.path())).unwrap();
     for name in ["a", "b"] {
         let mut new = request([event(name, "to.bank")]);
         new.events[0].subject = Some("account".into());

@@ -60,7 +60,7 @@ impl Retry {
         };
         let begun = self.begun.unwrap_or(now);
         let count = if self.filter.state == Some(DeliveryState::Retrying) {
-            hurried = self.hurry(conn, condition, begun)?;
+            hurried = self.hurry(conn, condition, (begun, now))?;
             hurried.len()
         } else {
             let found = self.find(conn, condition, plan, now)?;
@@ -97,12 +97,12 @@ impl Retry {
 
     /// Those that are retrying need not wait for their time; how often they were tried stays. One that was tried since this
     /// began waits again: it was hurried before.
-    fn hurry(&self, conn: &Connection, piece: String, begun: i64) -> rusqlite::Result<Planned> {
+    fn hurry(&self, conn: &Connection, piece: String, (begun, now): (i64, i64)) -> rusqlite::Result<Planned> {
         let mut wanted = query::which(&self.filter);
         wanted.always(piece);
         wanted.always(format!("d.state = {RETRYING} AND d.next > {AT_ONCE}"));
         wanted.always(format!(
-            "NOT EXISTS (SELECT 1 FROM attempts t WHERE t.delivery = d.id AND t.number = d.attempts AND t.at >= {begun})"
+            "NOT EXISTS (SELECT 1 FROM attempts t WHERE t.delivery = d.id AND t.number = d.attempts AND t.at BETWEEN {begun} AND {now})"
         ));
         let (text, values) = wanted.limited(self.room());
         let from = query::DELIVERIES;
