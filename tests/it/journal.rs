@@ -14,8 +14,12 @@ use tempfile::TempDir;
 
 use crate::journal_contract::{Bounds, ByType, Engine, event, request};
 
+#[path = "journal_later.rs"]
+mod later;
 #[path = "journal_sealed.rs"]
 mod sealed;
+#[path = "journal_wiped.rs"]
+mod wiped;
 
 crate::journal_contract::contract!(crate::journal::place);
 

@@ -2,6 +2,8 @@
 //!
 //! What only one engine has (files, locks, disks) is tested beside it.
 
+#[path = "journal_contract_again.rs"]
+pub(crate) mod again;
 #[path = "journal_contract_cancel.rs"]
 pub(crate) mod cancel;
 #[path = "journal_contract_capture.rs"]
@@ -276,6 +278,10 @@ macro_rules! contract {
                 retention_waits_for_what_is_replayed_and_takes_it_along, a_flood_of_forgeries_pushes_nothing_authentic_out,
                 pages_go_on_where_the_last_one_ended,
                 what_failed_is_found_by_why_and_tried_again_whatever_is_known,
+            }
+            again {
+                who_gets_requests_gets_one_and_its_copies_once, the_last_events_of_a_long_replay_have_as_long_as_the_first,
+                what_was_erased_since_it_was_read_is_not_written_again,
             }
             pause { a_pause_holds_over_a_crash_until_it_is_ended, what_waits_is_counted_for_each_destination, what_waits_behind_a_held_key_is_the_oldest,
                 a_deadline_counts_from_the_end_of_a_pause, }

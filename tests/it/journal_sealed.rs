@@ -45,12 +45,12 @@ impl Engine for Place {
     }
 }
 
-fn with(folder: &Path, keys: &[u8]) -> Options {
+pub(super) fn with(folder: &Path, keys: &[u8]) -> Options {
     Options { vault: vault(keys), ..options(folder) }
 }
 
 /// Which of these texts lie in the journal's files.
-fn found(folder: &Path, texts: &[&str]) -> Vec<String> {
+pub(super) fn found(folder: &Path, texts: &[&str]) -> Vec<String> {
     let files = ["journal.db", "journal.db-wal"].map(|name| std::fs::read(folder.join(name)).unwrap_or_default());
     let holds = |text: &str| files.iter().any(|file| file.windows(text.len()).any(|window| window == text.as_bytes()));
     texts.iter().filter(|text| holds(text)).map(|text| (*text).to_owned()).collect()

@@ -147,8 +147,27 @@ fn destinations(shared: &Shared, named: &[String]) -> Result<Vec<Arc<str>>, Fail
     Ok(named.iter().map(|name| name.as_str().into()).collect())
 }
 
-/// Whether an event was recorded after a time: its id says when it was.
+/// Whether an event was recorded after a time: its id says when it was, in milliseconds and 4,096ths of one.
 fn is_after(id: Uuid, time: Timestamp) -> bool {
-    let recorded = id.get_timestamp().map(|recorded| recorded.to_unix());
-    recorded.is_some_and(|(seconds, _)| i64::try_from(seconds).is_ok_and(|seconds| seconds > time.as_second()))
+    let bits = id.as_u128();
+    let (ms, fraction) = (bits >> 80, (bits >> 64) & 0xfff);
+    let recorded = ms * 1_000_000 + fraction * 1_000_000 / 4_096;
+    i128::try_from(recorded).is_ok_and(|recorded| recorded > time.as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_replay_adds_in_its_first_second_is_after_it() {
+        let run: Timestamp = "2026-11-20T12:00:00.250Z".parse().unwrap();
+        let id = |time: Timestamp| {
+            let (ms, rest) = (time.as_millisecond() as u128, time.subsec_nanosecond() as u128 % 1_000_000);
+            Uuid::from_u128(ms << 80 | 0x7 << 76 | (rest * 4_096 / 1_000_000) << 64 | 0b10 << 62)
+        };
+        let micro = jiff::SignedDuration::from_micros(1);
+        assert!(is_after(id(run + micro), run) && is_after(id(run + jiff::SignedDuration::from_millis(3)), run));
+        assert!(!is_after(id(run), run) && !is_after(id(run - micro), run));
+    }
 }

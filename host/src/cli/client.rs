@@ -182,10 +182,19 @@ impl Client {
         }
         let request = request.body(Full::new(body)).map_err(|error| Unanswered::Refused(error.to_string()))?;
         let answer = self.runtime.block_on(self.net.send(request, MOST, PATIENCE)).map_err(|error| {
-            Unanswered::Away(format!(
-                "no gateway answers at {}: {error} (is `hookport serve` running? --admin URL names another)",
-                self.base
-            ))
+            Unanswered::Away(match error {
+                // It took the connection, so it is there.
+                net::SendError::FirstByte(_) | net::SendError::Timeout(_) => format!(
+                    "the gateway at {} is there and has not answered in {} s: it may still be doing what was asked. \
+                     Look what became of it, and ask again for less at a time",
+                    self.base,
+                    PATIENCE.as_secs()
+                ),
+                error => format!(
+                    "no gateway answers at {}: {error} (is `hookport serve` running? --admin URL names another)",
+                    self.base
+                ),
+            })
         })?;
         match (answer.status.as_u16(), answer.whole) {
             (200, true) => Ok(answer.body),

@@ -6,8 +6,8 @@ use super::client::{Client, read};
 use super::{Failure, output};
 use crate::journal::{Erased, EventFilter};
 
-/// Events of one request to the gateway, so that there is progress to show.
-const PAGE: usize = 5_000;
+/// Events of one request to the gateway: it answers when they are gone from the disk, which a busy one takes its time for.
+const PAGE: usize = 1_000;
 
 /// Erases the content of these events, or of all that the filter finds.
 pub(super) fn run(client: &Client, ids: &[Uuid], filter: &EventFilter, yes: bool, json: bool) -> Result<(), Failure> {

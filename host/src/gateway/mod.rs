@@ -106,6 +106,7 @@ impl Gateway {
             limits,
         );
         let (notices, recording) = Recording::begin(journal.clone(), plan, clock.clone());
+        journal.listen(parts::tell_losses(&notices, &clock));
         inbound.notices = notices;
         let gates = Arc::<Gates>::default();
         switches::restore(&journal.paused().await?, &gates, &inbound.paused);

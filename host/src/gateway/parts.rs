@@ -7,7 +7,10 @@ use super::{Plugin, Plugins};
 use crate::admin::shown::{LoadedShown, OnDiskShown, PluginShown, SourceShown};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::event::OWN_SOURCE;
 use crate::inbound::{Decoder, Limits};
+use crate::journal::{Listener, Lost, Why};
+use crate::notices::{Notice, Notices};
 use crate::operations::Operations;
 use crate::outbound::{Destination, Order, Routes};
 use crate::plugin::{Mapped, OnDisk, mapped};
@@ -131,4 +134,23 @@ pub(super) fn sources_shown(config: &Config, plugins: &Plugins) -> Arc<[SourceSh
         Some(SourceShown::new(name, source, description))
     });
     shown.collect()
+}
+
+/// Tells of deliveries that the journal gives up; of the gateway's own events nothing more is told.
+pub(super) fn tell_losses(notices: &Arc<Notices>, clock: &Clock) -> Listener {
+    // The journal outlives who records in it.
+    let (notices, clock) = (Arc::downgrade(notices), clock.clone());
+    Box::new(move |lost| {
+        let Some(notices) = notices.upgrade().filter(|_| *lost.source != *OWN_SOURCE) else { return };
+        let Lost { delivery, event, kind, source, destination, attempts, why } = lost;
+        let reason = match why {
+            Why::Damaged => "damaged",
+            Why::Erased => "erased",
+        };
+        let status = None;
+        notices.tell(
+            clock.now(),
+            Notice::Exhausted { delivery, event, kind, source, destination, attempts, reason, status },
+        );
+    })
 }

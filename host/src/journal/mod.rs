@@ -4,6 +4,7 @@
 
 mod capture;
 mod filter;
+mod lost;
 mod paused;
 mod pending;
 mod replay;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::filter::{Counted, DeliveryFilter, EventFilter, RejectionFilter};
+pub use self::lost::{Listener, Lost, Why};
 pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
@@ -133,6 +135,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether an event could be kept now; asks the disk where nothing was kept lately.
     fn ready(&self) -> Pending<()>;
+
+    /// Who hears of deliveries that the journal gives up by itself; told once, by whoever opened it.
+    fn listen(&self, _listener: Listener) {}
 
     /// Keeps in mind that an operator stopped it; says since when. Lanes and listeners look for themselves.
     fn pause(&self, kind: Pausable, name: &str) -> Pending<Timestamp>;

@@ -25,7 +25,7 @@ pub enum Notice {
         destination: Arc<str>,
         /// Tries, the last one included.
         attempts: u32,
-        /// `gone`, `attempts` or `deadline`.
+        /// `gone`, `attempts` or `deadline`; `damaged` or `erased` where there was nothing to send.
         reason: &'static str,
         /// The last answer's status, where there was one.
         status: Option<u16>,

@@ -7,10 +7,12 @@ use super::answer::Sender;
 use super::cancel::Cancel;
 use super::capture::Capturing;
 use super::erase::Erase;
+use super::go_back::GoBack;
 use super::pause::Pausing;
 use super::replay::Redeliver;
 use super::retain::Retain;
 use super::retry::Retry;
+use super::settle::Settling;
 use crate::journal::{JournalError, OrderKey};
 
 /// Work that is done in small steps between groups.
@@ -31,12 +33,11 @@ pub(super) enum Chore {
     /// More due deliveries of a destination, from the file.
     Refill(Arc<str>),
     /// The clock went back, and the retries go with it.
-    GoBack {
-        now: i64,
-        by: i64,
-    },
+    GoBack(GoBack),
     /// The first of a key was cancelled in flight, and was given back untried.
     Leave((Arc<str>, OrderKey, i64)),
+    /// Deliveries that have nothing to send.
+    GiveUp(Vec<Settling>),
 }
 
 impl Chore {
@@ -65,7 +66,9 @@ impl Chore {
                 Ok(())
             }
             // Nobody would ask again.
-            again @ (Self::Leave(_) | Self::GoBack { .. }) => shared.queue.push_chore(again).map_err(drop),
+            again @ (Self::Leave(_) | Self::GoBack(_) | Self::GiveUp(_)) => {
+                shared.queue.push_chore(again).map_err(drop)
+            }
         };
     }
 }

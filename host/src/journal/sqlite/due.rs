@@ -115,22 +115,28 @@ impl Due {
 
     /// Moves open deliveries to the front: destination, where it was, and what it is.
     pub(super) fn hurry(&self, deliveries: Vec<(Arc<str>, Place, Open)>) {
-        let mut hurried = Vec::with_capacity(deliveries.len());
+        let to_the_front = |(destination, place, open)| (destination, place, AT_ONCE, open);
+        self.moved(deliveries.into_iter().map(to_the_front).collect());
+    }
+
+    /// Open deliveries are due earlier: destination, where it was, when it is due now, and what it is.
+    pub(super) fn moved(&self, deliveries: Vec<(Arc<str>, Place, i64, Open)>) {
+        let mut moved = Vec::with_capacity(deliveries.len());
         {
             let mut state = self.state();
-            for (destination, place, open) in deliveries {
-                let at_once = (AT_ONCE, place.1);
+            for (destination, place, next, open) in deliveries {
+                let earlier = (next, place.1);
                 match state.in_flight.get_mut(&place.1) {
-                    // Its attempt decides; one that is put back untried comes to the front.
-                    Some(flight) => flight.place = at_once,
+                    // Its attempt decides; one that is put back untried comes to its new place.
+                    Some(flight) => flight.place = earlier,
                     None => {
                         let waited = state.slot(&destination).ready.remove(&place);
-                        hurried.push((destination, at_once, waited.unwrap_or(open)));
+                        moved.push((destination, earlier, waited.unwrap_or(open)));
                     }
                 }
             }
         }
-        self.add(hurried);
+        self.add(moved);
     }
 
     /// What these say has changed: it is read again.
@@ -148,18 +154,12 @@ impl Due {
         self.state().clock.back(now, Instant::now())
     }
 
-    /// Forgets all but what is in flight; it is read from the file again.
+    /// Forgets all but what is in flight; it is read from the file again, by the next claim at the latest.
     pub(super) fn clear(&self) {
-        self.state().clear();
-    }
-
-    /// The same where the clock went back and the file's times with it; those in flight keep none of before.
-    pub(super) fn go_back(&self, now: i64, by: i64) {
-        let mut state = self.state();
-        for Flight { place, .. } in state.in_flight.values_mut().filter(|flight| flight.place.0 > now) {
-            place.0 = now.max(place.0.saturating_sub(by));
+        for slot in self.state().slots.values_mut() {
+            slot.ready.clear();
+            (slot.horizon, slot.refilling) = (Some((i64::MIN, 0)), false);
         }
-        state.clear();
     }
 
     /// When the destination's last pause ended: its deliveries could not be tried before.
@@ -219,13 +219,6 @@ fn is_due((next, _): Place, now: i64) -> bool {
 }
 
 impl State {
-    fn clear(&mut self) {
-        for slot in self.slots.values_mut() {
-            slot.ready.clear();
-            (slot.horizon, slot.refilling) = (None, false);
-        }
-    }
-
     fn slot(&mut self, destination: &Arc<str>) -> &mut Slot {
         self.slots.entry(destination.clone()).or_default()
     }

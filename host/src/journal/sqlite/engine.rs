@@ -17,8 +17,8 @@ use super::{
 use crate::event::Event;
 use crate::journal::{
     Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
-    Journal, NewCapture, NewRejected, NewRequest, Pausable, Paused, Pending, Plan, Recorded, Redelivered, Rejected,
-    RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
+    Journal, Listener, NewCapture, NewRejected, NewRequest, Pausable, Paused, Pending, Plan, Recorded, Redelivered,
+    Rejected, RejectionFilter, Replay, Settled, Shrunk, Stats, StoredRequest,
 };
 use crate::request::Incoming;
 
@@ -65,6 +65,11 @@ impl Journal for Sqlite {
 
     fn next_due(&self, destination: &str) -> Option<Timestamp> {
         self.shared.due.next(destination)
+    }
+
+    fn listen(&self, listener: Listener) {
+        // Who opened it asks once.
+        let _ = self.shared.listener.set(listener);
     }
 
     fn retry(&self, filter: DeliveryFilter) -> Pending<u64> {

@@ -2,7 +2,7 @@
 //! was there stays known: its type, times, ids and deliveries.
 //!
 //! A request's bytes hold all its events, so they go with the first of them, wherever they lie (`family`); the others keep
-//! their data.
+//! their data. At the end what is free in the file goes back, with what was deleted there before.
 
 use rusqlite::{Connection, Row, params_from_iter};
 use uuid::Uuid;
@@ -12,10 +12,14 @@ use super::family::Family;
 use super::query;
 use super::rows::ERASED;
 use super::seal::Vault;
+use super::space;
+use super::wipe::wiping;
 use crate::journal::{Erased, EventFilter};
 
 /// Events looked at in one step.
 const STEP: usize = 64;
+/// With so many of them set apart from their requests a step ends: acks wait for it.
+const APART: usize = 256;
 
 /// An erasure, in steps.
 pub(super) struct Erase {
@@ -25,14 +29,24 @@ pub(super) struct Erase {
     pub(super) answer: Sender<Erased>,
     /// The last event looked at.
     after: i64,
+    /// All were looked at.
+    looked: bool,
     pub(super) done: Erased,
 }
 
 /// What a step did, for memory once it is committed.
 pub(super) struct Step {
     after: i64,
+    looked: bool,
     pub(super) more: bool,
     done: Erased,
+}
+
+/// A request whose events lie side by side, looked at once.
+struct Asked {
+    request: i64,
+    family: Family,
+    open: bool,
 }
 
 /// An event that is to be erased.
@@ -45,38 +59,56 @@ struct Found {
 
 impl Erase {
     pub(super) fn new(filter: EventFilter, dry: bool, answer: Sender<Erased>) -> Self {
-        Self { filter, dry, answer, after: 0, done: Erased::default() }
+        Self { filter, dry, answer, after: 0, looked: false, done: Erased::default() }
     }
 
     /// Erases the next few, inside a transaction. The cursor moves only with [`committed`](Self::committed).
     pub(super) fn step(&self, conn: &Connection, vault: Option<&Vault>, flying: &[i64]) -> rusqlite::Result<Step> {
-        // What is freed in the file is overwritten with zeros.
-        conn.pragma_update(None, "secure_delete", true)?;
-        let step = self.erase_next(conn, vault, flying);
-        conn.pragma_update(None, "secure_delete", false)?;
-        step
+        if self.looked {
+            let (_, all) = space::give_back(conn)?;
+            return Ok(Step {
+                after: self.after,
+                looked: true,
+                more: !all,
+                done: Erased { after: self.done.after, ..Erased::default() },
+            });
+        }
+        wiping(conn, || self.erase_next(conn, vault, flying))
     }
 
     fn erase_next(&self, conn: &Connection, vault: Option<&Vault>, flying: &[i64]) -> rusqlite::Result<Step> {
-        let found = self.find(conn)?;
-        let mut done = Erased::default();
+        let mut found = self.find(conn)?;
+        let (mut done, mut last, mut apart) = (Erased::default(), None::<Asked>, 0);
+        let full = found.len() == STEP;
+        let mut looked_at = 0;
         for event in &found {
-            let family = Family::of(conn, event.request)?;
-            if family.has_open(conn)? || family.flies(conn, flying)? {
+            looked_at += 1;
+            let mut asked = match last.take() {
+                Some(asked) if asked.is_of(event) => asked,
+                _ => Asked::of(conn, event, flying)?,
+            };
+            if asked.open {
                 done.open += 1;
             } else {
                 done.erased += 1;
                 if !self.dry {
-                    event.erase(conn, &family, vault)?;
+                    apart += event.erase(conn, &mut asked.family, vault)?;
                 }
             }
+            last = Some(asked);
+            if apart >= APART {
+                break;
+            }
         }
+        let more = full || looked_at < found.len();
+        found.truncate(looked_at);
         let after = found.last().map_or(self.after, |event| event.id);
         // Who set a limit goes on after it.
         let limit = self.filter.limit as u64;
         let ended = limit > 0 && self.seen() + found.len() as u64 >= limit;
         done.after = found.last().filter(|_| ended).map(|event| event.uuid);
-        Ok(Step { after, more: found.len() == STEP && !ended, done })
+        let looked = !more || ended;
+        Ok(Step { after, looked, more: !looked || !self.dry, done })
     }
 
     fn find(&self, conn: &Connection) -> rusqlite::Result<Vec<Found>> {
@@ -108,17 +140,31 @@ impl Erase {
 
     pub(super) fn committed(&mut self, step: &Step) {
         self.after = step.after;
+        self.looked = step.looked;
         self.done.erased += step.done.erased;
         self.done.open += step.done.open;
         self.done.after = step.done.after;
     }
 }
 
+impl Asked {
+    fn of(conn: &Connection, event: &Found, flying: &[i64]) -> rusqlite::Result<Self> {
+        let family = Family::of(conn, event.request)?;
+        let open = family.has_open(conn)? || family.flies(conn, flying)?;
+        Ok(Self { request: event.request, family, open })
+    }
+
+    fn is_of(&self, event: &Found) -> bool {
+        self.request == event.request
+    }
+}
+
 impl Found {
-    fn erase(&self, conn: &Connection, family: &Family, vault: Option<&Vault>) -> rusqlite::Result<()> {
-        family.erase(conn, self.id, vault)?;
-        let event = "UPDATE events SET state = ?, seal = NULL, subject = NULL, warnings = NULL, form = 0, content = NULL, \
-            head = 0, tail = 0, data = NULL WHERE id = ?";
+    /// Says how many events were set apart from its request.
+    fn erase(&self, conn: &Connection, family: &mut Family, vault: Option<&Vault>) -> rusqlite::Result<usize> {
+        let apart = family.erase(conn, self.id, vault)?;
+        let event = "UPDATE events SET state = ?, seal = NULL, sum = NULL, subject = NULL, warnings = NULL, form = 0, \
+            content = NULL, head = 0, tail = 0, data = NULL WHERE id = ?";
         conn.prepare_cached(event)?.execute([ERASED, self.id])?;
         let (first, end) = self.deliveries;
         let answers = "UPDATE attempts SET answer = NULL, error = NULL WHERE delivery >= ? AND delivery < ?";
@@ -130,6 +176,42 @@ impl Found {
         let keys = "UPDATE deliveries SET order_key = NULL, reason = NULL WHERE (order_key IS NOT NULL OR reason IS NOT NULL) \
             AND (id >= ?1 AND id < ?2 OR id IN (SELECT id FROM deliveries WHERE event = ?3 AND replay IS NOT NULL))";
         conn.prepare_cached(keys)?.execute([first, end, self.id])?;
-        Ok(())
+        Ok(apart)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Pending;
+    use crate::journal::sqlite::schema;
+
+    #[test]
+    fn a_large_batch_costs_each_of_its_events_little() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        conn.execute_batch(
+            "INSERT INTO origins VALUES (1, 'esim', 'p', '1');
+             INSERT INTO requests (id, received, origin, first_event, events, method, target, headers, body)
+                 VALUES (1, 1, 1, 1, 1000, 'POST', '/', x'', x'00');
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             INSERT INTO events SELECT i, x'00000000000000000000000000000000', 1, 1, 1, 0, x'00', NULL, 1, 0, 'p.a', NULL,
+                 NULL, NULL, NULL, 1, NULL, 1, 0, x'01', NULL, NULL FROM n;",
+        )
+        .unwrap();
+        let (answer, _pending) = Pending::new();
+        let mut erase = Erase::new(EventFilter::default(), false, answer);
+        let (mut steps, before) = (Vec::new(), conn.total_changes());
+        loop {
+            let step = erase.step(&conn, None, &[]).unwrap();
+            erase.committed(&step);
+            steps.push(step.done.erased);
+            if !step.more {
+                break;
+            }
+        }
+        let changes = conn.total_changes() - before;
+        assert_eq!((steps[0], erase.done.erased), (1, 1_000), "the step that sets the others apart does no more");
+        assert!(changes < 5_000, "{changes} changes: each event is set apart once");
     }
 }

@@ -3,26 +3,34 @@
 //! A replay that adds an event copies its request, because the events of one request lie side by side. What is erased of
 //! one is erased of all.
 
-use rusqlite::{Connection, Row, params};
-use uuid::Uuid;
+mod apart;
 
-use super::rows::{self, ERASED};
+use rusqlite::{Connection, Row};
+
 use super::seal::Vault;
-use super::{ids, sum};
-use crate::event::Data;
 
-/// The requests of a family; of each its number, its first event, and the one behind its last.
-pub(super) struct Family(Vec<(i64, i64, i64)>);
+/// The requests of a family.
+pub(super) struct Family(Vec<Member>);
+
+/// One of them.
+struct Member {
+    request: i64,
+    /// Its first event, and the one behind its last.
+    events: (i64, i64),
+    /// Its bytes are gone, and its events are written whole.
+    blank: bool,
+}
 
 impl Family {
     /// That of a request.
     pub(super) fn of(conn: &Connection, request: i64) -> rusqlite::Result<Self> {
         // The first one may have gone with its age, and its copies know it still.
         let find = "WITH root (id) AS (SELECT coalesce(copy_of, id) FROM requests WHERE id = ?) \
-             SELECT id, first_event, first_event + events FROM requests WHERE id = (SELECT id FROM root) UNION ALL \
-             SELECT id, first_event, first_event + events FROM requests INDEXED BY requests_copies \
+             SELECT id, first_event, first_event + events, erased FROM requests WHERE id = (SELECT id FROM root) UNION ALL \
+             SELECT id, first_event, first_event + events, erased FROM requests INDEXED BY requests_copies \
              WHERE copy_of IS NOT NULL AND copy_of = (SELECT id FROM root)";
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let read =
+            |row: &Row<'_>| Ok(Member { request: row.get(0)?, events: (row.get(1)?, row.get(2)?), blank: row.get(3)? });
         conn.prepare_cached(find)?.query_map([request], read)?.collect::<rusqlite::Result<_>>().map(Self)
     }
 
@@ -36,7 +44,7 @@ impl Family {
             "SELECT 1 FROM deliveries INDEXED BY deliveries_replayed \
              WHERE replay IS NOT NULL AND event >= ? AND event < ? AND state NOT IN (2, 3, 4) LIMIT 1",
         )?;
-        for (_, first, end) in &self.0 {
+        for Member { events: (first, end), .. } in &self.0 {
             if planned.exists([first, end])? || replayed.exists([first, end])? {
                 return Ok(true);
             }
@@ -47,7 +55,7 @@ impl Family {
     /// Whether one that was cancelled is still on its way: its answer is still to come.
     pub(super) fn flies(&self, conn: &Connection, flying: &[i64]) -> rusqlite::Result<bool> {
         let mut find = conn.prepare_cached("SELECT 1 FROM deliveries WHERE id = ? AND event >= ? AND event < ?")?;
-        for (_, first, end) in &self.0 {
+        for Member { events: (first, end), .. } in &self.0 {
             for delivery in flying {
                 if find.exists([delivery, first, end])? {
                     return Ok(true);
@@ -57,47 +65,31 @@ impl Family {
         Ok(false)
     }
 
-    /// Erases the requests' bytes. Their events but this one are written whole before: they share the bytes.
-    pub(super) fn erase(&self, conn: &Connection, event: i64, vault: Option<&Vault>) -> rusqlite::Result<()> {
-        for (_, first, end) in &self.0 {
-            free(conn, (*first, *end), event, vault)?;
+    /// Whether a destination got one of its events by this replay.
+    pub(super) fn has_got(&self, conn: &Connection, replay: i64, destination: i64) -> rusqlite::Result<bool> {
+        let mut find = conn.prepare_cached(
+            "SELECT 1 FROM deliveries INDEXED BY deliveries_replayed \
+             WHERE event >= ? AND event < ? AND replay IS NOT NULL AND replay = ? AND destination = ? LIMIT 1",
+        )?;
+        for Member { events: (first, end), .. } in &self.0 {
+            if find.exists([*first, *end, replay, destination])? {
+                return Ok(true);
+            }
         }
-        for (request, first, end) in &self.0 {
-            let blank = "UPDATE requests SET seal = NULL, sum = NULL, target = '', headers = x'', body = x'', erased = 1 \
+        Ok(false)
+    }
+
+    /// Erases the requests' bytes, where they are not gone yet. Their events but this one are written whole before: they
+    /// share the bytes. Says how many events were looked at.
+    pub(super) fn erase(&mut self, conn: &Connection, but: i64, vault: Option<&Vault>) -> rusqlite::Result<usize> {
+        let mut looked_at = 0;
+        for Member { request, events, blank } in self.0.iter_mut().filter(|member| !member.blank) {
+            looked_at += apart::set_apart(conn, *request, (*events, but), vault)?;
+            let wipe = "UPDATE requests SET seal = NULL, sum = NULL, target = '', headers = x'', body = x'', erased = 1 \
                  WHERE id = ?";
-            conn.prepare_cached(blank)?.execute([request])?;
-            // The sums of its events are over its own, too.
-            let sums = "UPDATE events SET sum = NULL WHERE id >= ? AND id < ?";
-            conn.prepare_cached(sums)?.execute([first, end])?;
+            conn.prepare_cached(wipe)?.execute([*request])?;
+            *blank = true;
         }
-        Ok(())
+        Ok(looked_at)
     }
-}
-
-/// Writes events whole, but one.
-fn free(conn: &Connection, (first, end): (i64, i64), but: i64, vault: Option<&Vault>) -> rusqlite::Result<()> {
-    let sql = format!(
-        "SELECT {} FROM {} WHERE e.id >= ? AND e.id < ? AND e.id <> ? AND e.seal IS NULL AND e.state <> {ERASED}",
-        rows::EVENT,
-        rows::EVENT_FROM
-    );
-    let others: Vec<_> = conn
-        .prepare_cached(&sql)?
-        .query_map([first, end, but], rows::event)?
-        // Of what is damaged there is nothing to keep.
-        .filter(|other| !matches!(other, Err(error) if sum::is_damage(error)))
-        .collect::<rusqlite::Result<_>>()?;
-    for other in others {
-        let (Data::Json(data) | Data::Bytes(data, _)) = other.data else { continue };
-        write_whole(conn, other.id, &data, vault)?;
-    }
-    Ok(())
-}
-
-fn write_whole(conn: &Connection, id: Uuid, data: &[u8], vault: Option<&Vault>) -> rusqlite::Result<()> {
-    let key = vault.map(Vault::data_key);
-    let data = key.as_ref().map_or_else(|| data.to_vec(), |key| key.seal(data));
-    let whole = "UPDATE events SET head = 0, tail = 0, data = ?, seal = ? WHERE id = ?";
-    conn.prepare_cached(whole)?.execute(params![data, key.map(|key| key.wrapped), ids::number(id)])?;
-    Ok(())
 }

@@ -11,12 +11,14 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::checkpoint::Checkpointer;
+use super::due::Due;
 use super::open::{self, OpenError};
 use super::queue::{Group, Patience};
+use super::rows::{CANCELLED, LEAVING};
 use super::space::log_of;
 use super::writer::Opened;
 use super::{Shared, order, refill};
@@ -115,6 +117,7 @@ fn attempt(shared: &Shared) -> Result<Opened, JournalError> {
         open::make_ready(conn, shared.vault.as_ref(), &shared.limits).map_err(failed)?;
         let loaded = open::load(conn, folder, &shared.file, &shared.limits)?;
         order::mend(conn, &shared.due.in_flight(), shared.clock.now().as_microsecond()).map_err(failed)?;
+        recall(conn, &shared.due).map_err(failed)?;
         shared.due.clear();
         refill::load_open(conn, &shared.due, shared.limits.due).map_err(failed)?;
         // Last: its connection must not be open at the next attempt.
@@ -130,6 +133,18 @@ fn attempt(shared: &Shared) -> Result<Opened, JournalError> {
     }
 }
 
+/// A cancellation of what is in flight may have been lost with the sync: the file says whether it was.
+fn recall(conn: &Connection, due: &Due) -> rusqlite::Result<()> {
+    let mut find = conn.prepare("SELECT state IN (?, ?) FROM deliveries WHERE id = ?")?;
+    let mut flights = Vec::new();
+    for delivery in due.in_flight() {
+        let cancelled = find.query_row([CANCELLED, LEAVING, delivery], |row| row.get(0)).optional()?;
+        flights.extend(cancelled.map(|cancelled| (delivery, cancelled)));
+    }
+    due.recalled(flights);
+    Ok(())
+}
+
 fn index_of(file: &Path) -> std::path::PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push("-shm");
@@ -139,6 +154,28 @@ fn index_of(file: &Path) -> std::path::PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::sqlite::{due, schema};
+
+    #[test]
+    fn a_flight_is_cancelled_if_the_file_says_so() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        let due = Due::new(9, 0);
+        for (delivery, state) in [(1, LEAVING), (2, 0)] {
+            let insert =
+                "INSERT INTO deliveries (id, event, destination, state, attempts, base) VALUES (?, 1, 1, ?, 0, 0)";
+            conn.execute(insert, [delivery, state]).unwrap();
+            let open = due::Open { event: 1, attempts: 0, base: 0, order: Some([7; 16]), since: None, cached: None };
+            due.add(vec![("crm".into(), (1, delivery), open)]);
+        }
+        assert_eq!(due.take("crm", 9, 1).0.len(), 2);
+        let mut lost = due.withdrawal();
+        assert!(lost.take_or_recall(&"crm".into(), (1, 2)));
+        lost.commit();
+        recall(&conn, &due).unwrap();
+        let left: Vec<_> = due.put_back([1, 2]).into_iter().map(|(_, _, delivery)| delivery).collect();
+        assert_eq!((left, due.take("crm", 9, 1).0.len()), (vec![1], 1), "the other one is there again");
+    }
 
     #[test]
     fn a_log_is_written_again_as_it_was() {

@@ -10,6 +10,7 @@ mod checkpoint;
 mod chore;
 mod claim;
 mod columns;
+mod copies;
 mod dedup;
 mod delete;
 mod due;
@@ -18,6 +19,7 @@ mod erase;
 mod family;
 mod filter;
 mod folder;
+mod go_back;
 mod group;
 mod ids;
 mod insert;
@@ -47,11 +49,12 @@ mod splice;
 mod stored;
 mod sum;
 mod walk;
+mod wipe;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -60,7 +63,7 @@ pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 pub use self::outside::{Checked, Count, Problem, Progress, backup, check, pack, stats};
 pub use self::seal::Vault;
-use super::{JournalError, Pending, Plan};
+use super::{JournalError, Listener, Pending, Plan};
 use crate::clock::Clock;
 
 /// What an embedded journal is opened with.
@@ -106,6 +109,8 @@ struct Shared {
     /// Rejections kept, and those that were not.
     rejections: AtomicU64,
     dropped: AtomicU64,
+    /// Who hears of deliveries that are given up here.
+    listener: OnceLock<Listener>,
     /// A sync failed: what is in memory may not be in the file.
     broken: Arc<AtomicBool>,
 }

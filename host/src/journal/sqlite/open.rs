@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::reject::Shelf;
 use super::seal::{self, Vault};
 use super::space::log_of;
 use super::writer::{self, Loaded, Opened};
-use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema};
+use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema, wipe};
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +207,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         due,
         rejections: AtomicU64::new(loaded.shelf.count()),
         dropped: AtomicU64::new(0),
+        listener: OnceLock::new(),
         broken,
         file,
         clock,
@@ -227,6 +228,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
 /// What a writer's connection needs beside the file.
 pub(super) fn make_ready(conn: &Connection, vault: Option<&Vault>, limits: &Limits) -> rusqlite::Result<()> {
     seal::register(conn, vault)?;
+    wipe::within_pages(conn)?;
     conn.pragma_update(None, "synchronous", limits.synced.pragma())?;
     // WAL mode survives in the file, but a copy made by other tools may have lost it.
     conn.pragma_update(None, "journal_mode", "WAL")

@@ -136,8 +136,9 @@ impl Queue {
 
     pub(super) fn push_chore(&self, chore: Chore) -> Result<(), JournalError> {
         let mut state = self.open_state()?;
-        // A refill is asked for once per destination; it and what leaves carry no caller.
-        if state.chores.len() >= CHORES && !matches!(chore, Chore::Refill(_) | Chore::Leave(_) | Chore::GoBack { .. }) {
+        // A refill is asked for once per destination; it and what memory has to follow carry no caller.
+        let bound = !matches!(chore, Chore::Refill(_) | Chore::Leave(_) | Chore::GoBack(_) | Chore::GiveUp(_));
+        if bound && state.chores.len() >= CHORES {
             return Err(JournalError::Busy);
         }
         state.chores.push(chore);

@@ -1,4 +1,4 @@
-//! What is due, from the file into memory: at the start, when memory runs low, and when the clock went back.
+//! What is due, from the file into memory: at the start, and when memory runs low.
 
 use std::sync::Arc;
 
@@ -42,7 +42,12 @@ pub(super) fn refill(conn: &Connection, due: &Due, destination: &Arc<str>, limit
 }
 
 /// Those of the same time first: from a time on, the index would begin with the first of that time, and most have the same.
-fn open_from(conn: &Connection, name: &str, from: Place, limit: usize) -> rusqlite::Result<Vec<(Place, Open)>> {
+pub(super) fn open_from(
+    conn: &Connection,
+    name: &str,
+    from: Place,
+    limit: usize,
+) -> rusqlite::Result<Vec<(Place, Open)>> {
     let columns = "SELECT next, id, event, attempts, base, since, order_key FROM deliveries INDEXED BY deliveries_open \
          WHERE state < 2 AND destination = (SELECT id FROM destinations WHERE name = ?)";
     let same = format!("{columns} AND next = ? AND id >= ? ORDER BY id LIMIT ?");
@@ -63,14 +68,4 @@ fn open(row: &Row<'_>) -> rusqlite::Result<(Place, Open)> {
     let (attempts, base, since, order) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
     let open = Open { event: row.get(2)?, attempts, base, since, order, cached: None };
     Ok(((row.get(0)?, row.get(1)?), open))
-}
-
-/// The clock went back: what was planned under the time before is as far ahead as it was, also where it waits for its turn.
-pub(super) fn go_back(conn: &Connection, now: i64, by: i64) -> rusqlite::Result<usize> {
-    let parts = [("deliveries_open", "state < 2 AND state = 1"), ("deliveries_failed", "state > 2 AND state = 5")];
-    parts.iter().try_fold(0, |moved, (index, waits)| {
-        let earlier =
-            format!("UPDATE deliveries INDEXED BY {index} SET next = max(?1, next - ?2) WHERE {waits} AND next > ?1");
-        Ok(moved + conn.prepare_cached(&earlier)?.execute([now, by])?)
-    })
 }

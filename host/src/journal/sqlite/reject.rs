@@ -11,6 +11,7 @@ use super::ids::Ids;
 use super::limits::Limits;
 use super::prepare::{self, Prepared, Stored};
 use super::seal::Vault;
+use super::wipe::wiping;
 use super::{rows, schema};
 use crate::journal::{NewRejected, Rejected, RejectionFilter};
 use crate::reason::{Reason, Rejection};
@@ -142,8 +143,8 @@ impl Shelf {
         while held.count > limit || held.bytes > limit_bytes {
             let oldest = "DELETE FROM rejections WHERE id = (SELECT min(id) FROM rejections INDEXED BY rejections_shelf \
                  WHERE authentic = ?) RETURNING size";
-            let oldest =
-                conn.prepare_cached(oldest)?.query_row([kept.authentic], |row| rows::unsigned(row, 0)).optional()?;
+            let mut oldest = conn.prepare_cached(oldest)?;
+            let oldest = wiping(conn, || oldest.query_row([kept.authentic], |row| rows::unsigned(row, 0)).optional())?;
             let Some(size) = oldest else { break };
             held.without(size);
         }
@@ -153,19 +154,18 @@ impl Shelf {
     /// Takes away those that became events, or that nobody may read any more; the newest may be among them, and its number is not given again.
     pub(super) fn released(&mut self, conn: &Connection, ids: &Ids, released: &[u64]) -> rusqlite::Result<u64> {
         schema::set_meta(conn, "last_rejection", ids.rejection)?;
-        // Also where its bytes live on in an event, that may be erased one day: nothing of them stays here.
-        conn.pragma_update(None, "secure_delete", true)?;
         let mut delete = conn.prepare_cached("DELETE FROM rejections WHERE id = ? RETURNING size, authentic")?;
         let mut gone = 0;
         for id in released {
             let read = |row: &Row<'_>| Ok((rows::unsigned(row, 0)?, row.get::<_, bool>(1)?));
-            let found = delete.query_row([i64::try_from(*id).unwrap_or(i64::MAX)], read).optional()?;
+            let id = i64::try_from(*id).unwrap_or(i64::MAX);
+            // Also where its bytes live on in an event, that may be erased one day: nothing of them stays here.
+            let found = wiping(conn, || delete.query_row([id], read).optional())?;
             if let Some((size, authentic)) = found {
                 self.held(authentic).without(size);
                 gone += 1;
             }
         }
-        conn.pragma_update(None, "secure_delete", false)?;
         Ok(gone)
     }
 
@@ -175,7 +175,8 @@ impl Shelf {
              AND id IN (SELECT id FROM rejections ORDER BY id LIMIT ?2) RETURNING size, authentic";
         let mut forget = conn.prepare_cached(forget)?;
         let read = |row: &Row<'_>| Ok((rows::unsigned(row, 0)?, row.get::<_, bool>(1)?));
-        let gone: Vec<_> = forget.query_map(params![before, FORGOTTEN], read)?.collect::<Result<_, _>>()?;
+        let gone: Vec<_> =
+            wiping(conn, || forget.query_map(params![before, FORGOTTEN], read)?.collect::<Result<_, _>>())?;
         gone.iter().for_each(|(size, authentic)| self.held(*authentic).without(*size));
         Ok(gone.len() as i64 == FORGOTTEN)
     }

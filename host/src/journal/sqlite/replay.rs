@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row};
 use self::content::{Stored, add, replace, stored};
 use super::answer::Sender;
 use super::due::Place;
+use super::family::Family;
 use super::insert::{Ingest, Planned};
 use super::prepare::{self, PreparedEvent};
 use super::seal::Vault;
@@ -27,7 +28,7 @@ pub(super) struct Redeliver {
     planned: bool,
     pub(super) dry: bool,
     pub(super) answer: Sender<Redelivered>,
-    /// Requests that a destination has got of this replay, for those that get them once.
+    /// Requests that a destination has got of this replay, for those that get them once; copies count as what they are of.
     went: HashSet<(i64, Arc<str>)>,
 }
 
@@ -90,7 +91,8 @@ impl Redeliver {
         ingest.keys.mind_the_clock(now.as_microsecond());
         for Item { mut event, change } in std::mem::take(&mut self.events) {
             let Some(stored) = stored(ingest.conn, &event)? else { continue };
-            if stored.erased {
+            // It may have been erased since it was read: what is gone is not written again.
+            if stored.erased || (stored.blank && change != Change::None) {
                 step.done.erased += 1;
                 continue;
             }
@@ -123,7 +125,7 @@ impl Redeliver {
             step.done.unrouted += u64::from(event.to.is_empty());
             let before = step.done.deliveries;
             for to in event.to {
-                self.deliver(ingest, shared, (number, change, &stored), to, &mut step)?;
+                self.deliver(ingest, (shared, now), (number, change, &stored), to, &mut step)?;
             }
             step.done.events += u64::from(step.done.deliveries > before);
         }
@@ -134,7 +136,7 @@ impl Redeliver {
     fn deliver(
         &mut self,
         ingest: &mut Ingest<'_>,
-        shared: &Shared,
+        (shared, now): (&Shared, Timestamp),
         (number, change, stored): (i64, Change, &Stored),
         (destination, order): (Arc<str>, Option<OrderKey>),
         step: &mut Step,
@@ -145,9 +147,7 @@ impl Redeliver {
             step.done.erased += 1;
             return Ok(());
         }
-        if once
-            && (self.went.contains(&(stored.request, destination.clone())) || self.has_gone(ingest, stored, name)?)
-        {
+        if once && (self.went.contains(&(stored.root, destination.clone())) || self.has_gone(ingest, stored, name)?) {
             return Ok(());
         }
         let found = earlier(ingest.conn, number, name, self.run)?;
@@ -161,19 +161,18 @@ impl Redeliver {
             return Ok(());
         }
         if once {
-            self.went.insert((stored.request, destination.clone()));
+            self.went.insert((stored.root, destination.clone()));
         }
-        ingest.deliver(number, (destination, order), (Some(self.run), Some(self.run)), None, &mut step.planned)?;
+        // A long replay's last events have as long as its first ones.
+        let since = Some(now.as_microsecond());
+        ingest.deliver(number, (destination, order), (since, Some(self.run)), None, &mut step.planned)?;
         step.done.deliveries += 1;
         Ok(())
     }
 
-    /// Whether this replay has sent the request to the destination with another of its events.
+    /// Whether this replay has sent the request to the destination with another event of it or of a copy.
     fn has_gone(&self, ingest: &Ingest<'_>, stored: &Stored, destination: i64) -> rusqlite::Result<bool> {
-        let gone = "SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_replayed \
-             WHERE event >= ? AND event < ? AND replay IS NOT NULL AND replay = ? AND destination = ?)";
-        let (first, end) = stored.siblings;
-        ingest.conn.prepare_cached(gone)?.query_row([first, end, self.run, destination], |row| row.get(0))
+        Family::of(ingest.conn, stored.request)?.has_got(ingest.conn, self.run, destination)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Retry {
     filter: DeliveryFilter,
     pub(super) answer: Sender<u64>,
     walk: Walk,
+    /// When the first step was done.
+    begun: Option<i64>,
     pub(super) done: u64,
 }
 
@@ -28,6 +30,7 @@ pub(super) struct Step {
     pub(super) hurried: Planned,
     count: u64,
     rest: Walk,
+    begun: i64,
 }
 
 /// One that had ended: its state, and what it is when it is due again.
@@ -40,7 +43,7 @@ impl Retry {
             // By number whatever their state: of a key the earlier one goes first.
             _ => Walk::over(&filter, &[ended(filter.state)], false),
         };
-        Self { filter, answer, walk, done: 0 }
+        Self { filter, answer, walk, begun: None, done: 0 }
     }
 
     /// Makes the next few due again, inside a transaction. The cursor moves only with [`Retry::committed`].
@@ -53,10 +56,11 @@ impl Retry {
     ) -> rusqlite::Result<Step> {
         let (mut rows, mut hurried) = (Planned::new(), Planned::new());
         let Some(Piece { condition, rest }) = self.walk.piece(conn)? else {
-            return Ok(Step { rows, hurried, count: 0, rest: Walk::done() });
+            return Ok(Step { rows, hurried, count: 0, rest: Walk::done(), begun: now });
         };
+        let begun = self.begun.unwrap_or(now);
         let count = if self.filter.state == Some(DeliveryState::Retrying) {
-            hurried = self.hurry(conn, condition)?;
+            hurried = self.hurry(conn, condition, (begun, now))?;
             hurried.len()
         } else {
             let found = self.find(conn, condition, plan, now)?;
@@ -66,7 +70,7 @@ impl Retry {
             }
             count
         };
-        Ok(Step { rows, hurried, count: count as u64, rest })
+        Ok(Step { rows, hurried, count: count as u64, rest, begun })
     }
 
     /// Nothing is left to send of what was erased; for who gets requests, of what was erased with another event of its own.
@@ -91,11 +95,15 @@ impl Retry {
         select.query_map(params_from_iter(values), found)?.filter_map(Result::transpose).collect()
     }
 
-    /// Those that are retrying need not wait for their time; how often they were tried stays.
-    fn hurry(&self, conn: &Connection, piece: String) -> rusqlite::Result<Planned> {
+    /// Those that are retrying need not wait for their time; how often they were tried stays. One that was tried since this
+    /// began waits again: it was hurried before.
+    fn hurry(&self, conn: &Connection, piece: String, (begun, now): (i64, i64)) -> rusqlite::Result<Planned> {
         let mut wanted = query::which(&self.filter);
         wanted.always(piece);
         wanted.always(format!("d.state = {RETRYING} AND d.next > {AT_ONCE}"));
+        wanted.always(format!(
+            "NOT EXISTS (SELECT 1 FROM attempts t WHERE t.delivery = d.id AND t.number = d.attempts AND t.at BETWEEN {begun} AND {now})"
+        ));
         let (text, values) = wanted.limited(self.room());
         let from = query::DELIVERIES;
         let sql = format!(
@@ -129,6 +137,7 @@ impl Retry {
     pub(super) fn committed(&mut self, step: &Step) {
         self.done += step.count;
         self.walk = step.rest.clone();
+        self.begun = Some(step.begun);
     }
 }
 
@@ -223,5 +232,38 @@ mod tests {
         }
         assert!(found.len() >= 9 && found[0] == 0, "{found:?}");
         assert_eq!((found.iter().sum::<u64>(), retry.done), (1, 1));
+    }
+
+    #[test]
+    fn what_fails_again_meanwhile_is_not_hurried_again() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        conn.execute_batch(
+            "INSERT INTO origins VALUES (1, 'esim', 'p', '1'); INSERT INTO destinations VALUES (1, 'crm');
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
+             INSERT INTO events SELECT i, x'00', i, 1, i, 0, x'00', NULL, i, 1, 'p.a', NULL, NULL, NULL, NULL, 0, NULL, 0, 0,
+                 NULL, NULL, NULL FROM n;
+             INSERT INTO deliveries (id, event, destination, state, attempts, base, next)
+                 SELECT id, id, 1, 1, 1, 0, 1000 + id FROM events;
+             INSERT INTO attempts (delivery, number, at, took_ms) SELECT id, 1, 5, 0 FROM deliveries;
+             UPDATE deliveries SET next = 9000000 WHERE id = 1300;",
+        )
+        .unwrap();
+        let fail = "UPDATE deliveries SET next = 5000000 + id, attempts = attempts + 1 WHERE next = 0;
+             INSERT OR IGNORE INTO attempts (delivery, number, at, took_ms) SELECT id, attempts, 70, 0 FROM deliveries;";
+        let (answer, _pending) = Pending::new();
+        let due = Due::new(9, 0);
+        let retrying = DeliveryFilter { state: Some(DeliveryState::Retrying), ..DeliveryFilter::default() };
+        let mut retry = Retry::new(retrying, answer);
+        for step in 0.. {
+            assert!(step < 20, "it does not end");
+            let done = retry.step(&conn, &Nowhere, &mut due.withdrawal(), 70).unwrap();
+            retry.committed(&done);
+            if retry.is_done() {
+                break;
+            }
+            conn.execute_batch(fail).unwrap();
+        }
+        assert_eq!(retry.done, 1_300, "each once");
     }
 }

@@ -5,17 +5,19 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::copies;
 use super::ids::Ids;
 use super::open::OpenError;
 
 const TABLES: &str = include_str!("schema.sql");
 /// What each layout adds to the one before it, from the second on.
-const ADDED: [&str; 5] = [
+const ADDED: [&str; 6] = [
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 /// `user_version` of this layout.
 pub(super) const VERSION: i64 = 1 + ADDED.len() as i64;
@@ -70,6 +72,7 @@ fn add(conn: &Connection, version: i64) -> rusqlite::Result<()> {
     for added in ADDED.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
         transaction.execute_batch(added)?;
     }
+    copies::blank(&transaction)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::answer::Sender;
+use super::chore::Chore;
 use super::insert::Planned;
 use super::rows::{DELIVERED, EXHAUSTED, HELD, RETRYING};
 use super::seal::Vault;
@@ -57,14 +58,29 @@ pub(super) fn submit(shared: &Shared, settled: Vec<Settled>) -> Pending<()> {
             released.push(delivery);
             continue;
         }
-        let text = kept(&attempt, shared.vault.as_ref());
-        queued.push(Settling { delivery, destination, open, attempt, text, outcome, answer: answer.clone() });
+        let settling = (delivery, destination, open);
+        queued.push(Settling::new(shared, settling, attempt, outcome, answer.clone()));
     }
     shared.put_back(released);
     if let Err(error) = shared.queue.push_settled(queued) {
         answer.give(Err(error));
     }
     pending
+}
+
+/// Ends deliveries that have nothing to send. Nobody waits for it: the writer tries until it is written.
+pub(super) fn give_up(shared: &Shared, lost: Vec<Settled>) {
+    let nobody = Arc::new(Answer(std::sync::Mutex::new(None)));
+    let ended = lost.into_iter().filter_map(|Settled { delivery, attempt, outcome }| {
+        let delivery = delivery as i64;
+        let (destination, open) = shared.due.settling(delivery)?;
+        Some(Settling::new(shared, (delivery, destination, open), attempt, outcome, nobody.clone()))
+    });
+    let ended: Vec<_> = ended.collect();
+    if !ended.is_empty() {
+        // A closed journal finds them again when it is opened.
+        let _ = shared.queue.push_chore(Chore::GiveUp(ended));
+    }
 }
 
 /// What a destination answers may repeat what it got.
@@ -77,6 +93,17 @@ fn kept(attempt: &Attempt, vault: Option<&Vault>) -> Value {
 }
 
 impl Settling {
+    fn new(
+        shared: &Shared,
+        (delivery, destination, open): (i64, Arc<str>, due::Open),
+        attempt: Attempt,
+        outcome: Outcome,
+        answer: Arc<Answer>,
+    ) -> Self {
+        let text = kept(&attempt, shared.vault.as_ref());
+        Self { delivery, destination, open, attempt, text, outcome, answer }
+    }
+
     /// Writes the attempt and the delivery's new state; what follows for others of its key joins `due`. Says when memory
     /// is to try it again, once this is committed.
     pub(super) fn write(&self, conn: &Connection, now: i64, due: &mut Planned) -> rusqlite::Result<Option<i64>> {

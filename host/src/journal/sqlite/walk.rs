@@ -25,8 +25,9 @@ enum Part {
     These(Vec<i64>),
     /// Some of the states that are not open, by number whatever their state, after a number.
     Shut { states: &'static [i64], after: i64 },
-    /// Those that are open, after a destination, a time and a number.
-    Open(i64, i64, i64),
+    /// Those that are open, after a destination, a time and a number; not those that are due after what was the last
+    /// when it began: what is tried meanwhile comes back there.
+    Open { after: (i64, i64, i64), until: Option<i64> },
 }
 
 /// The next piece, and the way behind it.
@@ -52,7 +53,7 @@ impl Walk {
             return Self(by_numbers());
         }
         let shut = shut.iter().map(|states| Part::Shut { states, after: 0 });
-        Self(shut.chain(open.then_some(Part::Open(0, i64::MIN, 0))).collect())
+        Self(shut.chain(open.then_some(Part::Open { after: (0, i64::MIN, 0), until: None })).collect())
     }
 
     pub(super) fn done() -> Self {
@@ -75,9 +76,10 @@ impl Walk {
                 let next = numbers.last().map(|last| Part::Shut { states, after: *last });
                 (numbers, next)
             }
-            Part::Open(destination, time, number) => {
-                let places = open(conn, (destination, time, number))?;
-                let next = places.last().map(|(destination, time, number)| Part::Open(*destination, *time, *number));
+            Part::Open { after, until } => {
+                let until = until.map_or_else(|| last(conn), Ok)?;
+                let places = open(conn, after, until)?;
+                let next = places.last().map(|after| Part::Open { after: *after, until: Some(until) });
                 (places.into_iter().map(|(_, _, number)| number).collect(), next)
             }
         };
@@ -106,10 +108,14 @@ fn shut(conn: &Connection, states: &[i64], after: i64) -> rusqlite::Result<Vec<i
 }
 
 /// Those of the same time first: from a time on, the index would begin with the first of that time.
-fn open(conn: &Connection, (destination, time, number): (i64, i64, i64)) -> rusqlite::Result<Vec<(i64, i64, i64)>> {
+fn open(
+    conn: &Connection,
+    (destination, time, number): (i64, i64, i64),
+    until: i64,
+) -> rusqlite::Result<Vec<(i64, i64, i64)>> {
     let columns = "SELECT destination, next, id FROM deliveries INDEXED BY deliveries_open WHERE state < 2 AND ";
     let same = format!("{columns} destination = ? AND next = ? AND id > ? ORDER BY id LIMIT ?");
-    let later = format!("{columns} (destination, next) > (?, ?) ORDER BY destination, next, id LIMIT ?");
+    let later = format!("{columns} (destination, next) > (?, ?) AND next <= ? ORDER BY destination, next, id LIMIT ?");
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let mut found: Vec<_> = conn
         .prepare_cached(&same)?
@@ -118,10 +124,17 @@ fn open(conn: &Connection, (destination, time, number): (i64, i64, i64)) -> rusq
     let room = PIECE - found.len();
     if room > 0 {
         let mut select = conn.prepare_cached(&later)?;
-        let more = select.query_map(params![destination, time, room as i64], read)?;
+        let more = select.query_map(params![destination, time, until, room as i64], read)?;
         found.extend(more.collect::<rusqlite::Result<Vec<_>>>()?);
     }
     Ok(found)
+}
+
+/// When the last open one is due.
+fn last(conn: &Connection) -> rusqlite::Result<i64> {
+    let last = "SELECT max((SELECT max(next) FROM deliveries INDEXED BY deliveries_open WHERE state < 2 \
+         AND destination = n.id)) FROM destinations n";
+    conn.prepare_cached(last)?.query_row([], |row| Ok(row.get::<_, Option<i64>>(0)?.unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

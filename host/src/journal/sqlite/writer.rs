@@ -7,7 +7,6 @@ mod transaction;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,13 +23,13 @@ use super::mark::Mark;
 use super::mend;
 use super::queue::{Group, Patience};
 use super::reject::Shelf;
-use crate::journal::{JournalError, OrderKey, Recorded, Undelivered};
+use crate::journal::{JournalError, Recorded, Undelivered};
 
 /// Chores take at most a fifth of the writer's time while requests wait.
 const REST: u32 = 4;
 /// Keys of a run that are written between two groups.
 const PIECE: usize = 1_024;
-/// How long keys that could not be written wait for the disk.
+/// How long what could not be written waits for the disk.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Why what was begun is not finished.
 const BROKEN: &str = "a sync failed; look at the disk and at the system's log; the journal tries again by itself";
@@ -57,8 +56,9 @@ struct Writer<'c> {
     kept: Instant,
     checkpointer: &'c mut Checkpointer,
     chores: VecDeque<Chore>,
-    /// What could not be written of those that were cancelled in flight.
-    leaving: Vec<(Arc<str>, OrderKey, i64)>,
+    /// What could not be written, and is tried again after a while: nobody would ask again.
+    later: Vec<Chore>,
+    later_from: Instant,
     undelivered: Undelivered<Recorded>,
     /// Whether commits wait for the disk now.
     synced: bool,
@@ -116,7 +116,8 @@ fn write(shared: &Shared, opened: Opened, first: Group) -> (Connection, bool) {
                 kept: Instant::now(),
                 checkpointer: &mut checkpointer,
                 chores: VecDeque::new(),
-                leaving: Vec::new(),
+                later: Vec::new(),
+                later_from: Instant::now(),
                 undelivered: Undelivered::none(),
                 synced: true,
                 failing: false,
@@ -181,8 +182,7 @@ impl Writer<'_> {
     fn break_off(&mut self) -> bool {
         std::mem::replace(&mut self.undelivered, Undelivered::none()).deliver();
         let error = JournalError::Failed { place: self.shared.place.clone(), message: BROKEN.into() };
-        let leaving = self.leaving.drain(..).map(Chore::Leave);
-        let chores = self.chores.drain(..).chain(leaving).collect();
+        let chores = self.chores.drain(..).chain(self.later.drain(..)).collect();
         Group { chores, ..Group::default() }.refuse(self.shared, &error);
         true
     }
@@ -193,6 +193,7 @@ impl Writer<'_> {
         let piece = self.ingest.keys.has_piece();
         let ends = [
             (!self.chores.is_empty()).then_some(rest_until),
+            (!self.later.is_empty()).then(|| rest_until.max(self.later_from)),
             piece.then(|| rest_until.max(self.keys_from)),
             // Nobody wakes the writer when they are.
             (!piece && self.ingest.keys.frozen.is_some()).then(|| now + SORTED),
@@ -219,7 +220,6 @@ impl Writer<'_> {
         match outcome {
             Outcome::Committed(undelivered) => {
                 self.undelivered = undelivered;
-                self.chores.extend(self.leaving.drain(..).map(Chore::Leave));
                 self.healthy(durable);
                 let ids = self.ingest.ids;
                 self.ingest.keys.freeze(self.shared.limits.run, ids.event, ids.request);

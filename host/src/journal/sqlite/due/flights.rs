@@ -108,6 +108,16 @@ impl Due {
         }
     }
 
+    /// Says again which of those in flight were cancelled.
+    pub(in crate::journal::sqlite) fn recalled(&self, flights: impl IntoIterator<Item = (i64, bool)>) {
+        let mut state = self.state();
+        for (delivery, recalled) in flights {
+            if let Some(flight) = state.in_flight.get_mut(&delivery) {
+                flight.recalled = recalled;
+            }
+        }
+    }
+
     pub(in crate::journal::sqlite) fn is_in_flight(&self, delivery: i64) -> bool {
         self.state().in_flight.contains_key(&delivery)
     }

@@ -80,10 +80,21 @@ fn what_is_in_flight_goes_back_with_the_clock() {
     let (due, hour) = (Due::new(100, 0), 3_600_000_000);
     add(&due, [(AT_ONCE, 1), (5 * hour, 2), (5 * hour + 9, 3)]);
     assert_eq!(take(&due, 2, 5 * hour), [1, 2]);
-    due.go_back(hour, 4 * hour);
+    let moved = [(5 * hour, 2, hour), (5 * hour + 9, 3, hour + 9)];
+    due.moved(moved.map(|(was, n, next)| ("crm".into(), (was, n), next, open(n))).into());
     assert!(due.put_back([1, 2]).is_empty());
-    // As the file has them now.
-    due.refill(&"crm".into(), vec![((AT_ONCE, 1), open(1)), ((hour, 2), open(2)), ((hour + 9, 3), open(3))], true);
     assert_eq!(take(&due, 9, hour), [1, 2]);
     assert_eq!(take(&due, 9, 9 * hour), [3], "each is there once");
+}
+
+#[test]
+fn what_was_forgotten_is_read_again_although_nobody_says_so() {
+    let due = Due::new(100, 0);
+    add(&due, [(1, 1)]);
+    due.clear();
+    add(&due, [(1, 2)]);
+    let (taken, refill) = due.take("crm", 9, 1);
+    assert!(taken.is_empty() && refill, "the file has both");
+    due.refill(&"crm".into(), vec![((1, 1), open(1)), ((1, 2), open(2))], true);
+    assert_eq!(take(&due, 9, 1), [1, 2]);
 }

@@ -8,14 +8,15 @@ use crate::event::DedupKey;
 use crate::journal::sqlite::columns::{SAYS, says};
 use crate::journal::sqlite::insert::Ingest;
 use crate::journal::sqlite::prepare::PreparedEvent;
+use crate::journal::sqlite::wipe::wiping;
 use crate::journal::sqlite::{dedup, ids};
 
 /// A stored event's numbers.
 pub(super) struct Stored {
     pub(super) number: i64,
     pub(super) request: i64,
-    /// The events of its request: the first, and the one behind the last.
-    pub(super) siblings: (i64, i64),
+    /// The request that it is a copy of, or itself.
+    pub(super) root: i64,
     pub(super) erased: bool,
     /// The request's bytes are gone, with another event of it.
     pub(super) blank: bool,
@@ -25,17 +26,17 @@ pub(super) struct Stored {
 
 /// Where it is stored, if it is.
 pub(super) fn stored(conn: &Connection, event: &PreparedEvent) -> rusqlite::Result<Option<Stored>> {
-    let find = "SELECT e.id, e.request, r.first_event, r.first_event + r.events, e.state = 3, r.sum, r.erased \
+    let find = "SELECT e.id, e.request, coalesce(r.copy_of, r.id), e.state = 3, r.sum, r.erased \
          FROM events e CROSS JOIN requests r ON r.id = e.request WHERE e.id = ? AND e.uuid = ?";
     let id = event.event.id;
     let read = |row: &Row<'_>| {
         Ok(Stored {
             number: row.get(0)?,
             request: row.get(1)?,
-            siblings: (row.get(2)?, row.get(3)?),
-            erased: row.get(4)?,
-            sum: row.get(5)?,
-            blank: row.get(6)?,
+            root: row.get(2)?,
+            erased: row.get(3)?,
+            sum: row.get(4)?,
+            blank: row.get(5)?,
         })
     };
     conn.prepare_cached(find)?.query_row(params![ids::number(id), id.as_bytes()], read).optional()
@@ -53,7 +54,8 @@ pub(super) fn replace(ingest: &mut Ingest<'_>, prepared: &PreparedEvent, stored:
     let columns = SAYS.split(", ").map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(", ");
     let update = format!("UPDATE events SET {columns} WHERE id = ?");
     let values = says(prepared, origin).into_iter().chain([stored.number.into()]);
-    ingest.conn.prepare_cached(&update)?.execute(params_from_iter(values))?;
+    // What it said before may be what its event is erased for one day.
+    wiping(ingest.conn, || ingest.conn.prepare_cached(&update)?.execute(params_from_iter(values)))?;
     Ok(())
 }
 

@@ -3,21 +3,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{PIECE, Writer};
+use super::{AGAIN, PIECE, Writer};
 use crate::journal::sqlite::answer::Sender;
 use crate::journal::sqlite::cancel::Cancel;
 use crate::journal::sqlite::capture::{self, Capturing};
 use crate::journal::sqlite::chore::Chore;
 use crate::journal::sqlite::erase::Erase;
+use crate::journal::sqlite::go_back::GoBack;
 use crate::journal::sqlite::insert::{Ingest, Planned};
 use crate::journal::sqlite::pause::{self, Pausing};
 use crate::journal::sqlite::replay::Redeliver;
 use crate::journal::sqlite::retain::{Beside, Retain};
 use crate::journal::sqlite::retry::Retry;
+use crate::journal::sqlite::settle::Settling;
 use crate::journal::sqlite::space::Space;
 use crate::journal::sqlite::{order, refill, schema};
 use crate::journal::{OrderKey, Pausable};
@@ -31,6 +33,9 @@ impl Writer<'_> {
         if self.writes_keys() {
             return self.write_keys(PIECE * 4);
         }
+        if Instant::now() >= self.later_from {
+            self.chores.extend(self.later.drain(..));
+        }
         let Some(chore) = self.chores.pop_front() else { return false };
         match chore {
             Chore::Refill(destination) => {
@@ -43,7 +48,8 @@ impl Writer<'_> {
             Chore::Retry(retry) => self.retry(retry),
             Chore::Cancel(cancel) => self.cancel(cancel),
             Chore::Leave(gone) => self.leave(gone),
-            Chore::GoBack { now, by } => self.go_back(now, by),
+            Chore::GoBack(go_back) => self.go_back(go_back),
+            Chore::GiveUp(lost) => self.give_up(lost),
             Chore::Redeliver(redeliver) => self.redeliver(redeliver),
             Chore::Released(rejections, answer) => self.released(&rejections, answer),
             Chore::EraseRejections(rejections, answer) => self.erase_rejections(&rejections, answer),
@@ -99,19 +105,43 @@ impl Writer<'_> {
         }
     }
 
-    fn go_back(&mut self, now: i64, by: i64) {
-        let shared = self.shared;
-        let seconds = by / 1_000_000;
-        let gone = self.unsynced(|writer| refill::go_back(writer.conn, now, by)).and_then(|gone| {
-            shared.due.go_back(now, by);
-            refill::load_open(self.conn, &shared.due, shared.limits.due)?;
-            Ok(gone)
-        });
-        match gone {
-            Ok(gone) => tracing::warn!(seconds, retries = gone, "the clock went back, and waiting retries with it"),
-            Err(error) => {
-                tracing::error!(%error, seconds, "the clock went back, and waiting retries could not be moved with it");
+    /// Nobody would ask for it again, and the disk may take it after a while.
+    fn postpone(&mut self, chore: Chore) {
+        self.later.push(chore);
+        self.later_from = Instant::now() + AGAIN;
+    }
+
+    fn go_back(&mut self, go_back: GoBack) {
+        let seconds = go_back.seconds();
+        match self.unsynced(|writer| go_back.step(writer.conn)) {
+            Ok(step) => {
+                self.shared.due.moved(step.moved);
+                if step.rest.is_done() {
+                    let retries = step.rest.moved;
+                    tracing::warn!(seconds, retries, "the clock went back, and waiting retries with it");
+                } else {
+                    self.chores.push_back(Chore::GoBack(step.rest));
+                }
             }
+            Err(error) => {
+                tracing::error!(%error, seconds, "the clock went back, and waiting retries could not be moved with it yet");
+                self.postpone(Chore::GoBack(go_back));
+            }
+        }
+    }
+
+    fn give_up(&mut self, lost: Vec<Settling>) {
+        let (now, mut due) = (self.shared.clock.now().as_microsecond(), Planned::new());
+        let written = self.unsynced(|writer| {
+            let write = |lost: &Settling| Ok((lost.delivery(), lost.write(writer.conn, now, &mut due)?));
+            lost.iter().map(write).collect::<rusqlite::Result<Vec<_>>>()
+        });
+        match written {
+            Ok(landed) => {
+                self.shared.due.add(due);
+                self.shared.due.landed(landed);
+            }
+            Err(_) => self.postpone(Chore::GiveUp(lost)),
         }
     }
 
@@ -119,8 +149,7 @@ impl Writer<'_> {
         let (now, mut due) = (self.shared.clock.now().as_microsecond(), Planned::new());
         match self.unsynced(|writer| order::leave(writer.conn, &gone, now, &mut due)) {
             Ok(()) => self.shared.due.add(due),
-            // Tried again when the file can be written.
-            Err(_) => self.leaving.push(gone),
+            Err(_) => self.postpone(Chore::Leave(gone)),
         }
     }
 
