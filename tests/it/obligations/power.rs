@@ -4,6 +4,7 @@
 //! One round for every ten of `HOOKPORT_KILLS`.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,11 +68,11 @@ fn as_it_is(folder: &Path) -> Vec<Operation> {
     written.chain(folder).collect()
 }
 
-/// The folder as it is when the power is back.
+/// The journal's folder as it is when the power is back; the store of plugins is written again at every start.
 fn rebuild(folder: &Path, operations: &[Operation], unsynced: Unsynced) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        std::fs::remove_file(entry.expect("an entry").path()).expect("it is ours");
-    }
+    std::fs::remove_dir_all(folder).expect("it is ours");
+    std::fs::create_dir(folder).expect("it can be made");
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
     // The shared memory of SQLite is no file to it after a start.
     for (name, bytes) in after_crash(operations, operations.len(), unsynced) {
         if !name.ends_with("-shm") {

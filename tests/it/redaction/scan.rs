@@ -31,12 +31,13 @@ pub(super) fn files_are_without(folder: &Path, marker: &str) {
     assert_eq!(files_with(folder, marker), 0, "{marker} is in a file of {}", folder.display());
 }
 
-/// How many files hold the marker.
+/// How many files hold the marker, those of folders within counted.
 pub(super) fn files_with(folder: &Path, marker: &str) -> usize {
     let entries: Vec<_> = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
     assert!(!entries.is_empty(), "nothing was written");
+    let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.is_dir());
     let holds = |file: &&std::path::PathBuf| find(&std::fs::read(file).expect("a file"), marker).is_some();
-    entries.iter().filter(holds).count()
+    files.iter().filter(holds).count() + folders.iter().map(|folder| files_with(folder, marker)).sum::<usize>()
 }
 
 fn find(text: &[u8], marker: &str) -> Option<usize> {
