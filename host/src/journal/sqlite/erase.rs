@@ -184,12 +184,13 @@ impl Found {
 mod tests {
     use super::*;
     use crate::journal::Pending;
-    use crate::journal::sqlite::schema;
+    use crate::journal::sqlite::{schema, seal};
 
     #[test]
     fn a_large_batch_costs_each_of_its_events_little() {
         let conn = Connection::open_in_memory().unwrap();
         schema::prepare(&conn, "memory".as_ref()).unwrap();
+        seal::register(&conn, None).unwrap();
         conn.execute_batch(
             "INSERT INTO origins VALUES (1, 'esim', 'p', '1');
              INSERT INTO requests (id, received, origin, first_event, events, method, target, headers, body)

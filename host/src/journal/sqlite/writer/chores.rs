@@ -120,7 +120,8 @@ impl Writer<'_> {
                     let retries = step.rest.moved;
                     tracing::warn!(seconds, retries, "the clock went back, and waiting retries with it");
                 } else {
-                    self.chores.push_back(Chore::GoBack(step.rest));
+                    // What is asked for later finds every retry in its place.
+                    self.chores.push_front(Chore::GoBack(step.rest));
                 }
             }
             Err(error) => {
