@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::copies;
 use super::ids::Ids;
 use super::open::OpenError;
+use super::wipe::wiping;
 
 const TABLES: &str = include_str!("schema.sql");
 /// What each layout adds to the one before it, from the second on.
@@ -66,15 +67,18 @@ fn tables(conn: &Connection) -> rusqlite::Result<()> {
     ADDED.iter().try_for_each(|added| conn.execute_batch(added))
 }
 
-/// All of it or nothing: a crash in between leaves the older layout.
+/// All of it or nothing: a crash in between leaves the older layout. Rows are written anew by some of it, and what they
+/// said before is wiped.
 fn add(conn: &Connection, version: i64) -> rusqlite::Result<()> {
-    let transaction = conn.unchecked_transaction()?;
-    for added in ADDED.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
-        transaction.execute_batch(added)?;
-    }
-    copies::blank(&transaction)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
-    transaction.commit()
+    wiping(conn, || {
+        let transaction = conn.unchecked_transaction()?;
+        for added in ADDED.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
+            transaction.execute_batch(added)?;
+        }
+        copies::blank(&transaction)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()
+    })
 }
 
 fn create(conn: &Connection) -> rusqlite::Result<()> {
