@@ -4,8 +4,7 @@
 //! One round for every ten of `HOOKPORT_KILLS`.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -52,8 +51,7 @@ async fn every_acknowledged_event_arrives_though_the_power_fails_again_and_again
 
 /// What a disk did that holds these files and nothing else.
 fn as_it_is(folder: &Path) -> Vec<Operation> {
-    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let written = files.zip(1..).flat_map(|(path, number)| {
+    let written = files(folder).zip(1..).flat_map(|(path, number)| {
         let file = path.file_name().expect("a name").to_string_lossy().into_owned();
         let bytes = std::fs::read(&path).expect("it can be read");
         [
@@ -68,15 +66,20 @@ fn as_it_is(folder: &Path) -> Vec<Operation> {
     written.chain(folder).collect()
 }
 
-/// The journal's folder as it is when the power is back; the store of plugins is written again at every start.
+/// The journal's files as they are when the power is back. The store of plugins beside them stays: nothing in it is believed.
 fn rebuild(folder: &Path, operations: &[Operation], unsynced: Unsynced) {
-    std::fs::remove_dir_all(folder).expect("it is ours");
-    std::fs::create_dir(folder).expect("it can be made");
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
+    for file in files(folder) {
+        std::fs::remove_file(file).expect("it is ours");
+    }
     // The shared memory of SQLite is no file to it after a start.
     for (name, bytes) in after_crash(operations, operations.len(), unsynced) {
-        if !name.ends_with("-shm") {
+        if !name.ends_with("-shm") && !name.contains('/') {
             std::fs::write(folder.join(name), bytes).expect("it can be written");
         }
     }
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file())
 }
