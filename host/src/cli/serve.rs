@@ -20,6 +20,8 @@ use crate::provider::complaint::Complaint;
 
 /// Draining takes no longer.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long the code of plugins has to come to its end.
+const QUIESCE: Duration = Duration::from_secs(2);
 
 /// Run the gateway; SIGTERM and Ctrl-C drain it (10 seconds at most) and end it with 0
 #[derive(Args)]
@@ -66,7 +68,12 @@ impl Serve {
             }
             tracing::info!("draining");
             match tokio::time::timeout(DRAIN, gateway.stop()).await {
-                Ok(plugins) => plugins.quiesce(),
+                Ok(plugins) => {
+                    let told = tokio::task::spawn_blocking(move || plugins.quiesce());
+                    if tokio::time::timeout(QUIESCE, told).await.is_err() {
+                        tracing::warn!("a plugin did not come to its end in time");
+                    }
+                }
                 Err(_) => {
                     tracing::warn!("draining took too long; what was not delivered is delivered after the next start");
                     // What hangs now (a full pipe, a dead file server) would hold up an orderly end for ever.

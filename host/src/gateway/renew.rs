@@ -68,9 +68,7 @@ impl Plugins {
             let known = before.by_id.iter().filter(|(_, plugin)| plugin.is_of_a_folder()).map(|(id, _)| id.as_str());
             renewal.failed.push(format!("no plugin folder has a usable \"{id}\"{}", did_you_mean(id, known)));
         }
-        if !renewal.failed.is_empty() {
-            return Err(renewal.failed.into_iter().map(|message| complaint("plugins".into(), message)).collect());
-        }
+        renewal.unless_failed()?;
         for (fresh, on_disk) in found {
             let serving = renewal.plugins.clone();
             renewal.put(&fresh, on_disk.clone());
@@ -83,9 +81,18 @@ impl Plugins {
                 }
             }
         }
+        renewal.unless_failed()?;
         renewal.plugins.embed_for(draft);
         let config = fitting(draft, &renewal.plugins)?;
         Ok((config, renewal.plugins))
+    }
+}
+
+impl Renewal<'_> {
+    fn unless_failed(&mut self) -> Result<(), Vec<Complaint>> {
+        let failed = std::mem::take(&mut self.failed);
+        let complaints: Vec<_> = failed.into_iter().map(|message| complaint("plugins".into(), message)).collect();
+        if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 }
 

@@ -191,6 +191,8 @@ impl<'a> Renewal<'a> {
     /// What was before stays where there is something, and its file is refused.
     pub(super) fn stays(&mut self, fresh: &Fresh, why: &str) {
         match self.before.by_id.get(fresh.id()) {
+            // An earlier build that cannot be gone back to says nothing about the file on disk, nor ends what holds.
+            Some(_) if matches!(self.ask, Ask::Back(..)) => self.failed.push(shortened(fresh.file(), why)),
             Some(before) => {
                 let plugin = Plugin { on_disk: Some(refused(fresh, why)), ..before.clone() };
                 self.plugins.by_id.insert(fresh.id().to_owned(), plugin);

@@ -1,6 +1,7 @@
 //! Decoding: a verified request becomes events. Native code may refine them; when it fails, the event is kept undecoded.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -22,6 +23,10 @@ pub struct Decoder {
     pub file: Arc<str>,
 }
 
+/// So long may code take over all items of a request: then nothing more is asked of it, because the sender waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LATE: &str = "the code took too long over what came before it in the request";
+
 /// The events, the nonce, why it is stale, and the request.
 pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
 
@@ -29,14 +34,21 @@ pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incomi
 pub async fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
     let decoder = decoder.filter(|decoder| decoder.code.decodes());
     let mut events = Vec::with_capacity(verified.items.len());
+    let until = Instant::now() + PATIENCE;
     for item in &verified.items {
-        events.extend(of(source, decoder, &verified, item).await);
+        events.extend(of(source, decoder, &verified, item, until).await);
     }
     (events, verified.nonce, verified.stale.clone(), verified.request().clone())
 }
 
 /// The events of one item: native code may make several of it.
-async fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, item: &Item) -> Vec<NewEvent> {
+async fn of(
+    source: &Source,
+    decoder: Option<&Decoder>,
+    verified: &Verified,
+    item: &Item,
+    until: Instant,
+) -> Vec<NewEvent> {
     let unread = match (&verified.malformed, &verified.sealed) {
         (Some(what), _) => Some(format!("malformed: {what}")),
         (None, sealed) => sealed.as_ref().map(|what| format!("sealed: {what}")),
@@ -44,6 +56,7 @@ async fn of(source: &Source, decoder: Option<&Decoder>, verified: &Verified, ite
     let decoded = match (unread, decoder) {
         (Some(what), _) => Err(what),
         (None, None) => Ok(vec![DecodedEvent::default()]),
+        (None, Some(_)) if Instant::now() > until => Err(LATE.to_owned()),
         (None, Some(decoder)) => run(source, decoder, verified, item).await,
     };
     let base = base(source, item);
@@ -90,7 +103,10 @@ async fn run(
 fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
     let (plugin, version, file) = (&*source.provider.id, &*source.provider.version, &*decoder.file);
     let (location, request) = (fault.location.as_deref().unwrap_or("-"), fault.call);
-    if fault.kind == FaultKind::Panic {
+    if fault.kind == FaultKind::Quarantined {
+        // That it is was said when it began.
+        tracing::debug!(plugin, request, source = &*source.name, "the event is kept as undecoded: {fault}");
+    } else if fault.kind == FaultKind::Panic {
         tracing::error!(
             plugin,
             version,

@@ -280,7 +280,9 @@ impl Inbound {
         let broken = |error: &dyn std::fmt::Display| {
             Rejection::new(Reason::Unavailable, format!("verification broke off: {error}"))
         };
-        let _place = self.checks.acquire().await.map_err(|error| broken(&error))?;
+        let place = self.checks.clone().acquire_owned().await.map_err(|error| broken(&error))?;
+        // The place is free when the work has ended, also where nobody waits for it any more.
+        let work = move || (work(), drop(place)).0;
         tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
     }
 }

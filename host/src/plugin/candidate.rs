@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::catalog::{self, Entry};
 use super::folders::signature;
+use super::policy::Standing;
 use super::preflight::{Preflight, preflight};
 use super::store::{Build, Store};
 use super::{LoadError, LoadFault, Sample, describe};
@@ -35,6 +36,8 @@ pub(super) struct Candidate {
     entry: Option<&'static Entry>,
     /// Where its bytes lie, where that is not the file: a copy of the store.
     copy: Option<PathBuf>,
+    /// Where it is a copy: whether the build came with the gateway.
+    own: bool,
 }
 
 impl Candidate {
@@ -43,7 +46,7 @@ impl Candidate {
         let limit = if is_description(file) { MAX_TEXT } else { MAX_LIBRARY };
         let bytes = read_at_most(file, limit).map_err(|fault| LoadError { file: file.into(), fault })?;
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Ok(Self { file: file.into(), bytes, sha256, entry: None, copy: None })
+        Ok(Self { file: file.into(), bytes, sha256, entry: None, copy: None, own: false })
     }
 
     /// As [`Candidate::read`], of a file that somebody may be writing: it must not have changed for a while, and where it
@@ -74,7 +77,17 @@ impl Candidate {
             sha256: build.sha256.clone(),
             entry: None,
             copy: store.place(id, build),
+            own: build.own,
         })
+    }
+
+    /// How it stands by where it came from, and nothing else: of a copy that is where the build did.
+    pub(super) fn standing_by_place(&self) -> Standing {
+        match (&self.copy, self.own) {
+            (Some(_), true) => Standing::Own,
+            (Some(_), false) => Standing::Unsigned,
+            (None, _) => Standing::of(&self.file),
+        }
     }
 
     /// As [`Candidate::read`]; where there is no such file, the name may be that of a provider of the catalogue.
@@ -89,7 +102,7 @@ impl Candidate {
     pub(super) fn embedded(entry: &'static Entry) -> Self {
         let bytes = entry.text.as_bytes().to_vec();
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        Self { file: entry.file(), bytes, sha256, entry: Some(entry), copy: None }
+        Self { file: entry.file(), bytes, sha256, entry: Some(entry), copy: None, own: false }
     }
 
     /// Where its bytes lie.
@@ -241,4 +254,25 @@ fn read_at_most(file: &Path, limit: u64) -> Result<Vec<u8>, LoadFault> {
     let opened = fs::File::open(file).map_err(LoadFault::Read)?;
     opened.take(limit).read_to_end(&mut bytes).map_err(LoadFault::Read)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_stands_as_its_build_did_and_not_as_the_file_that_lies_where_it_came_from() {
+        let own = std::env::current_exe().unwrap().with_file_name("libacme.so");
+        let file = |copy: Option<&str>, own_build| Candidate {
+            file: own.clone(),
+            bytes: Vec::new(),
+            sha256: String::new(),
+            entry: None,
+            copy: copy.map(PathBuf::from),
+            own: own_build,
+        };
+        assert_eq!(file(None, false).standing_by_place(), Standing::Own);
+        assert_eq!(file(Some("store/acme/00.so"), false).standing_by_place(), Standing::Unsigned);
+        assert_eq!(file(Some("store/acme/00.so"), true).standing_by_place(), Standing::Own);
+    }
 }

@@ -80,6 +80,7 @@ impl Fresh {
             version: self.description.provider.version.clone(),
             kind: kind.into(),
             since: Clock::default().now(),
+            own: self.standing == Standing::Own,
         }
     }
 

@@ -1,20 +1,23 @@
 //! The probe: a plugin is loaded, started and run over its own samples in a process of its own first. Whatever ends that
 //! process would have ended the gateway, and is a refusal. What runs in workers is tried there: they are such processes.
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use hookport_plugin_api::description::Description;
 use jiff::Timestamp;
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
 use serde_json::Value;
 
 use super::candidate::Candidate;
 use super::copy::{self, FOLDER_VARIABLE};
 use super::policy::{Policy, Standing};
-use super::{Code, DecodeRequest, DecodedEvent, Fault, LoadFault, Loaded, Sample};
+use super::{Code, DecodeRequest, Fault, LoadFault, Loaded, Sample, TextRequest};
 use crate::case::Case;
 use crate::request::Incoming;
 
@@ -25,19 +28,26 @@ pub const PROBE: &str = "plugin-probe";
 const LONGEST: Duration = Duration::from_secs(20);
 /// Address space of a probe.
 const MEMORY: u64 = 2 << 30;
+/// Where a sample was sent to, for texts that are over it.
+const PLACEHOLDER: &str = "https://hooks.example.com/";
 /// Bytes of its words that are shown.
 const WORDS: u64 = 2000;
 
 /// Tries these bytes; the error says how that ended.
 pub(super) fn probe(candidate: &Candidate) -> Result<(), String> {
     let tried = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
-        let mut child = start(copy).map_err(LoadFault::Read)?;
+        // A file has an end, also where something that the plugin started lives on and keeps it open.
+        let mut output = tempfile::tempfile().map_err(LoadFault::Read)?;
+        let mut child = output.try_clone().and_then(|output| start(copy, output)).map_err(LoadFault::Read)?;
         let ended = ended(&mut child).map_err(LoadFault::Read)?;
-        let mut words = String::new();
-        if let Some(output) = child.stdout.take() {
-            // Words that are no text say nothing.
-            let _ = output.take(WORDS).read_to_string(&mut words);
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // Mostly there is nothing left of it.
+            let _ = kill_process_group(group, Signal::KILL);
         }
+        let mut words = String::new();
+        output.rewind().map_err(LoadFault::Read)?;
+        // Words that are no text say nothing.
+        let _ = output.take(WORDS).read_to_string(&mut words);
         Ok((ended, words))
     });
     match tried.map_err(|fault| fault.to_string())? {
@@ -51,7 +61,7 @@ pub(super) fn probe(candidate: &Candidate) -> Result<(), String> {
 }
 
 /// Of this program's own file, which may have been replaced meanwhile.
-fn start(copy: &Path) -> std::io::Result<Child> {
+fn start(copy: &Path, output: File) -> std::io::Result<Child> {
     let this = match cfg!(target_os = "linux") {
         true => "/proc/self/exe".into(),
         false => std::env::current_exe()?,
@@ -59,7 +69,7 @@ fn start(copy: &Path) -> std::io::Result<Child> {
     let mut command = Command::new(this);
     command.arg(PROBE).arg(copy).env_clear().current_dir("/");
     let kept = [FOLDER_VARIABLE, "TMPDIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    command.envs(kept).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+    command.envs(kept).stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).process_group(0).spawn()
 }
 
 /// How it ended; nothing where it had to be ended.
@@ -91,30 +101,46 @@ pub fn work(file: &Path) -> Result<(), String> {
     let loaded = Candidate::read(file)
         .and_then(|candidate| candidate.load(&Policy::inline(), Standing::Unsigned))
         .map_err(|error| error.fault.to_string())?;
-    decode(&loaded)
+    run(&loaded)
 }
 
-/// A sample that the decoder does not want is no reason; one that it breaks over is.
-fn decode(loaded: &Loaded) -> Result<(), String> {
-    let Some(native) = loaded.native.as_ref().filter(|native| native.decodes()) else { return Ok(()) };
+/// A sample that the code does not want is no reason; one that it breaks over is.
+fn run(loaded: &Loaded) -> Result<(), String> {
+    let Some(native) = &loaded.native else { return Ok(()) };
     for sample in &loaded.samples {
         let Some(asked) = Asked::of(sample, &loaded.description) else { continue };
-        broken(sample, native.decode(&asked.request()))?;
+        for name in texts(&loaded.description) {
+            broken(sample, native.canonicalize(&asked.text(name)))?;
+        }
+        if native.decodes() {
+            broken(sample, native.decode(&asked.request()))?;
+        }
     }
     Ok(())
 }
 
 /// The same where the code is in workers already; they may end as they like.
 pub async fn rehearse(code: &Code, samples: &[Sample], description: &Description) -> Result<(), String> {
-    for sample in samples.iter().filter(|_| code.decodes()) {
+    for sample in samples {
         let Some(asked) = Asked::of(sample, description) else { continue };
-        broken(sample, code.decode(&asked.request()).await)?;
+        for name in texts(description) {
+            broken(sample, code.canonicalize(&asked.text(name)).await)?;
+        }
+        if code.decodes() {
+            broken(sample, code.decode(&asked.request()).await)?;
+        }
     }
     Ok(())
 }
 
-fn broken(sample: &Sample, decoded: Result<Vec<DecodedEvent>, Fault>) -> Result<(), String> {
-    match decoded {
+/// The signed texts that code writes; none where an operator must say more than the description does.
+fn texts(description: &Description) -> impl Iterator<Item = &str> {
+    let is_known = description.settings.values().all(|setting| setting.default.is_some());
+    description.code_texts().filter(move |_| is_known)
+}
+
+fn broken<T>(sample: &Sample, came: Result<T, Fault>) -> Result<(), String> {
+    match came {
         Err(fault) if fault.is_break() => Err(format!("over its own sample {}: {fault}", sample.name)),
         _ => Ok(()),
     }
@@ -125,6 +151,7 @@ struct Asked {
     request: Incoming,
     document: String,
     declared_type: String,
+    settings: String,
 }
 
 impl Asked {
@@ -136,7 +163,15 @@ impl Asked {
         let places = description.event.kind.0.iter().filter_map(|place| place.strip_prefix("json:"));
         let declared = read.as_ref().and_then(|read| places.filter_map(|at| read.pointer(at)?.as_str()).next());
         let declared_type = declared.unwrap_or_default().to_owned();
-        Some(Self { request, document, declared_type })
+        let settings =
+            description.settings.iter().filter_map(|(name, setting)| Some((name, setting.default.as_ref()?)));
+        let settings = serde_json::to_string(&settings.collect::<BTreeMap<_, _>>()).ok()?;
+        Some(Self { request, document, declared_type, settings })
+    }
+
+    fn text<'a>(&'a self, name: &'a str) -> TextRequest<'a> {
+        let Incoming { method, target, headers, body, .. } = &self.request;
+        TextRequest { name, method, target, url: Some(PLACEHOLDER), headers, body, settings: &self.settings }
     }
 
     fn request(&self) -> DecodeRequest<'_> {

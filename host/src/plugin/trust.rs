@@ -60,7 +60,7 @@ impl Trust {
                 candidate.sha256
             ))),
             None if signed => Ok(Standing::Signed),
-            None => Ok(Standing::of(&candidate.file)),
+            None => Ok(candidate.standing_by_place()),
         }
     }
 

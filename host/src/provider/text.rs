@@ -93,12 +93,28 @@ impl CodeText {
             view.parsed.texts.fail(NoText::Broken("the code that writes it is not here".into()));
             return Err(Unfit::Missing(Place::Body));
         };
+        if let Some(name) = self.doubled(view.parsed.request) {
+            let why = format!("the header {name} comes more than once, and the signed text is over it");
+            view.parsed.texts.fail(NoText::Refused(why));
+            return Err(Unfit::Missing(Place::Body));
+        }
         let url = view.bytes(&Place::Url).map(|url| String::from_utf8_lossy(&url).into_owned());
         let write = |url: Option<&str>| {
             let settings = serde_json::to_string(view.settings).unwrap_or_else(|_| "{}".into());
             by.text(&Asked { name, request: view.parsed.request, url, settings: &settings })
         };
         view.parsed.texts.once(name, url, write).ok_or_else(|| Unfit::Missing(Place::Let(name.clone())))
+    }
+
+    /// A header that the text is over and that comes twice: the code may have signed the one, and the event be made of the
+    /// other.
+    fn doubled(&self, request: &Incoming) -> Option<&str> {
+        self.over.iter().find_map(|place| match place {
+            Place::Header(name) if request.headers.get_all(name.as_str()).iter().nth(1).is_some() => {
+                Some(name.as_str())
+            }
+            _ => None,
+        })
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Build {
     pub kind: String,
     /// When it began to serve, last.
     pub since: Timestamp,
+    /// It came with the gateway; a copy has no place that says so.
+    #[serde(default)]
+    pub own: bool,
 }
 
 impl Build {

@@ -8,6 +8,7 @@ fn build(bytes: &[u8]) -> Build {
         version: "1.0.0".into(),
         kind: "so".into(),
         since: Timestamp::UNIX_EPOCH,
+        own: false,
     }
 }
 

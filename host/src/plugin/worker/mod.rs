@@ -53,6 +53,8 @@ pub(super) struct Workers {
     image: Arc<Image>,
     desk: Arc<Desk>,
     lanes: Vec<Lane>,
+    /// For signed texts: anybody may ask for one, and what that ends or holds up must not be a verified event's.
+    texts: Lane,
 }
 
 /// One worker, and how many calls it has.
@@ -91,7 +93,8 @@ impl Workers {
             Lane { orders, calls: AtomicUsize::new(0) }
         };
         let lanes = (0..image.limits.workers.max(1)).map(lane).collect();
-        Self { image, desk, lanes }
+        let texts = lane(0);
+        Self { image, desk, lanes, texts }
     }
 
     pub(super) fn image(&self) -> &Image {
@@ -114,7 +117,8 @@ impl Workers {
     }
 
     pub(super) async fn canonicalize(&self, call: u64, request: &TextRequest<'_>) -> Result<Vec<u8>, Fault> {
-        self.ask(call, &Ask::Text(AskText::of(request))).await?.text(request.body.len())
+        let ask = Ask::Text(AskText::of(request));
+        self.texts.ask(call, &ask).await?.text(request.body.len())
     }
 
     pub(super) async fn op_build(
@@ -140,7 +144,7 @@ impl Workers {
 
     /// Tells them that no call comes any more; they end by themselves.
     pub(super) fn quiesce(&self) {
-        for lane in &self.lanes {
+        for lane in self.lanes.iter().chain([&self.texts]) {
             let last = encoded(Kind::Quiesce, 0, b"").unwrap_or_default();
             // One that is gone needs no word.
             let _ = lane.orders.try_send(Order::Quiesce(last));
@@ -154,15 +158,21 @@ impl Workers {
 
     /// The least busy one is asked.
     async fn ask(&self, call: u64, ask: &Ask<'_>) -> Result<Came, Fault> {
+        let lane = self.lanes.iter().min_by_key(|lane| lane.calls.load(Ordering::Relaxed));
+        lane.unwrap_or(&self.texts).ask(call, ask).await
+    }
+}
+
+impl Lane {
+    async fn ask(&self, call: u64, ask: &Ask<'_>) -> Result<Came, Fault> {
         let gone = || Fault::new(FaultKind::Lost, "its workers have ended with the gateway");
         let large = || Fault::new(FaultKind::TooMuch, "the request is larger than what a worker is given");
         let body = postcard::to_stdvec(ask).map_err(|_| large())?;
         let frame = encoded(Kind::Call, call, &body).ok_or_else(large)?;
-        let lane = self.lanes.iter().min_by_key(|lane| lane.calls.load(Ordering::Relaxed)).ok_or_else(gone)?;
         let (answer, answered) = oneshot::channel();
         let job = Job { call, frame, answer: Some(answer), arrived: Instant::now(), ended: None };
-        let _counted = Busy::with(&lane.calls);
-        match lane.orders.try_send(Order::Call(job)) {
+        let _counted = Busy::with(&self.calls);
+        match self.orders.try_send(Order::Call(job)) {
             Ok(()) => Came::read(&answered.await.map_err(|_| gone())??),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
             Err(mpsc::error::TrySendError::Full(_)) => {

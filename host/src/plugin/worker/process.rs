@@ -46,6 +46,8 @@ impl Process {
         ours.set_nonblocking(true)?;
         let mut command = Command::new(&image.program);
         command.arg(WORKER).env_clear().current_dir("/").kill_on_drop(true);
+        // What the terminal tells the gateway is not told to it: it ends when the gateway hangs up.
+        command.process_group(0);
         command.stdin(OwnedFd::from(theirs)).stdout(image.file.try_clone()?).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let printed = Arc::<Mutex<String>>::default();

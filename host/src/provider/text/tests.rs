@@ -207,3 +207,19 @@ fn a_digest_without_a_key_needs_the_secret_beside_the_text_of_code() {
     let text = text.replace("${let:signed}", "${let:signed}${secret}");
     assert!(compiled(&text).is_ok());
 }
+
+#[test]
+fn a_header_that_the_text_is_over_and_that_comes_twice_is_refused_before_the_code_is_asked() {
+    let writer = Arc::default();
+    let source = source(PROVIDER, Some(&writer), &[]);
+    let mut request = signed(PROVIDER);
+    request.headers.append("x-other", "1".parse().unwrap());
+    request.headers.append("x-other", "2".parse().unwrap());
+    assert!(verify(&source, &Arc::new(request.clone()), now()).is_ok());
+    let asked = writer.asked.load(Ordering::Relaxed);
+    request.headers.append("x-time", "2000".parse().unwrap());
+    let refused = refusal(&source, &request);
+    assert_eq!(refused.reason, Reason::SignatureMismatch);
+    assert!(refused.detail.contains("x-time comes more than once"), "{}", refused.detail);
+    assert_eq!(writer.asked.load(Ordering::Relaxed), asked);
+}
