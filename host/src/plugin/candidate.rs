@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_copy_stands_as_its_build_did_and_not_as_the_file_that_lies_where_it_came_from() {
-        let own = std::env::current_exe().unwrap().with_file_name("libacme.so");
+        // Beside the program, as what came with it.
+        let own = std::env::current_exe().unwrap();
         let file = |copy: Option<&str>, own_build| Candidate {
             file: own.clone(),
             bytes: Vec::new(),
