@@ -146,11 +146,12 @@ fn unsafe_has_two_addresses_and_one_for_descriptors_and_abi_stable_two_sides() {
         addresses
     };
     // A worker closes what it inherited, of which only numbers are known.
-    let known = ["host/src/plugin/abi.rs", "host/src/plugin/worker/descriptors.rs", "plugin-api/src/abi/entry.rs"];
+    let known =
+        ["host/src/plugin/abi/entry.rs", "host/src/plugin/worker/descriptors.rs", "plugin-api/src/abi/entry.rs"];
     assert_eq!(using(&["unsafe {", "unsafe impl"]), known);
     let beyond: Vec<_> = using(&["use abi_stable"])
         .into_iter()
-        .filter(|file| file != "host/src/plugin/abi.rs" && !file.starts_with("plugin-api/src/abi/"))
+        .filter(|file| !file.starts_with("host/src/plugin/abi") && !file.starts_with("plugin-api/src/abi/"))
         .collect();
     assert_eq!(beyond, [""; 0]);
 }
