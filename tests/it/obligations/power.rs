@@ -10,7 +10,8 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::senders::Senders;
-use super::{KILLS, SENDERS, World};
+use super::world::World;
+use super::{KILLS, SENDERS, embedded};
 use crate::crash::model::{self, Operation, Unsynced, after_crash};
 use crate::crash::shim;
 
@@ -18,7 +19,7 @@ use crate::crash::shim;
 async fn every_acknowledged_event_arrives_though_the_power_fails_again_and_again() {
     let kills = std::env::var("HOOKPORT_KILLS").map_or(KILLS, |text| text.parse().expect("a number"));
     let world = World::new().await;
-    let folder = &world.folder;
+    let folder = world.folder("");
     std::fs::create_dir(folder.path("data")).expect("a folder");
     let data = folder.path("data").canonicalize().expect("it is there");
     folder.reconfigure("server.listen", &format!("journal.path = {data:?}\nserver.listen"));
@@ -38,7 +39,7 @@ async fn every_acknowledged_event_arrives_though_the_power_fails_again_and_again
         let unsynced = if round % 2 == 0 { Unsynced::Dropped } else { Unsynced::ByChance(rand::random()) };
         rebuild(&data, &operations, unsynced);
     }
-    let judged = world.judge(folder.serve(), senders).await;
+    let judged = world.judge(vec![folder.serve()], senders, || embedded(&folder)).await;
     println!("{} power failures: {judged}", kills.div_ceil(10));
     assert!(judged.acknowledged > kills / 10, "that proves nothing");
     for (account, numbers) in &judged.ordered.order {
