@@ -16,6 +16,8 @@ use crate::journal_contract::{Bounds, ByType, Engine, event, request};
 
 #[path = "journal_later.rs"]
 mod later;
+#[path = "journal_observed.rs"]
+mod observed;
 #[path = "journal_sealed.rs"]
 mod sealed;
 #[path = "journal_wiped.rs"]

@@ -5,6 +5,7 @@
 mod capture;
 mod filter;
 mod lost;
+mod observer;
 mod paused;
 mod pending;
 mod replay;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 pub use self::capture::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 pub use self::filter::{Counted, DeliveryFilter, EventFilter, RejectionFilter};
 pub use self::lost::{Listener, Lost, Why};
+pub use self::observer::{Committed, Observer, Unobserved};
 pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};

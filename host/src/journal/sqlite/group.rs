@@ -1,6 +1,7 @@
 //! One group: a transaction, its sync, and then the answers. Nothing is answered and nothing is due before the commit.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rusqlite::Connection;
 
@@ -11,7 +12,7 @@ use super::mark::Mark;
 use super::queue::{Group, Record};
 use super::reject::Shelf;
 use super::settle::Settling;
-use crate::journal::{JournalError, Recorded, Undelivered};
+use crate::journal::{Committed, JournalError, Recorded, Undelivered};
 
 /// What a group left to do.
 pub(super) enum Outcome {
@@ -30,7 +31,8 @@ pub(super) fn commit(
     group: Group,
 ) -> Outcome {
     let Group { records, settled, rejected, .. } = group;
-    let durable = !records.is_empty();
+    let (requests, begun) = (records.len(), Instant::now());
+    let durable = requests > 0;
     let mut records = records.into_iter();
     let (ids, shelved, dropped) = (ingest.ids, *shelf, rejected.len() as u64);
     let now = shared.clock.now();
@@ -59,8 +61,13 @@ pub(super) fn commit(
         Ok(())
     };
     let written = write();
-    if written.is_ok() && durable {
-        mark.reach(&ingest.ids);
+    match &written {
+        Ok(()) if durable => {
+            mark.reach(&ingest.ids);
+            shared.observer.committed(Committed { requests, took: begun.elapsed() });
+        }
+        Err(_) if durable => shared.observer.failed(),
+        _ => {}
     }
     earlier.deliver();
     match written {

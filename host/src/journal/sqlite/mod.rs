@@ -63,7 +63,7 @@ pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 pub use self::outside::{Checked, Count, Problem, Progress, backup, check, pack, stats};
 pub use self::seal::Vault;
-use super::{JournalError, Listener, Pending, Plan};
+use super::{JournalError, Listener, Observer, Pending, Plan, Unobserved};
 use crate::clock::Clock;
 
 /// What an embedded journal is opened with.
@@ -79,12 +79,15 @@ pub struct Options {
     pub limits: Limits,
     /// Seals content; without one it is kept in plain text.
     pub vault: Option<Vault>,
+    /// Hears of commits.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Options {
     /// With the default limits.
     pub fn new(path: impl Into<PathBuf>, clock: Clock, plan: Arc<dyn Plan>) -> Self {
-        Self { path: path.into(), clock, plan, limits: Limits::default(), vault: None }
+        let (path, limits, observer) = (path.into(), Limits::default(), Arc::new(Unobserved));
+        Self { path, clock, plan, limits, vault: None, observer }
     }
 }
 
@@ -103,6 +106,7 @@ struct Shared {
     plan: ArcSwap<Arc<dyn Plan>>,
     limits: Limits,
     vault: Option<Vault>,
+    observer: Arc<dyn Observer>,
     queue: queue::Queue,
     due: due::Due,
     readers: readers::Readers,

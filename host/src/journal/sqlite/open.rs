@@ -179,7 +179,7 @@ impl OpenError {
 
 /// Opens the journal in a folder, and makes both where they are missing.
 pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
-    let Options { path, clock, plan, limits, vault } = options;
+    let Options { path, clock, plan, limits, vault, observer } = options;
     folder::prepare(&path)?;
     let lock = folder::lock(&path)?;
     let file = path.join("journal.db");
@@ -214,6 +214,7 @@ pub fn open(options: Options) -> Result<Arc<Sqlite>, OpenError> {
         plan: ArcSwap::from_pointee(plan),
         limits,
         vault,
+        observer,
     });
     let writer = {
         let shared = shared.clone();
