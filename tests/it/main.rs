@@ -26,6 +26,7 @@ mod outbound;
 mod pauses;
 mod plugin_reload;
 mod plugins;
+mod postgres;
 mod process;
 mod redaction;
 mod reload;

@@ -4,13 +4,18 @@
 
 mod capture;
 mod filter;
+mod kept;
 mod lost;
 mod observer;
 mod paused;
 mod pending;
+mod prepare;
 mod replay;
+mod seal;
 mod shown;
+mod splice;
 pub mod sqlite;
+mod sum;
 
 use std::sync::Arc;
 
@@ -27,6 +32,7 @@ pub use self::observer::{Committed, Observer, Unobserved};
 pub use self::paused::{Backlog, Pausable, Paused};
 pub use self::pending::{Answer, Pending, Undelivered};
 pub use self::replay::{Content, Redelivered, Replay, Replayed, StoredEvent, StoredRequest};
+pub use self::seal::Vault;
 pub use self::shown::{Delivery, DeliveryState, Erased, EventDetail, Rejected, Shrunk, Stats};
 
 use crate::event::{Build, DedupKey, Event, NewEvent};

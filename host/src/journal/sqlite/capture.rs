@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::Sender;
 use super::rows;
-use super::seal::Vault;
+use crate::journal::seal::Vault;
 use crate::journal::{Capture, CaptureFilter, NewCapture, PENDING_IN_ALL, PENDING_OF_A_SOURCE};
 
 /// What is to be done with them.

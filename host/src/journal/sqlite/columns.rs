@@ -1,10 +1,10 @@
 //! What an event says, by the columns of its row: once, for those who insert it and those who put it in another's place.
 
 use jiff::Timestamp;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
-use super::prepare::{self, PreparedEvent};
 use super::rows;
+use crate::journal::prepare::{self, PreparedEvent, Target};
 
 /// Their names.
 pub(super) const SAYS: &str = "origin, state, key, key_until, kind, subject, provider_id, time, warnings, form, content, \
@@ -41,4 +41,14 @@ fn optional<'v, T: Into<ValueRef<'v>>>(value: Option<T>) -> ValueRef<'v> {
 
 fn time<'v>(time: Option<Timestamp>) -> ValueRef<'v> {
     time.map_or(ValueRef::Null, |time| ValueRef::Integer(time.as_microsecond()))
+}
+
+/// Readable where it is not sealed.
+impl ToSql for Target {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Plain(text) => text.as_str().into(),
+            Self::Sealed(bytes) => bytes.as_slice().into(),
+        }))
+    }
 }

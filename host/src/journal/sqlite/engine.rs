@@ -11,9 +11,7 @@ use uuid::Uuid;
 use super::capture::{self, Capturing};
 use super::pause::{self, Pausing};
 use super::retain::{self, Aim};
-use super::{
-    Sqlite, answer, cancel, chore, claim, erase, prepare, query, queue, reject, replay, retry, settle, stored,
-};
+use super::{Sqlite, answer, cancel, chore, claim, erase, query, queue, reject, replay, retry, settle, stored};
 use crate::event::Event;
 use crate::journal::{
     Backlog, Capture, CaptureFilter, Claimed, Counted, Delivery, DeliveryFilter, Erased, EventDetail, EventFilter,
@@ -33,7 +31,7 @@ impl Journal for Sqlite {
 
     fn record_by(&self, plan: &dyn Plan, request: NewRequest) -> Pending<Recorded> {
         let (answer, pending) = Pending::new();
-        let prepared = prepare::prepare(request, plan, self.shared.vault.as_ref());
+        let prepared = crate::journal::prepare::prepare(request, plan, self.shared.vault.as_ref());
         match self.shared.queue.push_record(queue::Record { prepared, answer }) {
             Ok(()) => pending,
             Err(error) => Pending::ready(Err(error)),
@@ -41,7 +39,8 @@ impl Journal for Sqlite {
     }
 
     fn reject(&self, rejected: NewRejected) {
-        let kept = reject::Kept::new(rejected, self.shared.limits.rejection_body, self.shared.vault.as_ref());
+        let kept =
+            crate::journal::kept::Kept::new(rejected, self.shared.limits.rejection_body, self.shared.vault.as_ref());
         if !self.shared.queue.push_rejection(kept) {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -11,9 +11,9 @@ use super::answer::Sender;
 use super::family::Family;
 use super::query;
 use super::rows::ERASED;
-use super::seal::Vault;
 use super::space;
 use super::wipe::wiping;
+use crate::journal::seal::Vault;
 use crate::journal::{Erased, EventFilter};
 
 /// Events looked at in one step.

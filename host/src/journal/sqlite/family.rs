@@ -7,7 +7,7 @@ mod apart;
 
 use rusqlite::{Connection, Row};
 
-use super::seal::Vault;
+use crate::journal::seal::Vault;
 
 /// The requests of a family.
 pub(super) struct Family(Vec<Member>);

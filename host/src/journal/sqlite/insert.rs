@@ -11,10 +11,11 @@ use super::columns::{SAYS, says};
 use super::dedup::{self, Keys};
 use super::due::{AT_ONCE, Cached, Due, Open, Place};
 use super::ids::Ids;
-use super::prepare::{Prepared, PreparedEvent};
-use super::reject::{Kept, Shelf};
+use super::reject::Shelf;
 use super::{order, rows};
 use crate::event::Build;
+use crate::journal::kept::Kept;
+use crate::journal::prepare::{Prepared, PreparedEvent};
 use crate::journal::{OrderKey, Recorded};
 use crate::reason::{Reason, Rejection};
 

@@ -18,10 +18,11 @@ use super::mend;
 use super::queue::Queue;
 use super::readers::Readers;
 use super::reject::Shelf;
-use super::seal::{self, Vault};
+use super::seal;
 use super::space::log_of;
 use super::writer::{self, Loaded, Opened};
 use super::{Options, Shared, Sqlite, answer, folder, order, refill, schema, wipe};
+use crate::journal::seal::Vault;
 
 /// Why the journal could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -11,9 +11,9 @@ use super::Shared;
 use super::answer::Sender;
 use super::chore::Chore;
 use super::limits::Limits;
-use super::prepare::Prepared;
-use super::reject::Kept;
 use super::settle::Settling;
+use crate::journal::kept::Kept;
+use crate::journal::prepare::Prepared;
 use crate::journal::{JournalError, Recorded};
 
 /// A group's bounds: one sync pays for many, but nobody waits for all.

@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::answer::Sender;
 use super::open::OpenError;
-use super::seal::{self, Vault};
+use super::seal;
 use crate::journal::JournalError;
+use crate::journal::seal::Vault;
 
 const WAITING: usize = 256;
 

@@ -2,71 +2,22 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::filter::Where;
 use super::ids::Ids;
 use super::limits::Limits;
-use super::prepare::{self, Prepared, Stored};
-use super::seal::Vault;
 use super::wipe::wiping;
 use super::{rows, schema};
-use crate::journal::{NewRejected, Rejected, RejectionFilter};
-use crate::reason::{Reason, Rejection};
+use crate::journal::kept::Kept;
+use crate::journal::prepare;
+use crate::journal::{Rejected, RejectionFilter};
+use crate::reason::Reason;
 use crate::request::Incoming;
 
-/// What a row weighs beside its texts.
-const ROW: usize = 128;
 /// Those that go for their age in one step.
 const FORGOTTEN: i64 = 128;
-
-/// A rejection on its way to the file.
-pub(super) struct Kept {
-    source: Option<String>,
-    rejection: Rejection,
-    received: Timestamp,
-    method: String,
-    stored: Stored,
-    peer: Option<IpAddr>,
-    length: usize,
-    authentic: bool,
-    pub(super) size: usize,
-}
-
-impl Kept {
-    /// A refused request; its body is cut off at the bound.
-    pub(super) fn new(rejected: NewRejected, bound: usize, vault: Option<&Vault>) -> Self {
-        let NewRejected { source, rejection, request } = rejected;
-        let cut = request.body.len().min(bound);
-        // Copied: a slice would hold the whole body while it waits.
-        let body = bytes::Bytes::copy_from_slice(&request.body[..cut]);
-        let stored = Stored::new(&request, body, vault.map(Vault::data_key).as_ref());
-        Self::of(source.map(|source| source.to_string()), rejection, &request, stored, false)
-    }
-
-    /// An authentic request that came too late or twice: whole, so that it can be released.
-    pub(super) fn stale(prepared: &Prepared, rejection: Rejection) -> Self {
-        let request = &prepared.request;
-        Self::of(Some(prepared.source.to_string()), rejection, request, prepared.stored.clone(), true)
-    }
-
-    fn of(source: Option<String>, rejection: Rejection, request: &Incoming, stored: Stored, authentic: bool) -> Self {
-        let size = ROW + stored.headers.len() + stored.body.len() + request.target.len() + rejection.detail.len();
-        Self {
-            source,
-            rejection,
-            received: request.received,
-            method: request.method.clone(),
-            stored,
-            peer: request.peer,
-            length: request.body.len(),
-            authentic,
-            size,
-        }
-    }
-}
 
 /// The kept rejections' bounds and what they hold now. What is authentic lies apart, so that nobody who only forges can
 /// push it out; the bounds are those of each of the two.

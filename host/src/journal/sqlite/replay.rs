@@ -14,10 +14,10 @@ use super::answer::Sender;
 use super::due::Place;
 use super::family::Family;
 use super::insert::{Ingest, Planned};
-use super::prepare::{self, PreparedEvent};
-use super::seal::Vault;
 use super::{Shared, query};
 use crate::event::{DedupKey, Event, EventState};
+use crate::journal::prepare::{self, PreparedEvent};
+use crate::journal::seal::Vault;
 use crate::journal::{Content, OrderKey, Plan, Redelivered, Replay, Replayed};
 
 /// Some events on their way to new deliveries.

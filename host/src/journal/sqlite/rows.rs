@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use rusqlite::{Row, types::Type};
 use uuid::Uuid;
 
-use super::{prepare, splice, sum};
+use super::sum;
 use crate::event::{Data, Event, EventState};
-use crate::journal::{Attempt, DeliveryState};
+use crate::journal::{Attempt, DeliveryState, prepare, splice};
 use crate::request::Incoming;
 
 /// A stored time; one that no calendar has is shown as 1970.

@@ -9,8 +9,8 @@ use super::answer::Sender;
 use super::chore::Chore;
 use super::insert::Planned;
 use super::rows::{DELIVERED, EXHAUSTED, HELD, RETRYING};
-use super::seal::Vault;
 use super::{Shared, due, order};
+use crate::journal::seal::Vault;
 use crate::journal::{Attempt, JournalError, Outcome, Pending, Settled};
 
 /// One delivery's outcome on its way to the file.

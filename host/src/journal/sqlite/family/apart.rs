@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
+use crate::journal::seal::Vault;
 use crate::journal::sqlite::rows::{self, ERASED};
-use crate::journal::sqlite::seal::Vault;
-use crate::journal::sqlite::{splice, sum};
+use crate::journal::{splice, sqlite::sum};
 
 /// What the events of a request lean on.
 struct Leaned {

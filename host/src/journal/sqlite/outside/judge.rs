@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use uuid::Uuid;
 
-use crate::journal::sqlite::seal::{Unopened, Vault};
+use crate::journal::seal::{Unopened, Vault};
 use crate::journal::sqlite::{ids, rows, sum};
 
 /// What a row is found to be.

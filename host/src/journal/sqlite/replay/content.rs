@@ -5,9 +5,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::event::DedupKey;
+use crate::journal::prepare::PreparedEvent;
 use crate::journal::sqlite::columns::{SAYS, says};
 use crate::journal::sqlite::insert::Ingest;
-use crate::journal::sqlite::prepare::PreparedEvent;
 use crate::journal::sqlite::wipe::wiping;
 use crate::journal::sqlite::{dedup, ids};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Vault;
+use crate::journal::seal::Vault;
 use crate::journal::sqlite::open::OpenError;
 
 const PROOF: &[u8] = b"hookport journal";

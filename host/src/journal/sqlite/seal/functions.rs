@@ -5,7 +5,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 
-use super::{Unopened, Vault};
+use crate::journal::seal::{Unopened, Vault};
 
 /// Adds both to a connection.
 pub(in crate::journal::sqlite) fn register(conn: &Connection, vault: Option<&Vault>) -> rusqlite::Result<()> {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use rusqlite::types::Value;
 
 use super::seal::{DataKey, Vault};
 use super::splice::{Splice, splice};
 use super::sum;
+use super::{NewRequest, OrderKey, Plan};
 use crate::event::{Build, Data, DedupKey, Event, EventState, NewEvent};
-use crate::journal::{NewRequest, OrderKey, Plan};
 use crate::reason::Rejection;
 use crate::request::Incoming;
 
@@ -38,13 +37,20 @@ pub(super) struct Prepared {
     pub(super) bytes: usize,
 }
 
-/// A request's content as the file keeps it.
+/// A request's content as the store keeps it.
 #[derive(Clone)]
 pub(super) struct Stored {
-    pub(super) target: Value,
+    pub(super) target: Target,
     pub(super) headers: Vec<u8>,
     pub(super) body: Bytes,
     pub(super) seal: Option<Vec<u8>>,
+}
+
+/// A request's target as the store keeps it.
+#[derive(Clone)]
+pub(super) enum Target {
+    Plain(String),
+    Sealed(Vec<u8>),
 }
 
 pub(super) struct PreparedEvent {
@@ -90,7 +96,7 @@ pub(super) fn prepare(new: NewRequest, plan: &dyn Plan, vault: Option<&Vault>) -
     Prepared { source, provider, version, build, request, stored, sum, events, nonce, stale, poll_state, once, bytes }
 }
 
-/// As the file will give it back; whoever made it to the microsecond is spared the copy.
+/// As the store will give it back; whoever made it to the microsecond is spared the copy.
 fn kept(request: Arc<Incoming>) -> Arc<Incoming> {
     let received = to_the_microsecond(request.received);
     if received == request.received { request } else { Arc::new(Incoming { received, ..Incoming::clone(&request) }) }
@@ -150,9 +156,9 @@ impl Stored {
     pub(super) fn new(request: &Incoming, body: Bytes, key: Option<&DataKey>) -> Self {
         let headers = header_text(&request.headers);
         match key {
-            None => Self { target: request.target.clone().into(), headers, body, seal: None },
+            None => Self { target: Target::Plain(request.target.clone()), headers, body, seal: None },
             Some(key) => Self {
-                target: key.seal(request.target.as_bytes()).into(),
+                target: Target::Sealed(key.seal(request.target.as_bytes())),
                 headers: key.seal(&headers),
                 body: key.seal(&body).into(),
                 seal: Some(key.wrapped.clone()),
@@ -190,7 +196,7 @@ impl PreparedEvent {
     }
 }
 
-/// The file keeps microseconds; an event from memory must be the same as the one from the file.
+/// Engines keep microseconds; an event from memory must be the same as the stored one.
 fn to_the_microsecond(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
