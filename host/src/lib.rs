@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod inbound;
 pub mod journal;
 pub mod keys;
+pub mod metrics;
 pub mod net;
 pub mod notices;
 pub mod operations;

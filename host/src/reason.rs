@@ -45,6 +45,27 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them, in their order.
+    pub const ALL: [Self; 17] = [
+        Self::UnknownPath,
+        Self::Method,
+        Self::HeaderMissing,
+        Self::HeaderMismatch,
+        Self::MediaType,
+        Self::TooLarge,
+        Self::Timeout,
+        Self::SignatureMissing,
+        Self::SignatureMismatch,
+        Self::Algorithm,
+        Self::TimestampMissing,
+        Self::TimestampExpired,
+        Self::TimestampFuture,
+        Self::ReplayedNonce,
+        Self::Malformed,
+        Self::Address,
+        Self::Unavailable,
+    ];
+
     /// The code.
     pub fn code(self) -> &'static str {
         match self {

@@ -9,7 +9,19 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("outbound", &["inbound", "gateway", "admin", "cli", "provider", "plugin", "operations"]),
     (
         "journal",
-        &["inbound", "outbound", "gateway", "admin", "cli", "provider", "plugin", "config", "operations", "net"],
+        &[
+            "inbound",
+            "outbound",
+            "gateway",
+            "admin",
+            "cli",
+            "provider",
+            "plugin",
+            "config",
+            "operations",
+            "net",
+            "metrics",
+        ],
     ),
     (
         "provider",
@@ -18,6 +30,23 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "notices",
         &["inbound", "outbound", "gateway", "admin", "cli", "provider", "plugin", "config", "operations", "net"],
+    ),
+    // Both ways count in it, so it knows neither; it knows of the journal what is measured of it.
+    (
+        "metrics",
+        &[
+            "inbound",
+            "outbound",
+            "gateway",
+            "admin",
+            "cli",
+            "provider",
+            "config",
+            "operations",
+            "net",
+            "keys",
+            "notices",
+        ],
     ),
     ("keys", &["inbound", "outbound", "gateway", "admin", "cli", "plugin", "journal", "config", "operations"]),
     ("plugin", &["inbound", "outbound", "gateway", "admin", "cli", "journal", "config", "operations", "net"]),

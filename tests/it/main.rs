@@ -20,6 +20,7 @@ mod journal;
 mod journal_contract;
 mod keep;
 mod keys;
+mod metrics;
 mod obligations;
 mod operations;
 mod outbound;

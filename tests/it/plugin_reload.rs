@@ -1,6 +1,7 @@
 //! Plugins that are exchanged while the gateway runs: taken on whole, or left as they are with the reason; back again; and
 //! what is remembered over a restart.
 
+mod counted;
 mod load;
 mod refused;
 mod rollback;

@@ -19,7 +19,22 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets a request through, or answers it.
 pub(super) async fn admit(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = match judge(request.headers(), shared.state.token.as_ref()) {
+    let judged = judge(request.headers(), shared.state.token.as_ref());
+    answer(judged, request, next).await
+}
+
+/// The same for the metrics, which have a token of their own beside that of the API.
+pub(super) async fn admit_collector(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let (all, own) = (shared.state.token.as_ref(), shared.state.metrics_token.as_ref());
+    let judged = match own.filter(|own| bears(request.headers(), own)) {
+        Some(own) => judge(request.headers(), Some(own)),
+        None => judge(request.headers(), all.or(own)),
+    };
+    answer(judged, request, next).await
+}
+
+async fn answer(judged: Result<(), Failure>, request: Request, next: Next) -> Response {
+    let mut response = match judged {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };

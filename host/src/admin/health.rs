@@ -59,6 +59,11 @@ impl Readiness {
         *self.told.borrow()
     }
 
+    /// Whether the journal would keep an event.
+    pub(super) async fn is_writable(&self, journal: &dyn Journal) -> bool {
+        self.unwritable(journal).await.is_none()
+    }
+
     /// Why the journal takes nothing. All who ask within a second get one answer.
     async fn unwritable(&self, journal: &dyn Journal) -> Option<&'static str> {
         let mut asked = self.asked.lock().await;

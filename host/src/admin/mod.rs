@@ -12,6 +12,7 @@ mod failure;
 mod gateway;
 mod guard;
 mod health;
+mod metrics;
 mod operations;
 mod pauses;
 mod plugins;
@@ -46,6 +47,7 @@ pub use self::plugins::{Refusal, Renew, Renewed, Renewing, Upgraded};
 pub use self::reload::{Reload, Reloaded, Reloading};
 use self::shown::{DestinationShown, PluginShown, SourceShown};
 use crate::journal::{Capture, CaptureFilter, Journal, NewRequest, Pausable};
+use crate::metrics::Scrape;
 use crate::operations::Operations;
 use crate::request::Incoming;
 
@@ -116,6 +118,15 @@ pub trait Switch: Send + Sync + 'static {
     fn destinations(&self) -> Confirming<Vec<DestinationShown>>;
 }
 
+/// Everything that is measured, on its way.
+pub type Measuring = Pin<Box<dyn Future<Output = Scrape> + Send>>;
+
+/// Knows what is measured.
+pub trait Measure: Send + Sync + 'static {
+    /// Everything, now. Whether the journal would keep an event was asked.
+    fn measure(&self, writable: bool) -> Measuring;
+}
+
 /// What the API shows; a change swaps it whole.
 #[derive(Clone)]
 pub struct State {
@@ -135,6 +146,10 @@ pub struct State {
     pub reload: Arc<dyn Reload>,
     /// Exchanges plugins.
     pub renew: Arc<dyn Renew>,
+    /// Measures.
+    pub measure: Arc<dyn Measure>,
+    /// A bearer token that opens the metrics and nothing else.
+    pub metrics_token: Option<SecretString>,
     /// The bearer token; without it only loopback is served, and only to programs on this machine.
     pub token: Option<SecretString>,
     /// What is loaded.
@@ -214,7 +229,10 @@ fn router(served: Served) -> Router {
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(from_fn_with_state(served.clone(), guard::admit));
+    let metrics = Router::new()
+        .route("/metrics", get(metrics::page))
+        .layer(from_fn_with_state(served.clone(), guard::admit_collector));
     // Probes come from anywhere and learn nothing.
     let health = Router::new().route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    health.merge(api).with_state(served)
+    health.merge(metrics).merge(api).with_state(served)
 }

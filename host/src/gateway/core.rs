@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::again::Again;
 use super::captures::Captures;
 use super::door::{Bound, Door};
+use super::measured::{Measured, Meters};
 use super::reload::{Origin, Reloads};
 use super::retention::{self, Keep};
 use super::seen::Seen;
@@ -22,9 +23,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::{Inbound, Listener};
 use crate::journal::Journal;
+use crate::metrics::CommitMeter;
 use crate::notices::Recording;
 use crate::operations::{self, Operations};
 use crate::outbound::{Destination, Gates, Lanes, Means};
+use crate::plugin::Tallies;
 
 /// Requests under way at the end get so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,6 +37,8 @@ pub(super) struct Core {
     pub(super) clock: Clock,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) readiness: Readiness,
+    /// What is counted as long as it runs.
+    pub(super) meters: Arc<Meters>,
     /// What requests are judged by.
     pub(super) inbound: Arc<ArcSwap<Inbound>>,
     /// What lanes pass before they begin anything.
@@ -73,6 +78,7 @@ pub(super) struct Made {
     pub(super) plugins: Plugins,
     pub(super) clock: Clock,
     pub(super) journal: Arc<dyn Journal>,
+    pub(super) commits: Arc<CommitMeter>,
     pub(super) inbound: Inbound,
     pub(super) gates: Arc<Gates>,
     pub(super) recording: Recording,
@@ -88,6 +94,7 @@ impl Core {
             plugins,
             clock,
             journal,
+            commits,
             inbound,
             gates,
             recording,
@@ -111,6 +118,17 @@ impl Core {
             notices: inbound.load().notices.clone(),
         };
         let mut lanes = Lanes::new(means);
+        let meters = Arc::new(Meters {
+            clock: clock.clone(),
+            started: clock.now(),
+            journal: journal.clone(),
+            commits,
+            gates: gates.clone(),
+            inbound: inbound.clone(),
+            tallies: Tallies::default(),
+            numbers: Mutex::default(),
+        });
+        let measured = Measured::of(&meters, &config, &plugins);
         destinations.into_iter().for_each(|destination| lanes.begin(destination));
         Arc::new_cyclic(|core: &Weak<Self>| {
             let state = Arc::new(ArcSwap::from_pointee(admin::State {
@@ -122,6 +140,8 @@ impl Core {
                 switches: Arc::new(Switches(core.clone())),
                 reload: Arc::new(Reloads(core.clone())),
                 renew: Arc::new(Reloads(core.clone())),
+                measure: Arc::new(measured),
+                metrics_token: config.admin.metrics_token.clone(),
                 token: config.admin.token.clone(),
                 plugins: parts::plugins_shown(&plugins),
                 sources: parts::sources_shown(&config, &plugins),
@@ -132,7 +152,7 @@ impl Core {
             let running = Running { config, plugins, listening, serving, lanes, polls, recording };
             let running = Mutex::new(Some(running));
             let origin = OnceLock::new();
-            Self { clock, journal, readiness, inbound, state, gates, origin, retention, stop, running }
+            Self { clock, journal, readiness, meters, inbound, state, gates, origin, retention, stop, running }
         })
     }
 }

@@ -4,6 +4,7 @@ mod again;
 mod captures;
 mod core;
 mod door;
+mod measured;
 mod parts;
 mod plugins;
 mod reload;
@@ -30,6 +31,7 @@ use crate::config::Config;
 use crate::inbound::Inbound;
 use crate::journal::{Journal, JournalError, Plan, sqlite};
 use crate::keys::RemoteKeys;
+use crate::metrics::CommitMeter;
 use crate::notices::Recording;
 use crate::outbound::Gates;
 use crate::plugin::Ask;
@@ -92,7 +94,9 @@ impl Gateway {
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let plan: Arc<dyn Plan> = Arc::new(routes);
         let options = sqlite::Options::new(&config.journal.path, clock.clone(), plan.clone());
-        let options = sqlite::Options { vault: sqlite::Vault::new(&config.journal.keys), ..options };
+        let commits = Arc::<CommitMeter>::default();
+        let vault = sqlite::Vault::new(&config.journal.keys);
+        let options = sqlite::Options { vault, observer: commits.clone(), ..options };
         let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
         let sources = captures::sources(&config, plugins, &journal.captures().await?);
         let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));
@@ -119,6 +123,7 @@ impl Gateway {
             plugins,
             clock,
             journal: journal.clone(),
+            commits,
             inbound,
             gates,
             recording,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use super::again::Again;
 use super::core::{Core, Running, operators, providers};
 use super::door::{Bound, Door};
+use super::measured::Measured;
 use super::retention::Keep;
 use super::{Plugins, StartError, captures, parts};
 use crate::admin::{self, Reload, Reloaded, Reloading};
@@ -154,7 +155,9 @@ impl Core {
     /// Nothing serves otherwise; only what lies in the places of plugins may be another.
     fn note(&self, running: &mut Running, plugins: Plugins) {
         let before = self.state.load_full();
-        let shown = admin::State { plugins: parts::plugins_shown(&plugins), ..admin::State::clone(&before) };
+        let measure = Arc::new(Measured::of(&self.meters, &running.config, &plugins));
+        let shown = parts::plugins_shown(&plugins);
+        let shown = admin::State { plugins: shown, measure, ..admin::State::clone(&before) };
         self.state.store(Arc::new(shown));
         running.plugins = plugins;
         self.write_down(running);
@@ -178,6 +181,8 @@ impl Core {
         admin::State {
             operations,
             again: Arc::new(Again::new(config, &self.clock, &self.inbound)),
+            measure: Arc::new(Measured::of(&self.meters, config, plugins)),
+            metrics_token: config.admin.metrics_token.clone(),
             token: config.admin.token.clone(),
             plugins: parts::plugins_shown(plugins),
             sources: parts::sources_shown(config, plugins),

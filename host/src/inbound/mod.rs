@@ -9,11 +9,13 @@ mod decode;
 mod held;
 mod lent;
 mod listen;
+mod meters;
 mod own;
 mod paused;
 mod peer;
 mod proxy;
 mod read;
+mod refused;
 mod shake;
 mod socket;
 mod throttle;
@@ -32,12 +34,13 @@ pub use self::again::is_whole;
 pub use self::answer::{not_allowed, outcome};
 pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
+use self::meters::Meters;
 pub use self::paused::PausedSources;
-use self::shake::peer_of;
 use self::throttle::Throttle;
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError, NewRejected, NewRequest, Plan, Recorded};
+use crate::journal::{Journal, JournalError, NewRequest, Plan, Recorded};
 use crate::keys::RemoteKeys;
+use crate::metrics::{Answered, RequestMeters};
 use crate::net::certificate::Certificate;
 use crate::notices::Notices;
 use crate::provider::ack::{Ack, Outcome};
@@ -76,6 +79,9 @@ pub struct Inbound {
     pub paused: Arc<PausedSources>,
     /// Hears of what is worth an event of the gateway's own.
     pub notices: Arc<Notices>,
+    /// What is counted, by source; and the meters of the sources that are served.
+    counted: Arc<RequestMeters>,
+    meters: Meters,
     addresses: Arc<Addresses>,
     log: Arc<Throttle>,
 }
@@ -116,7 +122,10 @@ impl Inbound {
         limits: Limits,
     ) -> Self {
         let budget = Arc::new(Semaphore::new(budget(&limits)));
+        let counted = Arc::<RequestMeters>::default();
         Self {
+            meters: Meters::of(&sources, &counted),
+            counted,
             sources,
             decoders,
             journal,
@@ -144,6 +153,8 @@ impl Inbound {
     ) -> Self {
         let same = budget(&limits) == budget(&self.limits);
         Self {
+            meters: Meters::of(&sources, &self.counted),
+            counted: self.counted.clone(),
             sources,
             decoders,
             journal: self.journal.clone(),
@@ -166,8 +177,14 @@ impl Inbound {
         self.renewed(sources, self.decoders.clone(), self.plan.clone(), self.limits.clone())
     }
 
+    /// What is counted of requests.
+    pub fn counted(&self) -> &Arc<RequestMeters> {
+        &self.counted
+    }
+
     /// A request's whole way, once its body is there: greet, or verify, decode, record, ack.
     async fn receive(&self, source: &Arc<Source>, request: Arc<Incoming>) -> Ack {
+        let _ack = self.meters.source(source).ack.timer();
         let answered = match greet(source, &request) {
             Greeting::Answered(answer) => self.shake(source, answer, &request).await,
             Greeting::None if !source.methods().contains(&request.method) => self.no_handshake(source, &request),
@@ -183,20 +200,24 @@ impl Inbound {
     }
 
     async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Ack, Rejection> {
-        let verified = self
-            .verify(source, request, self.clock.now())
-            .await
-            .inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
+        let meter = self.meters.source(source);
+        let verifying = meter.verify.timer();
+        let verified = self.verify(source, request, self.clock.now()).await;
+        drop(verifying);
+        let verified = verified.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
         if let Some(answer) = verified.handshake {
             return self.shake(source, answer, request).await;
         }
         let outcome = self.record(source, verified).await?;
+        meter.answered.count(Answered::from(outcome));
         Ok(source.ack(outcome, request, self.clock.now()))
     }
 
     async fn record(&self, source: &Source, verified: Verified) -> Result<Outcome, Rejection> {
         let malformed = verified.malformed.is_some();
+        let decoding = self.meters.source(source).decode.timer();
         let decoded = self.decode(source, verified).await;
+        drop(decoding);
         match self.journal.record_by(&*self.plan, decoded).await {
             Ok(Recorded::Refused(rejection)) => Err(rejection),
             Ok(_) if malformed => Ok(Outcome::Malformed),
@@ -250,29 +271,6 @@ impl Inbound {
             build: source.provider.build.clone(),
             poll_state: None,
         }
-    }
-
-    /// Keeps a refused request as a rejection, with what the description redacts masked.
-    fn keep(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
-        let body = source.map_or_else(|| request.body.clone(), |source| source.redact(&request.body));
-        let request = Incoming { body, ..request.clone() };
-        self.journal.reject(NewRejected {
-            source: source.map(|source| source.name.clone()),
-            rejection: rejection.clone(),
-            request,
-        });
-    }
-
-    fn refused(&self, source: Option<&Arc<Source>>, rejection: &Rejection, request: &Incoming) {
-        // A pause and a full queue refuse many, and are told otherwise.
-        if let Some(source) = source.filter(|_| rejection.reason != Reason::Unavailable) {
-            self.notices.refused(&source.name, self.clock.now());
-        }
-        let Some(suppressed) = self.log.pass(self.clock.now()) else { return };
-        let source = source.map_or("-", |source| &source.name);
-        let (reason, detail, path) = (rejection.reason.code(), rejection.detail.as_str(), request.path());
-        let peer = peer_of(request);
-        tracing::warn!(source, reason, detail, path, peer, suppressed, "refused");
     }
 
     /// Work that would hold an async thread.

@@ -30,9 +30,14 @@ impl PausedSources {
         });
     }
 
+    /// Whether it takes nothing.
+    pub fn is_paused(&self, source: &str) -> bool {
+        self.0.load().contains(source)
+    }
+
     /// Refuses what comes for a source that is paused.
     pub(super) fn pass(&self, source: &str) -> Result<(), Rejection> {
-        match self.0.load().contains(source) {
+        match self.is_paused(source) {
             true => Err(Rejection::new(Reason::Unavailable, "the source is paused by an operator")),
             false => Ok(()),
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Inbound;
 use crate::journal::NewCapture;
+use crate::metrics::Answered;
 use crate::provider::ack::Ack;
 use crate::provider::handshake::Answer;
 use crate::provider::source::Source;
@@ -26,6 +27,7 @@ impl Inbound {
             kept.map_err(|error| Rejection::new(Reason::Unavailable, error.to_string()))?;
         }
         self.handshakes.fetch_add(1, Ordering::Relaxed);
+        self.meters.source(source).answered.count(Answered::Handshake);
         if let Some(suppressed) = self.log.pass(self.clock.now()) {
             let (method, path, peer) = (request.method.as_str(), request.path(), peer_of(request));
             tracing::info!(source = &*source.name, method, path, peer, suppressed, "answered a handshake");

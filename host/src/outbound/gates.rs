@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::breaker::{self, Breaker, Health, Turn};
 use crate::config::resolved;
+use crate::metrics::AttemptMeter;
 
 /// All gates, by the names of destinations.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Gates(Mutex<HashMap<Arc<str>, Arc<Gate>>>);
 pub(super) struct Gate {
     inner: Mutex<Inner>,
     in_flight: AtomicUsize,
+    /// What is counted of its attempts.
+    meter: Arc<AttemptMeter>,
     /// Told when an operator, or the end of an attempt, opens or closes it.
     changed: Notify,
 }
@@ -81,6 +84,11 @@ impl Gates {
         self.gate(name).set_paused(None);
     }
 
+    /// What is counted of a destination's attempts.
+    pub fn meter(&self, name: &str) -> Arc<AttemptMeter> {
+        self.gate(name).meter.clone()
+    }
+
     /// How a destination's lane is.
     pub fn shown(&self, name: &str, now: Timestamp) -> GateShown {
         self.gate(name).shown(now, Instant::now())
@@ -90,7 +98,8 @@ impl Gates {
 impl Default for Gate {
     fn default() -> Self {
         let inner = Inner { breaker: Breaker::new(None), turned: None, paused: None };
-        Self { inner: Mutex::new(inner), in_flight: AtomicUsize::new(0), changed: Notify::new() }
+        let (in_flight, meter) = (AtomicUsize::new(0), Arc::default());
+        Self { inner: Mutex::new(inner), in_flight, meter, changed: Notify::new() }
     }
 }
 
@@ -131,6 +140,10 @@ impl Gate {
             self.changed.notify_one();
         }
         turn
+    }
+
+    pub(super) fn meter(&self) -> &Arc<AttemptMeter> {
+        &self.meter
     }
 
     pub(super) fn set_in_flight(&self, count: usize) {

@@ -162,6 +162,11 @@ impl Code {
         self.ears.set(Box::new(listener));
     }
 
+    /// Its plugin, and what counts its calls.
+    pub(super) fn counted_as(&self) -> (&Arc<str>, &Arc<Counters>) {
+        (&self.plugin, &self.counters)
+    }
+
     /// How it is now.
     pub fn state(&self) -> CodeState {
         let (isolation, held_by) = match &self.place {

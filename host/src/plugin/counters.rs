@@ -32,6 +32,19 @@ pub struct Counted {
     pub seconds: f64,
 }
 
+impl Counted {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            errors: self.errors + other.errors,
+            panics: self.panics + other.panics,
+            restarts: self.restarts + other.restarts,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
 impl Counters {
     /// A call begins; gives its number, from 1.
     pub(super) fn begin(&self) -> u64 {

@@ -8,13 +8,14 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookport::admin::shown::{DestinationShown, PluginShown, SourceShown};
 use hookport::admin::{
-    self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Phase, Readiness, Redact, Reload,
-    Reloaded, Reloading, Renew, Renewed, Renewing, Switch,
+    self, Again, Confirm, Confirmed, Confirming, Diagnosing, Failure, Judging, Measure, Measuring, Phase, Readiness,
+    Redact, Reload, Reloaded, Reloading, Renew, Renewed, Renewing, Switch,
 };
 use hookport::clock::Clock;
 use hookport::event::{Data, DedupKey, Event, NewEvent};
 use hookport::journal::sqlite::{self, Options};
 use hookport::journal::{Attempt, CaptureFilter, Journal, NewRequest, Outcome, Pausable, Plan, Recorded, Settled};
+use hookport::metrics::{JournalSeen, Scrape};
 use hookport::plugin::Ask;
 use hookport::request::Incoming;
 use http_body_util::{BodyExt, Full};
@@ -104,6 +105,27 @@ impl Renew for Nobody {
     }
 }
 
+impl Measure for Nobody {
+    fn measure(&self, writable: bool) -> Measuring {
+        let now = Clock::default().now();
+        let commits = Arc::default();
+        Box::pin(async move {
+            Scrape {
+                now,
+                started: now,
+                version: "0.0.0",
+                sources: Vec::new(),
+                nobody: Arc::default(),
+                destinations: Vec::new(),
+                backlog: None,
+                plugins: Vec::new(),
+                journal: JournalSeen { writable, stats: None, disk_free_bytes: None, commits },
+                process: None,
+            }
+        })
+    }
+}
+
 impl Reload for Nobody {
     fn reload(&self, dry_run: bool) -> Reloading {
         Box::pin(async move { Ok(Reloaded { dry_run, ..Reloaded::default() }) })
@@ -137,6 +159,8 @@ impl Gateway {
             switches: Arc::new(Nobody),
             reload: Arc::new(Nobody),
             renew: Arc::new(Nobody),
+            measure: Arc::new(Nobody),
+            metrics_token: None,
             token: token.map(|token| SecretString::from(token.to_owned())),
             plugins: [plugin()].into(),
             sources: [source()].into(),

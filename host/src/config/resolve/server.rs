@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -93,7 +94,14 @@ impl Check<'_> {
         if written.listen == self.draft.written.server.listen && written.listen.port() != 0 {
             self.complain(&["admin", "listen"], "is also server.listen: the admin API needs its own address or port");
         }
-        Admin { listen: written.listen, token: token.flatten() }
+        let key = ["admin", "metrics_token"];
+        let metrics_token = written.metrics_token.as_ref().and_then(|secret| self.secret(&key, secret));
+        let token = token.flatten();
+        let both = token.as_ref().zip(metrics_token.as_ref());
+        if both.is_some_and(|(token, own)| token.expose_secret() == own.expose_secret()) {
+            self.complain(&key, "is the same as admin.token: a collector that has it could do everything");
+        }
+        Admin { listen: written.listen, token, metrics_token }
     }
 
     pub(super) fn log(&mut self) -> Log {

@@ -87,6 +87,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// There on any address but loopback.
     pub token: Option<SecretString>,
+    /// Opens the metrics and nothing else.
+    pub metrics_token: Option<SecretString>,
 }
 
 /// `[log]`.

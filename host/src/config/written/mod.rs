@@ -83,7 +83,7 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// `[admin]`: API, health.
+/// `[admin]`: API, health, metrics.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
@@ -91,6 +91,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Required on any address but loopback.
     pub token: Option<Secret>,
+    /// Opens the metrics and nothing else.
+    pub metrics_token: Option<Secret>,
 }
 
 /// `[log]`.

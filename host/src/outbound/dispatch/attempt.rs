@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::event::OWN_SOURCE;
 use crate::journal::{Attempt, Claimed, Outcome, Settled};
+use crate::metrics::{self, AttemptMeter};
 use crate::notices::{Notice, Notices};
 use crate::outbound::breaker::Health;
 use crate::outbound::judge::{Reply, Tried, health, judge};
@@ -27,6 +28,7 @@ pub(super) struct Attempts {
     pub(super) opener: Arc<dyn Open>,
     pub(super) clock: Clock,
     pub(super) notices: Arc<Notices>,
+    pub(super) meter: Arc<AttemptMeter>,
 }
 
 /// An attempt that is under way; what is known of it where it does not come back by itself.
@@ -48,7 +50,9 @@ pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Ended 
     let begun = attempts.clock.now();
     let started = Instant::now();
     let replies = attempts.destination.deliver(&batch, &attempts.opener, begun).await;
-    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    attempts.meter.took.took(took);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let health = replies.last().map_or(Health::Unknown, health);
     let judged = batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms));
     Ended { settled: judged.collect(), health }
@@ -68,6 +72,7 @@ impl Attempts {
             Reply::Skipped => (None, Some(NOT_SENT.to_owned())),
             Reply::Written | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
         };
+        self.count(&outcome);
         self.log(claimed, &outcome, error.as_deref());
         if matches!(outcome, Outcome::Exhausted(_) | Outcome::Held(_)) {
             self.notice(claimed, status, now);
@@ -116,6 +121,17 @@ impl Attempts {
         let (event, kind, source) = (event.id, event.kind.clone(), event.source.clone());
         self.notices
             .tell(now, Notice::Exhausted { delivery, event, kind, source, destination, attempts, reason, status });
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let ended = match outcome {
+            Outcome::Delivered => metrics::Ended::Delivered,
+            Outcome::Retry(_) => metrics::Ended::Retry,
+            Outcome::Exhausted(_) => metrics::Ended::Exhausted,
+            Outcome::Held(_) => metrics::Ended::Held,
+            Outcome::Released => return,
+        };
+        self.meter.ended.count(ended);
     }
 
     fn log(&self, claimed: &Claimed, outcome: &Outcome, error: Option<&str>) {

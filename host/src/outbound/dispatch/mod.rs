@@ -81,13 +81,14 @@ impl Lane {
         gate.follow(destination.breaker());
         Self {
             pace: Pace::new(destination.rate()),
-            gate,
             attempts: Attempts {
+                meter: gate.meter().clone(),
                 destination: Arc::new(destination),
                 opener: means.opener.clone(),
                 clock: means.clock.clone(),
                 notices: means.notices.clone(),
             },
+            gate,
             notice: Box::pin(more.clone().notified_owned()),
             more,
             journal: means.journal.clone(),
