@@ -279,5 +279,5 @@ async fn a_check_opens_what_is_sealed_and_says_what_it_could_not_open() {
     assert!(checked(&[]).whole, "nobody can tell without the key");
     let found = checked(&[1]);
     assert_eq!(found.problems.len(), 1, "{found:?}");
-    assert!(found.problems[0].place == "requests 2" && found.problems[0].what.contains("was changed in the file"));
+    assert!(found.problems[0].place == "requests 2" && found.problems[0].what.contains("was changed where it is kept"));
 }

@@ -2,6 +2,7 @@
 //!
 //! What is due and to whom is the journal's; whether an event is wanted is the planner's, how it is delivered is outbound's.
 
+mod again;
 mod capture;
 mod filter;
 mod kept;
@@ -9,12 +10,15 @@ mod lost;
 mod observer;
 mod paused;
 mod pending;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod prepare;
 mod replay;
 mod seal;
 mod shown;
 mod splice;
 pub mod sqlite;
+mod steady;
 mod sum;
 
 use std::sync::Arc;

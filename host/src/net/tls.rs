@@ -97,7 +97,7 @@ impl fmt::Debug for Identity {
 
 impl Tls {
     /// TLS 1.2 and 1.3.
-    pub(super) fn config(&self) -> ClientConfig {
+    pub(crate) fn config(&self) -> ClientConfig {
         static PLAIN: LazyLock<ClientConfig> = LazyLock::new(|| versions().with_webpki_roots().with_no_client_auth());
         let trusting = match (&self.pinned, &self.roots) {
             (Some(certificate), _) => {

@@ -4,7 +4,6 @@
 //! refill. Only the writer adds and moves the horizon, in the order of its commits, so that nothing falls between.
 
 mod flights;
-mod steady;
 mod withdrawal;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,11 +16,11 @@ use tokio::sync::Notify;
 
 use self::flights::Flight;
 pub(super) use self::flights::Taken;
-use self::steady::Steady;
 pub(super) use self::withdrawal::Withdrawal;
 use super::rows;
 use crate::event::Event;
 use crate::journal::OrderKey;
+use crate::journal::steady::Steady;
 use crate::request::Incoming;
 
 /// Due time and delivery: oldest due first, then in the order of arrival.

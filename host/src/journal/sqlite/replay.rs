@@ -5,7 +5,6 @@ mod content;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -15,10 +14,10 @@ use super::due::Place;
 use super::family::Family;
 use super::insert::{Ingest, Planned};
 use super::{Shared, query};
-use crate::event::{DedupKey, Event, EventState};
-use crate::journal::prepare::{self, PreparedEvent};
+use crate::event::EventState;
+use crate::journal::again::{Change, Item};
 use crate::journal::seal::Vault;
-use crate::journal::{Content, OrderKey, Plan, Redelivered, Replay, Replayed};
+use crate::journal::{OrderKey, Plan, Redelivered, Replay};
 
 /// Some events on their way to new deliveries.
 pub(super) struct Redeliver {
@@ -32,18 +31,6 @@ pub(super) struct Redeliver {
     went: HashSet<(i64, Arc<str>)>,
 }
 
-struct Item {
-    event: PreparedEvent,
-    change: Change,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    None,
-    Replaced,
-    Added,
-}
-
 /// What a step made, for memory once it is committed.
 #[derive(Default)]
 pub(super) struct Step {
@@ -55,33 +42,7 @@ pub(super) struct Step {
 impl Redeliver {
     pub(super) fn new(replay: Replay, plan: &dyn Plan, vault: Option<&Vault>, answer: Sender<Redelivered>) -> Self {
         let Replay { run, events, to, dry } = replay;
-        let item = |Replayed { event, content }| {
-            let (change, key, body) = match content {
-                Content::Stored => (Change::None, None, Bytes::new()),
-                Content::Replaced(key, body) => (Change::Replaced, Some(key), body),
-                Content::Added(key, body) => (Change::Added, Some(key), body),
-            };
-            // What is stored keeps its own.
-            let key = key.unwrap_or(DedupKey { hash: [0; 16], until: None });
-            // Whether a route wants it is asked again.
-            let state = match event.state {
-                EventState::Undecoded | EventState::Erased => event.state,
-                EventState::Routed | EventState::Unrouted => EventState::Routed,
-            };
-            // Sealed, it has a key of its own and leans on nothing.
-            let body = if vault.is_some() { Bytes::new() } else { body };
-            let mut event = prepare::planned(Event { state, ..event }, key, &body, plan);
-            if let (Some(vault), true) = (vault, change != Change::None) {
-                event.seal(&vault.data_key(), Some(vault));
-            }
-            if !to.is_empty() && !matches!(state, EventState::Undecoded | EventState::Erased) {
-                let mut warnings = Vec::new();
-                let with_key = |to: &Arc<str>| (to.clone(), plan.order_key(&event.event, to, &mut warnings));
-                event.to = to.iter().map(with_key).collect();
-            }
-            Item { event, change }
-        };
-        let events = events.into_iter().map(item).collect();
+        let events = events.into_iter().map(|event| Item::new(event, &to, plan, vault)).collect();
         Self { run: run.as_microsecond(), events, planned: to.is_empty(), dry, answer, went: HashSet::new() }
     }
 

@@ -1,0 +1,218 @@
+//! Claiming: due deliveries of one destination become flights of this host, and come with their events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::fault::Fault;
+use super::rows::{self, get};
+use super::{Shared, settle};
+use crate::journal::{Attempt, Claimed, JournalError, Lost, Outcome, Pending, Settled, Why};
+
+/// No retry waits longer, so one that is due later was planned under a clock that was ahead, and is due.
+const LONGEST: i64 = 25 * 3_600 * 1_000_000;
+
+/// What goes back with a clock that went back, and what no clock can mean.
+const GO_BACK: &str = "UPDATE queue SET due = greatest(due - $2, $1) WHERE due > $1 AND state IN (0, 1, 5)";
+const NEXT: &str = "SELECT due FROM queue WHERE destination = $1 AND host IS NULL AND state < 2 ORDER BY due LIMIT 1";
+
+/// Retries and what was not tried yet in turns, so that a flood of new ones does not hold up the others for ever. Whoever is
+/// not among the hosts any more gets nothing, and a destination that is paused gives nothing.
+fn sql() -> String {
+    let due = "FROM queue WHERE destination = $2 AND host IS NULL AND state < 2";
+    let lock = "FOR UPDATE SKIP LOCKED";
+    let columns = rows::EVENT;
+    let from = rows::EVENT_FROM;
+    format!(
+        "WITH me AS MATERIALIZED (SELECT id FROM hosts WHERE id = $1 AND NOT EXISTS (SELECT FROM paused \
+            WHERE kind = 'destination' AND name = $6) FOR KEY SHARE), \
+         again AS MATERIALIZED (SELECT id {due} AND due > 0 AND (due <= $3 OR due > $3 + {LONGEST}) \
+            ORDER BY due, id LIMIT $5 {lock}), \
+         new AS MATERIALIZED (SELECT id {due} AND due <= 0 ORDER BY due, id \
+            LIMIT $4 - (SELECT count(*) FROM again) {lock}), \
+         rest AS MATERIALIZED (SELECT id {due} AND due > 0 AND (due <= $3 OR due > $3 + {LONGEST}) \
+            AND id NOT IN (SELECT id FROM again) ORDER BY due, id \
+            LIMIT $4 - (SELECT count(*) FROM again) - (SELECT count(*) FROM new) {lock}), \
+         taken AS (UPDATE queue q SET host = me.id FROM me, \
+            (SELECT id FROM again UNION ALL SELECT id FROM new UNION ALL SELECT id FROM rest) t \
+            WHERE q.id = t.id RETURNING q.*) \
+         SELECT t.id AS delivery, t.attempts AS tried, t.base AS tried_before, t.since AS asked, \
+            (SELECT resumed FROM destinations WHERE id = $2) AS resumed, x.* \
+         FROM taken t LEFT JOIN LATERAL (SELECT {columns} FROM {from} \
+            WHERE e.request = t.request AND e.place = t.place AND e.day = t.day OFFSET 0) x ON true \
+         ORDER BY t.due, t.id"
+    )
+}
+
+/// Takes deliveries into flight. Those whose caller is gone before the answer are put back.
+pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: Timestamp) -> Pending<Vec<Claimed>> {
+    if shared.is_closing() {
+        return Pending::ready(Err(JournalError::Closed));
+    }
+    let back = shared.due.went_back(now.as_microsecond());
+    let (answer, pending) = Pending::new();
+    let (name, asked) = (Arc::<str>::from(destination), shared.clone());
+    shared.spawn(async move {
+        let claimed = take(&asked, &name, limit, now, back).await;
+        let answered = claimed.map_err(|fault| asked.failed(&fault));
+        if let Err(Ok(unread)) = answer.send(answered) {
+            put_back(&asked, unread);
+        }
+    });
+    let shared = shared.clone();
+    pending.if_unread(move |unread| put_back(&shared, unread))
+}
+
+/// What was claimed and nobody knows of is due again.
+fn put_back(shared: &Arc<Shared>, claimed: Vec<Claimed>) {
+    let released = claimed.into_iter().map(|claimed| {
+        let attempt = Attempt { at: claimed.since, took_ms: 0, status: None, error: None, answer: None };
+        Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Released }
+    });
+    settle::insist(shared, released.collect());
+}
+
+async fn take(
+    shared: &Arc<Shared>,
+    destination: &Arc<str>,
+    limit: usize,
+    now: Timestamp,
+    back: Option<i64>,
+) -> Result<Vec<Claimed>, Fault> {
+    let turn = shared.due.turn(destination);
+    let _turn = turn.lock().await;
+    let client = shared.server.client().await?;
+    let instant = now.as_microsecond();
+    if let Some(back) = back {
+        client.execute(GO_BACK, &[&instant, &back]).await?;
+    }
+    let Some(number) = shared.names.destination_if_any(&client, destination).await? else { return Ok(Vec::new()) };
+    let seen = shared.due.seen(destination);
+    // Who looks for flights that nobody knows of waits until those of this claim are known.
+    let known = shared.host.claiming().await;
+    let me = shared.host.me().ok_or(Fault::Lease)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let late = match limit {
+        1 => i64::from(shared.host.every_other()),
+        limit => limit / 2,
+    };
+    let taken = async {
+        let statement = client.prepare_cached(&sql()).await?;
+        client.query(&statement, &[&me, &number, &instant, &limit, &late, &&**destination]).await
+    };
+    let taken = match taken.await {
+        Ok(taken) => taken,
+        Err(error) => {
+            // It may have been done, and the answer lost.
+            shared.host.is_unsure();
+            return Err(error.into());
+        }
+    };
+    let numbers = taken.iter().map(|row| get::<i64>(row, "delivery")).collect::<Result<Vec<_>, _>>()?;
+    shared.due.fly(numbers);
+    drop(known);
+    if shared.host.me() != Some(me) {
+        shared.due.lose();
+        return Err(Fault::Lease);
+    }
+    let statement = client.prepare_cached(NEXT).await?;
+    if let Ok(next) = client.query_opt(&statement, &[&number]).await {
+        let next = next.map(|row| get::<i64>(&row, "due")).transpose()?;
+        shared.due.set(destination, seen, next, None);
+    }
+    let raw = shared.plan.load().once_per_request(destination);
+    let (mut claimed, mut lost) = (Vec::with_capacity(taken.len()), Vec::new());
+    for row in &taken {
+        match read(shared, row, now, raw) {
+            Ok(delivery) => claimed.push(delivery),
+            Err(Nothing::Fault(fault)) => {
+                tracing::error!("a delivery cannot be read: {}", fault.words());
+            }
+            Err(Nothing::Lost(why, reason)) => lost.push((told(row, destination, why)?, reason)),
+        }
+    }
+    give_up(shared, destination, lost, now);
+    Ok(claimed)
+}
+
+/// Why there is nothing to send.
+enum Nothing {
+    Lost(Why, String),
+    Fault(Fault),
+}
+
+impl From<Fault> for Nothing {
+    fn from(fault: Fault) -> Self {
+        if fault.is_damage() { Self::Lost(Why::Damaged, fault.words()) } else { Self::Fault(fault) }
+    }
+}
+
+const BLANK: &str = "the bytes of its request were erased with another event of it: there is nothing that a raw \
+    destination could get";
+const GONE: &str =
+    "its event is not in the journal: somebody deleted the row by hand, or it is of a backup that lacks it";
+
+fn read(shared: &Shared, row: &Row, now: Timestamp, raw: bool) -> Result<Claimed, Nothing> {
+    if get::<Option<i64>>(row, "received")?.is_none() {
+        return Err(Nothing::Lost(Why::Damaged, GONE.to_owned()));
+    }
+    // For a destination that gets requests one whose bytes are gone is lost, too.
+    if raw && get::<bool>(row, "erased")? {
+        return Err(Nothing::Lost(Why::Erased, BLANK.to_owned()));
+    }
+    let (event, request) = rows::shared(rows::event(row, shared.vault.as_ref())?);
+    let asked = get::<Option<i64>>(row, "asked")?.map_or(event.received, rows::time);
+    // While its destination was paused it could not be tried. The clock may have been ahead then.
+    let resumed = get::<Option<i64>>(row, "resumed")?.map(rows::time).filter(|resumed| *resumed <= now);
+    let since = resumed.map_or(asked, |resumed| asked.max(resumed));
+    let delivery = rows::unsigned(row, "delivery")?;
+    Ok(Claimed { delivery, attempt: attempt(row)?, since, event, request })
+}
+
+fn attempt(row: &Row) -> Result<u32, Fault> {
+    let tried = get::<i32>(row, "tried")? - get::<i32>(row, "tried_before")? + 1;
+    u32::try_from(tried).map_err(|_| Fault::Damaged)
+}
+
+/// What can be said of one that is lost.
+fn told(row: &Row, destination: &Arc<str>, why: Why) -> Result<Lost, Fault> {
+    Ok(Lost {
+        delivery: rows::unsigned(row, "delivery")?,
+        event: get::<Option<Uuid>>(row, "id")?.unwrap_or_default(),
+        kind: get::<Option<String>>(row, "kind")?.unwrap_or_default(),
+        source: get::<Option<String>>(row, "source")?.unwrap_or_default().into(),
+        destination: destination.clone(),
+        attempts: attempt(row)?,
+        why,
+    })
+}
+
+/// Deliveries without a readable event end as exhausted, and hold their key where their destination says so: they are listed,
+/// and can be tried again after a restore.
+fn give_up(shared: &Arc<Shared>, destination: &str, lost: Vec<(Lost, String)>, now: Timestamp) {
+    let holds = shared.plan.load().holds(destination);
+    let settled = lost.into_iter().map(|(lost, reason)| {
+        let delivery = lost.delivery;
+        if let Some(listener) = shared.listener.get() {
+            listener(lost);
+        }
+        tracing::error!(delivery, reason, "a delivery is given up: there is nothing to send in {}", shared.place);
+        let attempt = Attempt { at: now, took_ms: 0, status: None, error: Some(reason.clone()), answer: None };
+        let outcome = if holds { Outcome::Held(reason) } else { Outcome::Exhausted(reason) };
+        Settled { delivery, attempt, outcome }
+    });
+    settle::insist(shared, settled.collect());
+}
+
+/// Every other time.
+#[derive(Debug, Default)]
+pub(super) struct Turns(AtomicBool);
+
+impl Turns {
+    pub(super) fn next(&self) -> bool {
+        self.0.fetch_xor(true, Ordering::Relaxed)
+    }
+}

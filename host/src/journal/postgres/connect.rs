@@ -1,0 +1,162 @@
+//! The server: connections to it, what each must be, and what the server must be like to keep a promise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, Runtime};
+use rustls::RootCertStore;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::Fault;
+use super::open::OpenError;
+use crate::net::tls::Tls;
+
+/// A server that is there answers within this.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Who waits for a connection longer is told to come again.
+const WAIT: Duration = Duration::from_secs(10);
+/// The system gives a connection up that was silent for so long.
+const SILENT: Duration = Duration::from_secs(20);
+
+/// A connection that is heard, not only asked.
+pub(super) type Hearing = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
+/// How the server is reached.
+pub(super) struct Server {
+    config: Config,
+    tls: MakeRustlsConnect,
+    schema: String,
+    pool: Pool,
+}
+
+impl Server {
+    /// Reads the URL; nothing is connected yet.
+    pub(super) fn new(
+        url: &SecretString,
+        schema: &str,
+        connections: usize,
+        roots: Option<Arc<RootCertStore>>,
+    ) -> Result<Self, OpenError> {
+        // Who asks for TLS gets all of it: chain and name are always checked, so the words for less and for more say the same.
+        let url = url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
+        let mut config: Config = url.replace("sslmode=verify-ca", "sslmode=require").parse().map_err(OpenError::url)?;
+        config.application_name("hookport").keepalives_idle(SILENT).tcp_user_timeout(SILENT);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        let tls = MakeRustlsConnect::new(Tls { roots, ..Tls::default() }.config());
+        let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig::default());
+        let set = settings(schema);
+        let prepared = Hook::async_fn(move |client, _| {
+            let set = set.clone();
+            Box::pin(async move { client.batch_execute(&set).await.map_err(HookError::Backend) })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(CONNECT * 2))
+            .post_create(prepared)
+            .build()
+            .map_err(|error| OpenError::Url { message: error.to_string() })?;
+        Ok(Self { config, tls, schema: schema.to_owned(), pool })
+    }
+
+    /// One of the pool's.
+    pub(super) async fn client(&self) -> Result<Object, Fault> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// One beside the pool, whose notices are heard.
+    pub(super) async fn listener(&self) -> Result<(Client, Hearing), Fault> {
+        Ok(self.config.connect(self.tls.clone()).await?)
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// What every connection begins with.
+    pub(super) fn settings(&self) -> String {
+        settings(&self.schema)
+    }
+
+    /// After this nobody gets a connection.
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// Where it is, without what is secret.
+    pub(super) fn place(&self) -> String {
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(folder) => folder.display().to_string(),
+        });
+        let ports = self.config.get_ports().iter().copied().chain(std::iter::repeat(5432));
+        let ports = if self.config.get_ports().len() == 1 {
+            self.config.get_ports().repeat(16)
+        } else {
+            ports.take(16).collect()
+        };
+        let hosts: Vec<_> = hosts.zip(ports).map(|(host, port)| format!("{host}:{port}")).collect();
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("{}/{database}, schema {}", hosts.join(","), self.schema)
+    }
+
+    /// Whether anybody on the way may read along.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        let local = |host: &Host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        };
+        self.config.get_ssl_mode() != SslMode::Require && !self.config.get_hosts().iter().all(local)
+    }
+}
+
+fn settings(schema: &str) -> String {
+    // A commit that is not on the disk is no commit: what the role or the database say otherwise does not hold here.
+    format!(
+        "SET search_path TO {}; SET timezone TO 'UTC'; SET statement_timeout TO 0; SET lock_timeout TO 0; \
+         SET idle_in_transaction_session_timeout TO '60s'; \
+         DO $$ BEGIN IF current_setting('synchronous_commit') = 'off' THEN SET synchronous_commit TO on; END IF; END $$",
+        quoted(schema)
+    )
+}
+
+/// A name as SQL takes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A server that may lose what it said was kept, or is too old.
+pub(super) async fn judge(client: &Client) -> Result<(), OpenError> {
+    let asked = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
+         current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery(), \
+         (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')";
+    let row = client.query_one(asked, &[]).await.map_err(|error| OpenError::server(&error.into()))?;
+    let text = |column| row.get::<_, String>(column);
+    if row.get::<_, i32>(0) < 150_000 {
+        return Err(OpenError::Old { found: text(1) });
+    }
+    for (column, setting) in [(2, "fsync"), (3, "full_page_writes"), (5, "synchronous_commit")] {
+        if text(column) == "off" {
+            return Err(OpenError::Volatile { setting });
+        }
+    }
+    if row.get(4) {
+        return Err(OpenError::Standby);
+    }
+    Ok(())
+}
+
+/// What a connection says that nobody asked for.
+pub(super) fn said(message: AsyncMessage) -> Option<String> {
+    match message {
+        AsyncMessage::Notification(notification) => Some(notification.payload().to_owned()),
+        _ => None,
+    }
+}
