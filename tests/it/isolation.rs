@@ -4,7 +4,6 @@ mod calls;
 mod gateway;
 mod walls;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +23,9 @@ const PATIENT: Duration = Duration::from_secs(30);
 fn policy(limits: Limits) -> Policy {
     Policy {
         general: Terms { isolation: Isolation::Worker, limits },
-        overrides: BTreeMap::new(),
         quarantine: QuarantineTerms { faults: 0, ..QuarantineTerms::default() },
         program: Some(program().to_owned()),
+        ..Policy::default()
     }
 }
 

@@ -2,9 +2,12 @@
 //! what is remembered over a restart.
 
 mod counted;
+mod limits;
 mod load;
 mod refused;
 mod rollback;
+mod stored;
+mod unreadable;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -58,7 +61,7 @@ fn version(version: &str) -> Vec<u8> {
     in_a_mood(version, "calm ")
 }
 
-/// The same, whose code is `calm`, `tense` or `angry`.
+/// The same, whose code is `calm`, `tense`, `angry`, or `hangs`.
 fn in_a_mood(version: &str, mood: &str) -> Vec<u8> {
     build(&[
         ("version = \"1.0.0\"", &format!("version = \"{version}\"")),

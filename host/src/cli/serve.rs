@@ -53,6 +53,8 @@ impl Serve {
             let mut ends = Ends::new().map_err(Failure::refused)?;
             let mut hangups = Hangups::new().map_err(Failure::refused)?;
             let gateway = Gateway::start(config, &plugins, Clock::default()).await.map_err(Failure::refused)?;
+            // Whoever holds code keeps its workers: the gateway's own are exchanged.
+            drop(plugins);
             let mut watch = Watch::new(watched.clone(), Of::Everything);
             let mut plugins_watch = Watch::new(watched.clone(), Of::Plugins);
             let drafts = Drafts { in_force: began, read: None };

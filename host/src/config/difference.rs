@@ -11,20 +11,12 @@ use super::Config;
 use super::print::{Mark, Print};
 
 /// Settings that a running gateway cannot exchange, and why.
-const FIXED: [(&str, &str); 10] = [
+const FIXED: [(&str, &str); 4] = [
     ("journal.path", "the journal is open there"),
     ("journal.engine", "the journal is open in it"),
     ("journal.key", "the journal is open with it"),
     ("log.format", "the log is being written in it"),
-    ("plugins.isolation", PLACED),
-    ("plugins.deadline", PLACED),
-    ("plugins.memory", PLACED),
-    ("plugins.workers", PLACED),
-    ("plugins.quarantine", PLACED),
-    ("plugins.override", PLACED),
 ];
-
-const PLACED: &str = "native code stays where it was loaded";
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

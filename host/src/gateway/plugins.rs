@@ -3,19 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hookport_plugin_api::description::Description;
 
+use super::remember::Unwritten;
 use crate::clock::Clock;
 use crate::config::Draft;
 use crate::config::written::UnsignedCode;
 use crate::event;
 use crate::notices::{Notice, Notices};
-use crate::plugin::policy::{Policy, QuarantineTerms, Standing};
+use crate::plugin::policy::{Limits, Policy, QuarantineTerms, Standing};
 use crate::plugin::{
-    Ask, Build, Code, Fresh, Incident, Loaded, Lock, OnDisk, PublicKey, Sample, Search, Store, Trust, catalog,
+    Ask, Build, Code, Fresh, Incident, Known, Loaded, Lock, OnDisk, PublicKey, Sample, Search, Store, Trust, catalog,
     load_embedded, settle,
 };
 use crate::provider::compile::Provider;
@@ -44,6 +45,8 @@ pub struct Plugin {
     pub generation: u32,
     /// What lies in its place, where that is another.
     pub on_disk: Option<OnDisk>,
+    /// How far its workers may go, where its code is in workers.
+    pub limits: Option<Limits>,
     /// What the store knows it by, where it is kept there.
     pub(super) build: Option<Build>,
 }
@@ -59,6 +62,10 @@ pub struct Plugins {
     pub skipped: Vec<(PathBuf, String)>,
     /// The providers of what is refused, where that can be told.
     pub claimed: BTreeSet<String>,
+    /// What the store does not have yet.
+    pub unwritten: Arc<Mutex<Unwritten>>,
+    /// When code is left alone, where that may be another than when it was loaded.
+    pub quarantine: Option<QuarantineTerms>,
 }
 
 impl Plugin {
@@ -73,6 +80,7 @@ impl Plugin {
             standing: Standing::Unsigned,
             generation: 1,
             on_disk: None,
+            limits: None,
             build: None,
         }
     }
@@ -82,6 +90,12 @@ impl Plugin {
         !catalog::is_embedded(&self.file)
     }
 
+    /// What a search goes by.
+    pub(super) fn known<'a>(&'a self, id: &'a str) -> Known<'a> {
+        let Self { file, sha256, standing, on_disk, .. } = self;
+        Known { id, file, sha256, standing: *standing, on_disk: on_disk.as_ref() }
+    }
+
     /// Compiles what was loaded.
     pub fn compile(loaded: Loaded) -> Result<Self, String> {
         Self::compile_with(loaded, QuarantineTerms::default())
@@ -89,14 +103,14 @@ impl Plugin {
 
     /// As [`compile`](Self::compile); says when the code is left alone.
     pub(super) fn compile_with(loaded: Loaded, terms: QuarantineTerms) -> Result<Self, String> {
-        let Loaded { description, text, native, image, file, sha256, samples, standing, .. } = loaded;
+        let Loaded { description, text, native, image, file, sha256, samples, standing, limits, .. } = loaded;
         let provider = compiled(description, &text, &file)?;
         let inline = native.map(|native| Code::inline(native, terms));
         let code = inline.or_else(|| Some(Code::worker(image?, &provider.id, &provider.version, terms)));
         let code = code.map(Arc::new);
         let texts = code.clone().map(|code| code as Arc<dyn SignedTexts>);
         let provider = Arc::new(provider.with_texts(texts));
-        Ok(Self { code, sha256, samples, standing, ..Self::described(provider, file) }.numbered(1))
+        Ok(Self { code, sha256, samples, standing, limits, ..Self::described(provider, file) }.numbered(1))
     }
 
     /// Of this generation; what is made with it says so.
@@ -145,7 +159,7 @@ impl Plugins {
     }
 
     fn loaded(dirs: &[PathBuf], trust: &Trust, policy: &Policy) -> Self {
-        let found = Search { dirs, known: &[], trust, store: None, ask: &Ask::Nothing }.find();
+        let found = Search { dirs, known: &[], trust, store: None, ask: &Ask::Nothing, settle: None }.find();
         let refused = found.refused.into_iter().map(|(file, error)| (file, error.to_string())).collect();
         let mut plugins = Self { refused, skipped: found.skipped, claimed: found.claimed, ..Self::default() };
         for (fresh, _) in found.fresh {
@@ -245,6 +259,7 @@ impl Plugins {
         for code in self.codes() {
             let (notices, clock) = (notices.clone(), clock.clone());
             code.listen(move |incident| notices.tell(clock.now(), notice(incident)));
+            self.quarantine.into_iter().for_each(|terms| code.retune(terms));
             code.start();
         }
     }

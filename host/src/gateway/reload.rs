@@ -220,6 +220,7 @@ fn compare(old: &Plugins, new: &Plugins, changes: &mut Difference) {
             Some(before)
                 if before.generation != plugin.generation
                     || before.sha256 != plugin.sha256
+                    || before.limits != plugin.limits
                     || before.file != plugin.file =>
             {
                 changes.push(How::Changed, What::Provider, id);

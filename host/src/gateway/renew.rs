@@ -16,7 +16,7 @@ impl Plugins {
     /// before serves again where the file in its place cannot be used.
     pub fn first(draft: &Draft) -> (Self, Result<Config, Vec<Complaint>>) {
         let nothing = Self::default();
-        let mut renewal = Renewal::of(draft, &nothing, &Ask::Nothing);
+        let mut renewal = Renewal::of(draft, &nothing, &Ask::Nothing).at_start();
         let found = renewal.find();
         let bare = renewal.plugins.clone();
         for (fresh, on_disk) in &found {
@@ -49,8 +49,13 @@ impl Plugins {
         renewal.plugins.embed_for(draft);
         let mut config = fitting(draft, &renewal.plugins);
         let fit = config.is_ok() || !renewal.fits_without(&found, &mut config);
+        if config.is_ok()
+            && let Err(wrong) = renewal.move_kept(dry_run)
+        {
+            config = Err(wrong);
+        }
         for (fresh, on_disk) in found.into_iter().filter(|(fresh, _)| fit || !before.by_id.contains_key(fresh.id())) {
-            if !dry_run && config.is_ok() && !renewal.load(&fresh, on_disk) {
+            if !dry_run && config.is_ok() && !renewal.load(fresh, on_disk) {
                 config = fitting(draft, &renewal.plugins);
             }
         }
@@ -73,7 +78,7 @@ impl Plugins {
             let serving = renewal.plugins.clone();
             renewal.put(&fresh, on_disk.clone());
             match fitting(draft, &renewal.plugins) {
-                Ok(_) => drop(renewal.load(&fresh, on_disk)),
+                Ok(_) => drop(renewal.load(fresh, on_disk)),
                 Err(wrong) => {
                     renewal.plugins = serving;
                     let words = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

@@ -5,10 +5,11 @@ use std::path::Path;
 use tokio::runtime::Handle;
 
 use super::plugins::{Plugin, Plugins};
+use super::remember::Refusal;
 use super::renew::fitting;
 use crate::config::{Config, Draft};
 use crate::plugin::policy::{Policy, Standing};
-use crate::plugin::{Ask, Fresh, Known, LoadFault, OnDisk, Search, Store, Trust, mapped, probe};
+use crate::plugin::{Ask, Fresh, Known, LoadFault, OnDisk, SETTLE, Search, Store, Trust, catalog, mapped, probe};
 use crate::provider::complaint::Complaint;
 
 /// Generations of code in one process from which on a restart is advised.
@@ -16,13 +17,15 @@ const MANY: u32 = 16;
 
 /// A renewal that is under way.
 pub(super) struct Renewal<'a> {
-    draft: &'a Draft,
+    pub(super) draft: &'a Draft,
     before: &'a Plugins,
     store: Store,
     trust: Trust,
-    policy: Policy,
+    pub(super) policy: Policy,
     ask: &'a Ask,
     pub(super) plugins: Plugins,
+    /// Nothing serves yet, and the store may be another gateway's.
+    starts: bool,
     /// What was asked and cannot be done.
     pub(super) failed: Vec<String>,
 }
@@ -36,25 +39,22 @@ impl<'a> Renewal<'a> {
             trust: Plugins::trust(draft),
             policy: draft.written.plugins.policy(),
             ask,
-            plugins: Plugins::default(),
+            plugins: Plugins { quarantine: Some(draft.written.plugins.policy().quarantine), ..Plugins::default() },
+            starts: false,
             failed: Vec::new(),
         }
+    }
+
+    pub(super) fn at_start(self) -> Self {
+        Self { starts: true, ..self }
     }
 
     /// What is not loaded yet; what stays is among the plugins already.
     pub(super) fn find(&mut self) -> Vec<(Fresh, Option<OnDisk>)> {
         let dirs = Plugins::folders(&self.draft.written.plugins.dirs);
         let folders = self.before.by_id.iter().filter(|(_, plugin)| plugin.is_of_a_folder());
-        let known = folders.map(|(id, plugin)| Known {
-            id,
-            file: &plugin.file,
-            sha256: &plugin.sha256,
-            standing: plugin.standing,
-            on_disk: plugin.on_disk.as_ref(),
-        });
-        let known: Vec<Known<'_>> = known.collect();
-        let found =
-            Search { dirs: &dirs, known: &known, trust: &self.trust, store: Some(&self.store), ask: self.ask }.find();
+        let known: Vec<Known<'_>> = folders.map(|(id, plugin)| plugin.known(id)).collect();
+        let found = Search { dirs: &dirs, known: &known, ..self.search() }.find();
         let refused = found.refused.into_iter().map(|(file, error)| (file, error.to_string()));
         self.plugins.refused = refused.collect();
         self.failed = found.failed.iter().map(ToString::to_string).collect();
@@ -63,7 +63,37 @@ impl<'a> Renewal<'a> {
             let plugin = self.before.by_id.get(&id).map(|plugin| Plugin { on_disk, ..plugin.clone() });
             self.plugins.by_id.extend(plugin.map(|plugin| (id, plugin)));
         }
+        self.miss(&found.fresh);
         found.fresh
+    }
+
+    pub(super) fn search(&self) -> Search<'_> {
+        Search {
+            dirs: &[],
+            known: &[],
+            trust: &self.trust,
+            store: Some(&self.store),
+            ask: self.ask,
+            settle: Some(SETTLE),
+        }
+    }
+
+    /// What serves and lies in no folder any more goes on where the catalogue has another of its id: a folder that is not
+    /// mounted is empty, and nobody asked for another provider.
+    fn miss(&mut self, found: &[(Fresh, Option<OnDisk>)]) {
+        let is_found = |id: &str| found.iter().any(|(fresh, _)| fresh.id() == id);
+        for (id, plugin) in self.before.by_id.iter().filter(|_| *self.ask == Ask::Nothing) {
+            let has_another = plugin.is_of_a_folder() && catalog::find(id).is_some() && self.is_used(id);
+            if has_another && !self.plugins.by_id.contains_key(id) && !is_found(id) {
+                let refused = Some(LoadFault::Gone.to_string());
+                let on_disk = Some(OnDisk { sha256: String::new(), version: None, refused });
+                self.plugins.by_id.insert(id.clone(), Plugin { on_disk, ..plugin.clone() });
+            }
+        }
+    }
+
+    fn is_used(&self, id: &str) -> bool {
+        self.draft.written.sources.values().any(|source| source.provider == id)
     }
 
     /// Judges it by the configuration, without any of its code.
@@ -100,51 +130,51 @@ impl<'a> Renewal<'a> {
     }
 
     /// Tries it and loads it; else what was before stays, and is said to.
-    pub(super) fn load(&mut self, fresh: &Fresh, on_disk: Option<OnDisk>) -> bool {
-        match self.loaded(fresh) {
+    pub(super) fn load(&mut self, fresh: Fresh, on_disk: Option<OnDisk>) -> bool {
+        match self.loaded(&fresh) {
             Ok(plugin) => {
-                self.plugins.by_id.insert(fresh.id().to_owned(), Plugin { on_disk, ..plugin });
+                self.serves(fresh, Plugin { on_disk, ..plugin });
                 true
             }
             Err(error) => {
-                self.stays(fresh, &error);
+                self.stays(&fresh, &error);
                 false
             }
+        }
+    }
+
+    /// What was tried and is good; a copy of it is kept where somebody may want to go back to it.
+    fn serves(&mut self, fresh: Fresh, plugin: Plugin) {
+        self.plugins.by_id.insert(fresh.id().to_owned(), plugin);
+        if self.is_used(fresh.id()) {
+            self.plugins.later().copies.push(fresh);
         }
     }
 
     /// A start has nothing to stay with but what is kept.
     pub(super) fn begin(&mut self, fresh: Fresh, on_disk: Option<OnDisk>) {
         let error = match self.loaded(&fresh) {
-            Ok(plugin) => {
-                self.plugins.by_id.insert(fresh.id().to_owned(), Plugin { on_disk, ..plugin });
-                return;
-            }
+            Ok(plugin) => return self.serves(fresh, Plugin { on_disk, ..plugin }),
             Err(error) => error,
         };
-        let earlier = self.earlier(&fresh);
-        match earlier.map(|earlier| self.loaded(&earlier)) {
-            Some(Ok(plugin)) => {
+        let earlier = self.earlier(&fresh).and_then(|earlier| Some((self.loaded(&earlier).ok()?, earlier)));
+        match earlier {
+            Some((plugin, earlier)) => {
                 let on_disk = Some(refused(&fresh, &error));
-                self.plugins.by_id.insert(fresh.id().to_owned(), Plugin { on_disk, ..plugin });
+                self.serves(earlier, Plugin { on_disk, ..plugin });
             }
-            _ => self.plugins.refuse(fresh.id(), fresh.file(), error),
+            None => self.plugins.refuse(fresh.id(), fresh.file(), error),
         }
     }
 
     /// The build that served before this one.
     pub(super) fn earlier(&self, fresh: &Fresh) -> Option<Fresh> {
-        let search = Search { dirs: &[], known: &[], trust: &self.trust, store: Some(&self.store), ask: self.ask };
-        search.kept(fresh.id(), fresh.file(), fresh.sha256())
+        self.search().kept(fresh.id(), fresh.file(), fresh.sha256())
     }
 
-    /// Kept, tried and loaded.
+    /// Tried and loaded.
     fn loaded(&self, fresh: &Fresh) -> Result<Plugin, String> {
         let id = fresh.id();
-        let is_used = self.draft.written.sources.values().any(|source| source.provider == id);
-        if is_used && let Err(error) = fresh.keep(&self.store) {
-            tracing::warn!(provider = id, "no copy of this build is kept, and nobody can go back to it: {error}");
-        }
         let plugin = self.tried(fresh).inspect_err(|why| self.remember(fresh, why))?;
         let many = mapped(id).generations;
         if many >= MANY {
@@ -154,7 +184,7 @@ impl<'a> Renewal<'a> {
                 "loaded code is never unloaded, and this is much of it: restart the gateway when it suits"
             );
         }
-        let build = is_used.then(|| fresh.build());
+        let build = self.is_used(id).then(|| fresh.build());
         Ok(Plugin { build, ..plugin.numbered(self.generation(fresh)) })
     }
 
@@ -162,12 +192,12 @@ impl<'a> Renewal<'a> {
     fn tried(&self, fresh: &Fresh) -> Result<Plugin, String> {
         let is_isolated = fresh.is_isolated(&self.policy);
         if !is_isolated && fresh.standing() != Standing::Own {
-            fresh.probe().map_err(|error| error.to_string())?;
+            fresh.probe(&self.policy).map_err(|error| error.to_string())?;
         }
         let loaded = fresh.load(&self.policy).map_err(|error| error.to_string())?;
         let plugin = Plugin::compile_with(loaded, self.policy.quarantine)?;
         // What a start finds in the place of nothing gets its turn: a worker that breaks costs nobody else anything.
-        if let (true, false, Some(code)) = (is_isolated, self.before.by_id.is_empty(), &plugin.code) {
+        if let (true, false, Some(code)) = (is_isolated, self.starts, &plugin.code) {
             let rehearsed = match (code.try_start(), Handle::try_current()) {
                 (Ok(()), Ok(runtime)) => {
                     runtime.block_on(probe::rehearse(code, &plugin.samples, &plugin.provider.description))
@@ -179,12 +209,13 @@ impl<'a> Renewal<'a> {
         Ok(plugin)
     }
 
-    /// What was refused is not tried again by itself.
+    /// What was refused is not tried again by itself; also where nothing else comes of this renewal.
     fn remember(&self, fresh: &Fresh, why: &str) {
-        let mut record = self.store.record(fresh.id()).unwrap_or_default();
-        record.refuse(fresh.sha256(), &shortened(fresh.file(), why));
-        if let Err(error) = self.store.write(fresh.id(), &mut record) {
-            tracing::warn!(provider = fresh.id(), "a refusal cannot be written down: {error}");
+        let (id, sha256) = (fresh.id().to_owned(), fresh.sha256().to_owned());
+        let refusal = Refusal { id, sha256, why: shortened(fresh.file(), why) };
+        match self.starts {
+            true => self.plugins.later().refusals.push(refusal),
+            false => refusal.write(&self.store),
         }
     }
 

@@ -13,7 +13,7 @@ use hookport_plugin_api::identity::{ABI_MAJOR, ABI_MINOR, Identity, flag};
 use sha2::{Digest, Sha256};
 
 use super::catalog::{self, Entry};
-use super::folders::signature;
+use super::folders::{named_after, signature};
 use super::policy::Standing;
 use super::preflight::{Preflight, preflight};
 use super::store::{Build, Store};
@@ -23,7 +23,7 @@ use crate::provider::complaint::did_you_mean;
 const MAX_LIBRARY: u64 = 256 << 20;
 const MAX_TEXT: u64 = 4 << 20;
 /// A file that has not changed for so long is whole.
-const SETTLE: Duration = Duration::from_millis(500);
+pub const SETTLE: Duration = Duration::from_millis(500);
 /// So often it may be found changed.
 const PATIENCE: usize = 20;
 
@@ -49,15 +49,19 @@ impl Candidate {
         Ok(Self { file: file.into(), bytes, sha256, entry: None, copy: None, own: false })
     }
 
-    /// As [`Candidate::read`], of a file that somebody may be writing: it must not have changed for a while, and where it
+    /// As [`Candidate::read`], of a file that somebody may be writing: it must not have changed for so long, and where it
     /// has, it is read until it says the same twice.
-    pub(super) fn settled(file: &Path, known: Option<&str>) -> Result<Self, LoadError> {
+    pub(super) fn settled(file: &Path, known: Option<&str>, settle: Duration) -> Result<Self, LoadError> {
         let mut first = Self::read(file)?;
-        if known == Some(first.sha256.as_str()) || is_old(file) {
+        if known == Some(first.sha256.as_str()) {
             return Ok(first);
         }
         for _ in 0..PATIENCE {
-            std::thread::sleep(SETTLE);
+            match age(file) {
+                Some(age) if age >= settle => return Ok(first),
+                // Several files that came together are waited for together.
+                age => std::thread::sleep(settle.saturating_sub(age.unwrap_or_default())),
+            }
             let again = Self::read(file)?;
             if again.sha256 == first.sha256 {
                 return Ok(again);
@@ -128,8 +132,7 @@ impl Candidate {
     pub(super) fn claimed_id(&self) -> Option<String> {
         match self.text().ok()?.0.parse::<toml::Table>() {
             Ok(table) => table.get("provider")?.get("id")?.as_str().map(str::to_owned),
-            // Mostly a folder is called as its provider.
-            Err(_) => self.file.parent()?.file_name()?.to_str().map(str::to_owned),
+            Err(_) => named_after(&self.file).map(str::to_owned),
         }
     }
 
@@ -214,13 +217,13 @@ pub(super) fn acceptable(
     }
 }
 
-/// Whether a file was last changed, renamed or linked long enough ago; the system sets this time, and nobody else can.
-fn is_old(file: &Path) -> bool {
+/// How long ago a file was last changed, renamed or linked; the system sets this time, and nobody else can.
+fn age(file: &Path) -> Option<Duration> {
     let since = |found: fs::Metadata| {
         let changed = jiff::Timestamp::new(found.ctime(), i32::try_from(found.ctime_nsec()).ok()?).ok()?;
         Duration::try_from(crate::clock::Clock::default().now().duration_since(changed)).ok()
     };
-    fs::metadata(file).ok().and_then(since).is_some_and(|age| age >= SETTLE)
+    fs::metadata(file).ok().and_then(since)
 }
 
 /// Whether a path names a code-free provider.

@@ -157,6 +157,11 @@ impl Code {
         self.tell(self.quarantine.went_well());
     }
 
+    /// From now on it is left alone by these terms.
+    pub fn retune(&self, terms: QuarantineTerms) {
+        self.quarantine.retune(terms);
+    }
+
     /// From now on they hear of its incidents; the first who asks.
     pub fn listen(&self, listener: impl Fn(Incident) + Send + Sync + 'static) {
         self.ears.set(Box::new(listener));

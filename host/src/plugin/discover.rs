@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::candidate::Candidate;
-use super::folders::candidates;
+use super::candidate::{Candidate, is_description};
+use super::folders::{candidates, named_after};
 use super::fresh::Fresh;
 use super::known::{Ask, Known, OnDisk};
 use super::store::{Record, Store};
@@ -28,6 +29,8 @@ pub struct Search<'a> {
     pub store: Option<&'a Store>,
     /// What somebody asks.
     pub ask: &'a Ask,
+    /// How long a file must have stayed as it is; those who only look take it as it is.
+    pub settle: Option<Duration>,
 }
 
 /// What was found in the plugin folders.
@@ -52,15 +55,12 @@ impl Search<'_> {
     pub fn find(&self) -> Found {
         let (mut found, mut files, mut providers) = (Found::default(), BTreeSet::new(), BTreeMap::new());
         for dir in self.dirs {
-            let candidates = match candidates(dir) {
-                Ok(candidates) => candidates,
-                Err(error) => {
-                    let fault = LoadFault::Read(error);
-                    found.refused.push((dir.clone(), LoadError { file: dir.clone(), fault }));
-                    continue;
-                }
-            };
-            for file in candidates {
+            let there = candidates(dir).unwrap_or_else(|error| {
+                let fault = LoadFault::Read(error);
+                found.refused.push((dir.clone(), LoadError { file: dir.clone(), fault }));
+                self.before(dir)
+            });
+            for file in there {
                 // One folder may be named twice, or a file by two links.
                 if files.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
                     self.take(&file, &mut found, &mut providers);
@@ -68,6 +68,14 @@ impl Search<'_> {
             }
         }
         found
+    }
+
+    /// What a folder had when it could be read: each says for itself that it cannot be read, and what serves goes on.
+    fn before(&self, dir: &Path) -> Vec<PathBuf> {
+        let is_within = |file: &PathBuf| file.ancestors().skip(1).take(2).any(|folder| folder == dir);
+        let known = self.known.iter().map(|known| known.file.to_owned());
+        let kept = self.store.into_iter().flat_map(Store::records).map(|(_, record)| record.file);
+        known.chain(kept).filter(is_within).collect()
     }
 
     fn take(&self, file: &Path, found: &mut Found, providers: &mut BTreeMap<String, PathBuf>) {
@@ -95,10 +103,17 @@ impl Search<'_> {
                 found.skipped.push((file.into(), error.fault.to_string()));
             }
             Err(error) => {
-                found.claimed.extend(Candidate::read(file).ok().and_then(|candidate| candidate.claimed_id()));
+                found.claimed.extend(self.claimed(file));
                 found.refused.push((file.into(), error));
             }
         }
+    }
+
+    /// The provider of a file that is refused, as far as it can be told.
+    fn claimed(&self, file: &Path) -> Option<String> {
+        let says = Candidate::read(file).ok().and_then(|candidate| candidate.claimed_id());
+        let was = || self.store?.owner(file);
+        says.or_else(was).or_else(|| named_after(file).filter(|_| is_description(file)).map(str::to_owned))
     }
 
     /// A file in the place of what serves: whatever is wrong with it, that goes on.
@@ -112,7 +127,7 @@ impl Search<'_> {
             Ask::One(_) | Ask::Back(..) => return stays(known.on_disk.cloned()),
         };
         let before = known.on_disk.map_or(known.sha256, |on_disk| &on_disk.sha256);
-        let candidate = match Candidate::settled(known.file, Some(before)) {
+        let candidate = match Candidate::settled(known.file, Some(before), self.settle.unwrap_or_default()) {
             Ok(candidate) => candidate,
             Err(error) => return self.refused(known, String::new(), None, &error.fault),
         };
@@ -161,9 +176,9 @@ impl Search<'_> {
 
     /// A file that nothing serves from yet.
     fn first(&self, file: &Path, providers: &BTreeMap<String, PathBuf>) -> Result<Judged, LoadError> {
-        let read = match self.known.is_empty() {
-            true => Candidate::read(file),
-            false => Candidate::settled(file, None),
+        let read = match self.settle {
+            None => Candidate::read(file),
+            Some(settle) => Candidate::settled(file, None, settle),
         };
         let claimed = read.as_ref().ok().and_then(Candidate::claimed_id);
         if let Ask::One(id) | Ask::Back(id, _) = self.ask
@@ -214,6 +229,19 @@ impl Search<'_> {
         let record = self.record(id)?;
         let build = record.current().filter(|build| build.sha256 != not)?;
         self.judge(Candidate::kept(self.store?, id, build, file).ok()?, None).ok()
+    }
+
+    /// The build that serves, once more: of its file where that is still the same, else of the store.
+    pub fn once_more(&self, known: &Known<'_>) -> Result<Fresh, LoadError> {
+        let error = |why: String| LoadError { file: known.file.into(), fault: LoadFault::Back(why) };
+        let there = Candidate::read(known.file).ok().filter(|candidate| candidate.sha256 == known.sha256);
+        if let Some(candidate) = there {
+            return self.judge(candidate, None);
+        }
+        let record = self.record(known.id).ok_or_else(|| error("no build of it is kept".into()))?;
+        let build = record.before(Some(known.sha256)).map_err(error)?;
+        let store = self.store.ok_or_else(|| error("no build of it is kept".into()))?;
+        self.judge(Candidate::kept(store, known.id, build, known.file)?, None)
     }
 
     /// All that the bytes say against it.

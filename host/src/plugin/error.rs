@@ -199,6 +199,12 @@ pub enum LoadFault {
     /// There is no such build to go back to.
     #[error("cannot be rolled back: {0}")]
     Back(String),
+    /// The file of what serves is not there any more, and the catalogue has another of its id.
+    #[error(
+        "is not there any more, and the built-in provider of this id is another one: put it back, or take that one with \
+         `hookport plugin reload`"
+    )]
+    Gone,
     /// Another provider's, in the place of one that serves.
     #[error("carries the provider \"{id}\" and lies in the place of \"{serves}\": give it a name of its own")]
     Other {

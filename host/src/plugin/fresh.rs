@@ -92,9 +92,9 @@ impl Fresh {
     }
 
     /// Loads it in a process of its own, which may end as it likes.
-    pub fn probe(&self) -> Result<(), LoadError> {
+    pub fn probe(&self, policy: &Policy) -> Result<(), LoadError> {
         let fault = match self.is_native() {
-            true => probe(&self.candidate).map_err(LoadFault::Probe),
+            true => probe(&self.candidate, policy).map_err(LoadFault::Probe),
             false => Ok(()),
         };
         fault.map_err(|fault| self.error(fault))

@@ -40,6 +40,7 @@ pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
 pub use self::call::{DecodeRequest, DecodedEvent, Fault, FaultKind, TextRequest};
+pub use self::candidate::SETTLE;
 use self::candidate::{Candidate, acceptable};
 use self::catalog::Entry;
 pub use self::code::{Code, CodeState, settle};
@@ -53,7 +54,7 @@ pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspe
 pub use self::known::{Ask, Known, OnDisk};
 use self::lines::Speaker;
 pub use self::mapped::{Mapped, mapped};
-use self::policy::{Policy, Standing};
+use self::policy::{Limits, Policy, Standing};
 use self::preflight::Preflight;
 pub use self::store::{Build, Record, Store};
 pub use self::tally::Tallies;
@@ -73,6 +74,8 @@ pub struct Loaded {
     pub native: Option<Native>,
     /// Its code where it is to run in workers instead of here.
     pub image: Option<Image>,
+    /// How far those may go.
+    pub limits: Option<Limits>,
     /// Where it came from.
     pub file: PathBuf,
     /// Of the file, hexadecimal.
@@ -151,7 +154,8 @@ impl Candidate {
             }
         }
         let (file, sha256) = (self.file.clone(), self.sha256.clone());
-        Ok(Loaded { description, text, native, image, file, sha256, standing, abi, samples })
+        let limits = image.as_ref().map(|_| policy.of(&description.provider.id).limits);
+        Ok(Loaded { description, text, native, image, limits, file, sha256, standing, abi, samples })
     }
 
     /// Loads it into this process.

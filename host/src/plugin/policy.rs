@@ -35,7 +35,7 @@ pub enum Standing {
 }
 
 /// What the operator wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// For every plugin without a word of its own.
     pub general: Terms,
@@ -43,8 +43,10 @@ pub struct Policy {
     pub overrides: BTreeMap<String, Terms>,
     /// When a plugin is left alone.
     pub quarantine: QuarantineTerms,
-    /// The program that is a worker when it is called so; this very one unless a test says otherwise.
+    /// The program that is a worker or a probe when it is called so; this very one unless a test says otherwise.
     pub program: Option<PathBuf>,
+    /// A plugin that takes longer when it is tried in a process of its own is refused.
+    pub probe: Duration,
 }
 
 /// Where one plugin's code runs, and how far a worker of it may go.
@@ -77,6 +79,18 @@ pub struct QuarantineTerms {
     pub within: Duration,
     /// Until it is tried again.
     pub pause: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            general: Terms::default(),
+            overrides: BTreeMap::new(),
+            quarantine: QuarantineTerms::default(),
+            program: None,
+            probe: super::probe::LONGEST,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -24,8 +24,8 @@ use crate::request::Incoming;
 /// The program's own argument that makes it a probe.
 pub const PROBE: &str = "plugin-probe";
 
-/// A plugin that takes longer is refused.
-const LONGEST: Duration = Duration::from_secs(20);
+/// A plugin that takes longer is refused, unless a policy says otherwise.
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
 /// Address space of a probe.
 const MEMORY: u64 = 2 << 30;
 /// Where a sample was sent to, for texts that are over it.
@@ -34,12 +34,12 @@ const PLACEHOLDER: &str = "https://hooks.example.com/";
 const WORDS: u64 = 2000;
 
 /// Tries these bytes; the error says how that ended.
-pub(super) fn probe(candidate: &Candidate) -> Result<(), String> {
+pub(super) fn probe(candidate: &Candidate, policy: &Policy) -> Result<(), String> {
     let tried = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
         // A file has an end, also where something that the plugin started lives on and keeps it open.
         let mut output = tempfile::tempfile().map_err(LoadFault::Read)?;
-        let mut child = output.try_clone().and_then(|output| start(copy, output)).map_err(LoadFault::Read)?;
-        let ended = ended(&mut child).map_err(LoadFault::Read)?;
+        let mut child = output.try_clone().and_then(|output| start(policy, copy, output)).map_err(LoadFault::Read)?;
+        let ended = ended(&mut child, policy.probe).map_err(LoadFault::Read)?;
         if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             // Mostly there is nothing left of it.
             let _ = kill_process_group(group, Signal::KILL);
@@ -56,15 +56,16 @@ pub(super) fn probe(candidate: &Candidate) -> Result<(), String> {
             (Some(1), words) if !words.is_empty() => words.lines().last().unwrap_or_default().to_owned(),
             _ => format!("it ended that process ({status})"),
         }),
-        (None, _) => Err(format!("it was not ready after {LONGEST:?}")),
+        (None, _) => Err(format!("it was not ready after {}", humantime::format_duration(policy.probe))),
     }
 }
 
 /// Of this program's own file, which may have been replaced meanwhile.
-fn start(copy: &Path, output: File) -> std::io::Result<Child> {
-    let this = match cfg!(target_os = "linux") {
-        true => "/proc/self/exe".into(),
-        false => std::env::current_exe()?,
+fn start(policy: &Policy, copy: &Path, output: File) -> std::io::Result<Child> {
+    let this = match &policy.program {
+        Some(program) => program.clone(),
+        None if cfg!(target_os = "linux") => "/proc/self/exe".into(),
+        None => std::env::current_exe()?,
     };
     let mut command = Command::new(this);
     command.arg(PROBE).arg(copy).env_clear().current_dir("/");
@@ -73,8 +74,8 @@ fn start(copy: &Path, output: File) -> std::io::Result<Child> {
 }
 
 /// How it ended; nothing where it had to be ended.
-fn ended(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
-    let end = Instant::now() + LONGEST;
+fn ended(child: &mut Child, longest: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let end = Instant::now() + longest;
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));

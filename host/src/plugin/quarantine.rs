@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use super::policy::QuarantineTerms;
@@ -11,7 +11,7 @@ use super::policy::QuarantineTerms;
 /// One plugin's.
 #[derive(Debug)]
 pub(super) struct Quarantine {
-    terms: QuarantineTerms,
+    terms: RwLock<QuarantineTerms>,
     /// Nothing broke lately: nobody needs to look.
     calm: AtomicBool,
     row: Mutex<Row>,
@@ -36,7 +36,16 @@ pub(super) enum Turn {
 
 impl Quarantine {
     pub(super) fn new(terms: QuarantineTerms) -> Self {
-        Self { terms, calm: AtomicBool::new(true), row: Mutex::default() }
+        Self { terms: RwLock::new(terms), calm: AtomicBool::new(true), row: Mutex::default() }
+    }
+
+    /// From now on by these.
+    pub(super) fn retune(&self, terms: QuarantineTerms) {
+        *self.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    fn terms(&self) -> QuarantineTerms {
+        *self.terms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a call may be made; the error says why not. After a pause one may, and the others wait for what comes of it.
@@ -48,7 +57,7 @@ impl Quarantine {
         match row.until {
             Some(until) if now < until => Err(self.words(&row)),
             Some(_) => {
-                row.until = now.checked_add(self.terms.pause);
+                row.until = now.checked_add(self.terms().pause);
                 Ok(())
             }
             None => Ok(()),
@@ -68,24 +77,25 @@ impl Quarantine {
 
     /// A call broke.
     pub(super) fn broke(&self, what: &str, now: Instant) -> Option<Turn> {
-        let most = usize::try_from(self.terms.faults).unwrap_or(usize::MAX);
+        let terms = self.terms();
+        let most = usize::try_from(terms.faults).unwrap_or(usize::MAX);
         if most == 0 {
             return None;
         }
         let mut row = self.row.lock().unwrap_or_else(PoisonError::into_inner);
         self.calm.store(false, Ordering::Release);
         what.clone_into(&mut row.last);
-        if row.times.len() == most {
+        while row.times.len() >= most {
             row.times.pop_front();
         }
         row.times.push_back(now);
         let first = row.times.front().copied().unwrap_or(now);
-        let full = row.times.len() == most && now.saturating_duration_since(first) <= self.terms.within;
+        let full = row.times.len() == most && now.saturating_duration_since(first) <= terms.within;
         if row.until.is_some() || !full {
             return None;
         }
-        row.until = now.checked_add(self.terms.pause);
-        Some(Turn::Begun { faults: self.terms.faults, last: row.last.clone() })
+        row.until = now.checked_add(terms.pause);
+        Some(Turn::Begun { faults: terms.faults, last: row.last.clone() })
     }
 
     /// Why it is left alone, if it is.
@@ -98,8 +108,9 @@ impl Quarantine {
     }
 
     fn words(&self, row: &Row) -> String {
-        let within = humantime::format_duration(self.terms.within);
-        format!("{} broken calls in a row within {within}, the last: {}", self.terms.faults, row.last)
+        let QuarantineTerms { faults, within, .. } = self.terms();
+        let within = humantime::format_duration(within);
+        format!("{faults} broken calls in a row within {within}, the last: {}", row.last)
     }
 }
 
@@ -123,6 +134,18 @@ mod tests {
         assert!(quarantine.admit(now).is_ok() && quarantine.reason().is_none());
         assert_eq!(quarantine.broke("c", now), Some(Turn::Begun { faults: 3, last: "c".into() }));
         assert!(quarantine.admit(now).unwrap_err().contains("3 broken calls in a row within 1m, the last: c"));
+    }
+
+    #[test]
+    fn other_terms_hold_from_the_next_call_on() {
+        let (of_three, now) = (quarantine(3), Instant::now());
+        assert_eq!((of_three.broke("a", now), of_three.broke("b", now)), (None, None));
+        of_three.retune(*quarantine(2).terms.read().unwrap());
+        assert_eq!(of_three.broke("c", now), Some(Turn::Begun { faults: 2, last: "c".into() }));
+        let none = QuarantineTerms { faults: 0, ..QuarantineTerms::default() };
+        of_three.retune(none);
+        assert_eq!(of_three.went_well(), Some(Turn::Ended));
+        assert!((0..9).all(|_| of_three.broke("d", now).is_none()) && of_three.admit(now).is_ok());
     }
 
     #[test]

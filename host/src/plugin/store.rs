@@ -38,31 +38,38 @@ impl Store {
 
     /// The provider that was found in this file last, for a file that does not say any more.
     pub(super) fn owner(&self, file: &Path) -> Option<String> {
-        let folders = fs::read_dir(&self.folder).ok()?.flatten();
-        let mut ids = folders.filter_map(|folder| folder.file_name().into_string().ok());
-        ids.find(|id| self.record(id).is_some_and(|record| record.file == file))
+        self.records().find(|(_, record)| record.file == file).map(|(id, _)| id)
     }
 
-    /// Writes down what is known of a provider, and forgets the builds that nobody will ask for.
+    /// All that is known, by provider.
+    pub(super) fn records(&self) -> impl Iterator<Item = (String, Record)> {
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let ids = folders.filter_map(|folder| folder.file_name().into_string().ok());
+        ids.filter_map(|id| self.record(&id).map(|record| (id, record)))
+    }
+
+    /// Writes down what is known of a provider, and forgets the copies that nobody will ask for.
     pub fn write(&self, id: &str, record: &mut Record) -> io::Result<()> {
         let Some(folder) = self.of(id) else { return Ok(()) };
-        let dropped = record.bounded();
+        record.bound();
         self.make(&folder)?;
         replace(&folder, ledger::NAME, 0o600, serde_json::to_string_pretty(record)?.as_bytes())?;
-        for build in dropped {
-            for name in [build.file_name(), signature_of(&build.file_name())] {
-                // What stays behind is found by nobody and does no harm.
-                let _ = fs::remove_file(folder.join(name));
-            }
+        let builds = record.builds.iter().flat_map(|build| [build.file_name(), signature_of(&build.file_name())]);
+        let known: Vec<String> = builds.chain([ledger::NAME.to_owned()]).collect();
+        for entry in
+            fs::read_dir(&folder)?.flatten().filter(|entry| known.iter().all(|name| entry.file_name() != **name))
+        {
+            // What stays behind is found by nobody and does no harm.
+            let _ = fs::remove_file(entry.path());
         }
         Ok(())
     }
 
-    /// Keeps a copy of a build, with its signature where it has one.
+    /// Keeps a copy of a build, with its signature where it has one; one that is damaged is made anew.
     pub(super) fn keep(&self, id: &str, build: &str, bytes: &[u8], signature: Option<&[u8]>) -> io::Result<()> {
         let Some(folder) = self.of(id) else { return Ok(()) };
         self.make(&folder)?;
-        if !folder.join(build).exists() {
+        if !fs::read(folder.join(build)).is_ok_and(|kept| kept == bytes) {
             replace(&folder, build, 0o500, bytes)?;
         }
         signature.map_or(Ok(()), |signature| replace(&folder, &signature_of(build), 0o400, signature))

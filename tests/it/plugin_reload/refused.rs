@@ -1,8 +1,13 @@
 //! New files that may not serve: the old one does, and the status says why.
 
 use std::io::Write;
+use std::time::Duration;
+
+use hookport::plugin::policy::Policy;
+use hookport::plugin::{Ask, Search, Trust};
 
 use super::*;
+use crate::cli::program::program;
 
 /// The reason that the gateway gives for a file that it does not take on.
 async fn refusal(gateway: &Process) -> String {
@@ -76,6 +81,23 @@ async fn a_broken_one_is_refused(place: &str, signal: &str) {
     let shown = shown(&gateway).await;
     assert!(shown["on_disk"]["refused"].as_str().is_some_and(|why| why.contains("was refused before")), "{shown}");
     assert_eq!(gateway.stop().code, Some(0));
+}
+
+#[test]
+fn a_build_that_hangs_when_it_is_tried_is_refused_and_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tried = |mood: &str, longest: Duration| {
+        fs::write(folder.path().join("libgraded.so"), in_a_mood("2.0.0", mood)).expect("written");
+        let (dirs, trust) = ([folder.path().to_owned()], Trust::default());
+        let search =
+            Search { dirs: &dirs, known: &[], trust: &trust, store: None, ask: &Ask::Nothing, settle: None }.find();
+        let policy = Policy { program: Some(program().into()), probe: longest, ..Policy::default() };
+        let (fresh, _) = search.fresh.first().expect("its bytes are sound");
+        fresh.probe(&policy).map_err(|error| error.to_string())
+    };
+    let why = tried("hangs", Duration::from_millis(300)).expect_err("it hangs");
+    assert!(why.contains("tried in a process of its own: it was not ready after 300ms"), "{why}");
+    assert_eq!(tried("calm ", crate::process::PATIENCE), Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

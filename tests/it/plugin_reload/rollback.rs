@@ -76,6 +76,28 @@ async fn a_rollback_names_what_there_is_to_go_back_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_fails_says_why_and_what_ran_goes_on() {
+    let folder = folder();
+    // A start has nothing else to serve with.
+    put(&folder, &in_a_mood("1.0.0", "tense"));
+    let gateway = folder.serve();
+    put(&folder, &version("2.0.0"));
+    assert_eq!(reload(&gateway).await["changed"][0]["version"], "2.0.0");
+    let admin = format!("http://{}", gateway.admin);
+    let told = folder.run(&["plugin", "rollback", "graded", "--admin", &admin]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.said.contains("over its own sample said") && told.said.contains("too tense"), "{told:?}");
+    serves(&gateway, "still", "2.0.0").await;
+    let shown = shown(&gateway).await;
+    assert_eq!((&shown["generation"], &shown["on_disk"]), (&json!(2), &Value::Null), "{shown}");
+    let ended = gateway.stop();
+    assert!(ended.said.contains("the plugins stay as they are") && ended.said.contains("too tense"), "{ended:?}");
+    let gateway = folder.serve();
+    serves(&gateway, "restarted", "2.0.0").await;
+    assert_eq!(gateway.stop().code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn trust_holds_for_new_builds_and_for_those_that_are_gone_back_to() {
     let folder = folder();
     let pin = |more: &[&str]| {

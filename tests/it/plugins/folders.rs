@@ -1,5 +1,9 @@
 //! Folders of plugins, and code-free providers in them.
 
+use std::time::Duration;
+
+use hookport::plugin::{Ask, Search, Trust};
+
 use super::*;
 
 fn description(folder: &Path, name: &str, id: &str) -> PathBuf {
@@ -25,6 +29,31 @@ fn a_code_free_provider_loads_by_the_same_path_with_the_cases_beside_it() {
     assert_eq!(samples, [("a", &b"A"[..]), ("b", &b"B"[..])]);
     let inspection = inspect(&file).expect("it is readable");
     assert!(inspection.code.is_none() && inspection.to_string().contains("none: the description is all of it"));
+}
+
+#[test]
+fn a_description_that_is_half_written_is_waited_for_where_a_gateway_starts() {
+    let folder = folder();
+    let file = description(folder.path(), "free", "free");
+    let more = "\n[ack.accepted]\ntext = \"the last line\"\n";
+    let (dirs, trust) = ([folder.path().to_owned()], Trust::default());
+    let search = |settle| {
+        Search { dirs: &dirs, known: &[], trust: &trust, store: None, ask: &Ask::Nothing, settle }
+            .find()
+            .fresh
+            .remove(0)
+            .0
+    };
+    let half = search(None);
+    assert!(!half.description().1.contains("last line"), "who only looks takes it as it is");
+    let whole = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| search(Some(Duration::from_secs(3))));
+        std::thread::sleep(Duration::from_millis(200));
+        let mut open = fs::OpenOptions::new().append(true).open(&file).expect("a description");
+        std::io::Write::write_all(&mut open, more.as_bytes()).expect("written");
+        waiting.join().expect("found")
+    });
+    assert!(whole.description().1.ends_with(more), "the half was taken");
 }
 
 #[test]

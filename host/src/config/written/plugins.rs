@@ -78,7 +78,7 @@ impl Plugins {
             general,
             overrides: self.overrides.iter().map(|(id, own)| (id.clone(), terms(own))).collect(),
             quarantine: QuarantineTerms { faults, within: within.0, pause: pause.0 },
-            program: None,
+            ..Policy::default()
         }
     }
 }

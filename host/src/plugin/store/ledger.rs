@@ -95,19 +95,16 @@ impl Record {
         self.refused.push((sha256.to_owned(), why.to_owned()));
     }
 
-    /// Forgets the oldest; says which builds went.
-    pub(super) fn bounded(&mut self) -> Vec<Build> {
+    /// Forgets the oldest.
+    pub(super) fn bound(&mut self) {
         self.refused.drain(..self.refused.len().saturating_sub(REFUSALS));
-        let many = self.builds.len().saturating_sub(KEPT);
+        let mut left = self.builds.len().saturating_sub(KEPT);
         let serving = self.sha256.clone();
-        let (mut left, mut gone) = (many, Vec::new());
         self.builds.retain(|build| {
             let goes = left > 0 && build.sha256 != serving;
             left -= usize::from(goes);
-            gone.extend(goes.then(|| build.clone()));
             !goes
         });
-        gone
     }
 }
 

@@ -21,6 +21,9 @@ fn decode(_: &Request<'_>, events: &mut Events<'_>) -> Result<(), DecodeError> {
     match std::hint::black_box(MOOD).trim_end() {
         "its mood is angry" => std::process::abort(),
         "its mood is tense" => panic!("too tense"),
+        "its mood is hangs" => loop {
+            std::thread::park();
+        },
         _ => events.push(Event::new().data(&Said { build: std::hint::black_box(BUILD) })?),
     }
 }
