@@ -49,15 +49,16 @@ impl Plugins {
         renewal.plugins.embed_for(draft);
         let mut config = fitting(draft, &renewal.plugins);
         let fit = config.is_ok() || !renewal.fits_without(&found, &mut config);
-        if config.is_ok()
-            && let Err(wrong) = renewal.move_kept(dry_run)
-        {
-            config = Err(wrong);
-        }
         for (fresh, on_disk) in found.into_iter().filter(|(fresh, _)| fit || !before.by_id.contains_key(fresh.id())) {
             if !dry_run && config.is_ok() && !renewal.load(fresh, on_disk) {
                 config = fitting(draft, &renewal.plugins);
             }
+        }
+        // Behind the new ones: what stays because one of them failed is within the old bounds, too.
+        if config.is_ok()
+            && let Err(wrong) = renewal.move_kept(dry_run)
+        {
+            config = Err(wrong);
         }
         (renewal.plugins, config)
     }

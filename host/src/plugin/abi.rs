@@ -4,6 +4,7 @@
 //! loaded was decided before, without running it. The rules of the border are in `hookport_plugin_api::abi`.
 
 mod entry;
+mod tables;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use abi_stable::std_types::{RSlice, RStr};
 use hookport_plugin_api::Header;
 use hookport_plugin_api::abi::{
-    AnswerView, Attribute, CallView, Context, HeaderView, Outlet, PluginRef, RequestView, attribute, code, has,
+    AnswerView, Attribute, CallView, Context, HeaderView, Outlet, PluginRef, RequestView, SinkRef, attribute, code, has,
 };
 use hookport_plugin_api::identity::flag;
 use hyper::header::HeaderMap;
 
-use self::entry::SINK;
 pub(super) use self::entry::{glibc, open};
 use super::lines::Speaker;
 use super::output::Output;
@@ -26,6 +26,8 @@ use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, Req
 /// The code of one loaded plugin. It stays loaded when this is dropped.
 pub struct Native {
     table: PluginRef,
+    /// Where its results go.
+    sink: SinkRef,
     speaker: Arc<Speaker>,
     flags: u16,
     ended: AtomicBool,
@@ -129,7 +131,7 @@ impl Native {
         }
         let output = Mutex::new(Output::default());
         let context: Context = std::ptr::from_ref(&output).cast_mut().cast();
-        let answer = call(&Outlet::new(SINK, context));
+        let answer = call(&Outlet::new(self.sink, context));
         (answer, output.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hookport_plugin_api::Header;
-use hookport_plugin_api::description::Description;
+use hookport_plugin_api::description::{Description, Provider};
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
@@ -54,7 +54,7 @@ pub use self::inspect::{CodePart, HandshakePart, Inspection, ProviderPart, inspe
 pub use self::known::{Ask, Known, OnDisk};
 use self::lines::Speaker;
 pub use self::mapped::{Mapped, mapped};
-use self::policy::{Limits, Policy, Standing};
+use self::policy::{Limits, Policy, Standing, Tables};
 use self::preflight::Preflight;
 pub use self::store::{Build, Record, Store};
 pub use self::tally::Tallies;
@@ -150,7 +150,7 @@ impl Candidate {
         if let Some((preflight, identity)) = code {
             match policy.isolates(&provider.id, standing) {
                 true => image = Some(self.image(policy, &provider.id, identity.flags)?),
-                false => native = Some(self.open(&provider.id, &provider.version, &preflight, identity.flags)?),
+                false => native = Some(self.open(provider, &preflight, identity.flags, policy.tables)?),
             }
         }
         let (file, sha256) = (self.file.clone(), self.sha256.clone());
@@ -159,10 +159,16 @@ impl Candidate {
     }
 
     /// Loads it into this process.
-    fn open(&self, id: &str, version: &str, preflight: &Preflight<'_>, flags: u16) -> Result<Native, LoadFault> {
+    fn open(
+        &self,
+        Provider { id, version, .. }: &Provider,
+        preflight: &Preflight<'_>,
+        flags: u16,
+        tables: Tables,
+    ) -> Result<Native, LoadFault> {
         let speaker = Arc::new(Speaker::new(id, version));
         let open = |copy: &Path| {
-            let opened = abi::open(copy, speaker, preflight, flags)?;
+            let opened = abi::open(copy, speaker, preflight, flags, tables)?;
             mapped::count(id, copy);
             Ok(opened)
         };

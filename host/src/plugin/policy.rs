@@ -47,6 +47,20 @@ pub struct Policy {
     pub program: Option<PathBuf>,
     /// A plugin that takes longer when it is tried in a process of its own is refused.
     pub probe: Duration,
+    /// What it is given; ours unless the conformance kit says otherwise.
+    pub tables: Tables,
+}
+
+/// The tables of the host that code is given, where it runs in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tables {
+    /// This gateway's.
+    #[default]
+    Ours,
+    /// As a gateway has them that is one minor version older.
+    Older,
+    /// As one has them that is newer.
+    Newer,
 }
 
 /// Where one plugin's code runs, and how far a worker of it may go.
@@ -89,6 +103,7 @@ impl Default for Policy {
             quarantine: QuarantineTerms::default(),
             program: None,
             probe: super::probe::LONGEST,
+            tables: Tables::Ours,
         }
     }
 }

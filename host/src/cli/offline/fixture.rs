@@ -35,15 +35,18 @@ impl Fixture {
     /// Of the case in this file; empty where nothing lies beside it and nothing is given.
     pub(in crate::cli) fn beside(file: &Path, case: &Case) -> Result<Self, String> {
         let folder = file.parent().unwrap_or(Path::new(""));
+        let wrong = |error: String| format!("{}: given: {error}", file.display());
+        Self::within(folder, case.section("given").map(table_of).transpose().map_err(wrong)?.unwrap_or_default())
+    }
+
+    /// Of a case of this folder, which is given this.
+    pub(in crate::cli) fn within(folder: &Path, given: Table) -> Result<Self, String> {
         let beside = folder.join("source.toml");
         let mut table = match fs::read_to_string(&beside) {
             Ok(text) => table(&text).map_err(|error| format!("{}: {error}", beside.display()))?,
             Err(_) => Table::new(),
         };
-        let wrong = |error: String| format!("{}: given: {error}", file.display());
-        if let Some(given) = case.section("given") {
-            lay_over(&mut table, table_of(given).map_err(wrong)?);
-        }
+        lay_over(&mut table, given);
         let fixture = Self::of(table, folder).map_err(|error| format!("{}: {error}", beside.display()))?;
         Ok(Self { fetched: fetched(folder)?, ..fixture })
     }

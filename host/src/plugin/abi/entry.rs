@@ -24,10 +24,11 @@ use hookport_plugin_api::identity::SYMBOL;
 use hookport_plugin_api::log::Level;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::Native;
+use super::{Native, tables};
 use crate::plugin::LoadFault;
 use crate::plugin::lines::{self, Speaker};
 use crate::plugin::output::{Output, RawEvent, RawPlan, shortened};
+use crate::plugin::policy::Tables;
 use crate::plugin::preflight::{Preflight, version_number};
 
 // ---- loading ----
@@ -38,6 +39,7 @@ pub(in crate::plugin) fn open(
     speaker: Arc<Speaker>,
     preflight: &Preflight<'_>,
     flags: u16,
+    tables: Tables,
 ) -> Result<Native, LoadFault> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return Err(LoadFault::Platform);
@@ -50,8 +52,9 @@ pub(in crate::plugin) fn open(
     same_identity(&library, preflight)?;
     let table = table(&library)?;
     let number = log_number(speaker.clone());
-    match table.init()(HOST, number) {
-        code::OK => Ok(Native { table, speaker, flags, ended: AtomicBool::new(false) }),
+    let (host, sink) = tables::of(tables);
+    match table.init()(host, number) {
+        code::OK => Ok(Native { table, sink, speaker, flags, ended: AtomicBool::new(false) }),
         answer => Err(LoadFault::Init(answer)),
     }
 }
@@ -180,7 +183,7 @@ pub(in crate::plugin) fn glibc() -> Option<(u32, u32)> {
 // ---- what the host offers ----
 
 const HOST_TABLE: &WithMetadata<Host> = &WithMetadata::new(Host { log_enabled, log });
-const HOST: HostRef = HostRef(HOST_TABLE.static_as_prefix());
+pub(super) const HOST: HostRef = HostRef(HOST_TABLE.static_as_prefix());
 
 /// The plugins by the number under which they log.
 static LOGGERS: RwLock<Vec<Arc<Speaker>>> = RwLock::new(Vec::new());
@@ -191,12 +194,12 @@ fn log_number(speaker: Arc<Speaker>) -> usize {
     loggers.len() - 1
 }
 
-extern "C" fn log_enabled(_: usize, level: u32) -> u32 {
+pub(super) extern "C" fn log_enabled(_: usize, level: u32) -> u32 {
     let enabled = catch_unwind(|| lines::enabled(Level::of_number(level)));
     u32::from(enabled.unwrap_or(false))
 }
 
-extern "C" fn log(number: usize, level: u32, target: Bytes<'_>, message: Bytes<'_>) {
+pub(super) extern "C" fn log(number: usize, level: u32, target: Bytes<'_>, message: Bytes<'_>) {
     // A panic of the subscriber, as of a closed terminal, may not unwind into the plugin; the line is lost then.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let speaker = LOGGERS.read().ok().and_then(|loggers| loggers.get(number).cloned());
@@ -220,7 +223,7 @@ fn with_output(context: Context, take: impl FnOnce(&mut Output) -> u32) -> u32 {
         .unwrap_or(code::FULL)
 }
 
-extern "C" fn event(context: Context, view: &EventView<'_>) -> u32 {
+pub(super) extern "C" fn event(context: Context, view: &EventView<'_>) -> u32 {
     let raw = RawEvent {
         kind: part(view, has::KIND, &view.kind),
         subject: part(view, has::SUBJECT, &view.subject),
@@ -234,14 +237,14 @@ fn part<'a>(view: &EventView<'_>, bit: u32, bytes: &'a Bytes<'_>) -> Option<&'a 
     (view.has & bit != 0).then(|| bytes.as_slice())
 }
 
-extern "C" fn warn(context: Context, text: Bytes<'_>) -> u32 {
+pub(super) extern "C" fn warn(context: Context, text: Bytes<'_>) -> u32 {
     with_output(context, |output| {
         output.warn(text.as_slice());
         code::OK
     })
 }
 
-extern "C" fn plan(context: Context, view: &PlanView<'_>) -> u32 {
+pub(super) extern "C" fn plan(context: Context, view: &PlanView<'_>) -> u32 {
     let raw = RawPlan {
         method: view.method.as_slice(),
         url: view.url.as_slice(),
@@ -252,17 +255,17 @@ extern "C" fn plan(context: Context, view: &PlanView<'_>) -> u32 {
     with_output(context, |output| output.plan(&raw))
 }
 
-extern "C" fn outcome(context: Context, outcome: u32, text: Bytes<'_>, number: u64) -> u32 {
+pub(super) extern "C" fn outcome(context: Context, outcome: u32, text: Bytes<'_>, number: u64) -> u32 {
     with_output(context, |output| output.outcome(outcome, text.as_slice(), number))
 }
 
-extern "C" fn error(context: Context, message: Bytes<'_>, place: Bytes<'_>) -> u32 {
+pub(super) extern "C" fn error(context: Context, message: Bytes<'_>, place: Bytes<'_>) -> u32 {
     with_output(context, |output| {
         output.error(message.as_slice(), place.as_slice());
         code::OK
     })
 }
 
-extern "C" fn text(context: Context, text: Bytes<'_>) -> u32 {
+pub(super) extern "C" fn text(context: Context, text: Bytes<'_>) -> u32 {
     with_output(context, |output| output.text(text.as_slice()))
 }

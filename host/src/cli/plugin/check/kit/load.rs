@@ -1,9 +1,11 @@
-//! Loading: a fresh process, two copies in one, an older gateway.
+//! Loading: a fresh process, two copies in one, an older gateway and a newer one.
 
 use hookport_plugin_api::identity::ABI_MINOR;
 
 use super::stage::{Bench, Stage};
-use super::{Subject, Verdict};
+use super::{Subject, Verdict, operations};
+use crate::gateway::Plugin;
+use crate::plugin::policy::{Policy, Tables};
 
 /// What each fixture gives that is not as it should be.
 fn undecoded(bench: &Bench) -> Vec<String> {
@@ -49,8 +51,28 @@ pub(super) fn older_host(bench: &Bench) -> Verdict {
         Some(minor) if minor > older => {
             Verdict::noted(format!("it needs a gateway of ABI 1.{minor} or newer, and says so"))
         }
-        _ => Verdict::passed(),
+        _ => same_with(bench, Tables::Older),
     }
+}
+
+pub(super) fn newer_host(bench: &Bench) -> Verdict {
+    same_with(bench, Tables::Newer)
+}
+
+/// Whether the fixtures give what they give with the tables of this gateway.
+fn same_with(bench: &Bench, tables: Tables) -> Verdict {
+    let policy = Policy { tables, ..Policy::inline() };
+    let loaded = crate::plugin::load_by(&bench.subject.file, &policy).map_err(|error| error.to_string());
+    let other = match loaded.and_then(Plugin::compile) {
+        Ok(other) => other,
+        Err(error) => return Verdict::of(vec![error]),
+    };
+    let differs = |stage: &&Stage| stage.news(&other) != stage.news(&bench.plugin);
+    let wrong = bench.stages.iter().filter(differs);
+    let wrong = wrong.map(|stage| format!("{}: it gives other events with a table of another length", stage.name));
+    let wrong = wrong.chain(operations::exchanged(bench, &other)).collect();
+    other.code.iter().for_each(|code| code.quiesce());
+    Verdict::of(wrong)
 }
 
 pub(super) fn functions(bench: &Bench) -> Verdict {
