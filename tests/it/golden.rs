@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hookport::plugin::{self, load};
+use hookport::plugin::policy::{Policy, Tables};
+use hookport::plugin::{self, load, load_by};
 use serde_json::Value;
 
 use self::questions::ask;
@@ -94,6 +95,21 @@ fn every_kept_plugin_says_on_this_host_what_it_always_said() {
     }
     loaded.iter().flat_map(|(_, loaded)| loaded).filter_map(|loaded| loaded.native.as_ref()).for_each(|n| n.quiesce());
     println!("{pairs} pairs of a kept plugin and this host");
+}
+
+#[test]
+fn every_kept_plugin_says_the_same_with_shorter_and_with_longer_tables() {
+    let mut pairs = 0;
+    for tables in [Tables::Older, Tables::Newer] {
+        let policy = Policy { tables, ..Policy::inline() };
+        for (_, file) in plugins() {
+            let loaded = load_by(&file, &policy).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(ask(&loaded), expected(&file), "{} with {tables:?} tables", file.display());
+            loaded.native.iter().for_each(|native| native.quiesce());
+            pairs += 1;
+        }
+    }
+    println!("{pairs} pairs of a kept plugin and another gateway's tables");
 }
 
 #[test]

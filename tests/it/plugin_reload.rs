@@ -6,6 +6,7 @@ mod limits;
 mod load;
 mod refused;
 mod rollback;
+mod senders;
 mod stored;
 mod unreadable;
 

@@ -76,8 +76,11 @@ fn together(
     match resolved {
         Ok(config) => Ok((config, plugins)),
         Err(complaints) => {
-            let (implied, others) = implied(draft, &plugins, complaints);
-            let needed = plugins.refused.iter().filter(|_| !implied.is_empty());
+            let (_, others) = implied(draft, &plugins, complaints);
+            let providers = draft.written.sources.values().map(|source| &source.provider);
+            let mut lost = providers.filter(|id| plugins.claimed.contains(*id) && !plugins.by_id.contains_key(*id));
+            let is_lost = lost.next().is_some();
+            let needed = plugins.refused.iter().filter(|_| is_lost);
             let refused = needed.flat_map(|(file, error)| unusable(draft, file, error));
             Err(Failure::complaints(&refused.chain(others).collect::<Vec<_>>()))
         }

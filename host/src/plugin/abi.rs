@@ -18,7 +18,7 @@ use hookport_plugin_api::abi::{
 use hookport_plugin_api::identity::flag;
 use hyper::header::HeaderMap;
 
-pub(super) use self::entry::{glibc, open};
+pub(super) use self::entry::{glibc, open, open_with};
 use super::lines::Speaker;
 use super::output::Output;
 use super::{Answer, DecodeRequest, DecodedEvent, Fault, FaultKind, OpResult, RequestPlan, TextRequest};

@@ -94,7 +94,7 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), location: None, call: 0 }
     }
 }

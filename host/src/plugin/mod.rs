@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hookport_plugin_api::Header;
-use hookport_plugin_api::description::{Description, Provider};
+use hookport_plugin_api::description::Description;
 pub use hookport_plugin_api::operation::{Answer, OpResult, RequestPlan};
 
 pub use self::abi::Native;
@@ -150,7 +150,7 @@ impl Candidate {
         if let Some((preflight, identity)) = code {
             match policy.isolates(&provider.id, standing) {
                 true => image = Some(self.image(policy, &provider.id, identity.flags)?),
-                false => native = Some(self.open(provider, &preflight, identity.flags, policy.tables)?),
+                false => native = Some(self.open(&description, &preflight, identity.flags, policy.tables)?),
             }
         }
         let (file, sha256) = (self.file.clone(), self.sha256.clone());
@@ -161,14 +161,15 @@ impl Candidate {
     /// Loads it into this process.
     fn open(
         &self,
-        Provider { id, version, .. }: &Provider,
+        description: &Description,
         preflight: &Preflight<'_>,
         flags: u16,
         tables: Tables,
     ) -> Result<Native, LoadFault> {
+        let (id, version) = (description.provider.id.as_str(), description.provider.version.as_str());
         let speaker = Arc::new(Speaker::new(id, version));
         let open = |copy: &Path| {
-            let opened = abi::open(copy, speaker, preflight, flags, tables)?;
+            let opened = abi::open_with(tables, copy, speaker, preflight, flags)?;
             mapped::count(id, copy);
             Ok(opened)
         };

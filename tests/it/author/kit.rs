@@ -7,19 +7,19 @@ use crate::plugins::built;
 use crate::shipped;
 
 /// The answer of `plugin check --json`.
-fn check(folder: &Folder, arguments: &[&str]) -> (i32, Value) {
+pub(super) fn check(folder: &Folder, arguments: &[&str]) -> (i32, Value) {
     let run = folder.run(&[&["plugin", "check", "--json"], arguments].concat());
     let document: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}{}", run.out, run.err));
     (run.code, document["files"][0].clone())
 }
 
 /// A case of the kit.
-fn case<'r>(report: &'r Value, name: &str) -> &'r Value {
+pub(super) fn case<'r>(report: &'r Value, name: &str) -> &'r Value {
     let found = report["kit"].as_array().and_then(|kit| kit.iter().find(|told| told["case"] == name));
     found.unwrap_or_else(|| panic!("{name} is not in {report}"))
 }
 
-fn told(report: &Value, name: &str) -> String {
+pub(super) fn told(report: &Value, name: &str) -> String {
     case(report, name)["details"].to_string()
 }
 
@@ -153,5 +153,12 @@ fn the_shipped_providers_pass_with_their_code() {
         let library = shipped::folder().join(shipped::library(provider)).display().to_string();
         let (code, report) = check(&folder, &[&library, "--fixtures", &fixtures]);
         assert_eq!((code, &report["ok"]), (0, &true.into()), "{provider}: {report}");
+        for name in ["load/older_host", "load/newer_host"] {
+            assert_eq!(case(&report, name)["result"], "passed", "{provider}: {report}");
+        }
+        // Whoever makes calls shows for each what was answered once.
+        let calls = if provider == "wallet-openapi" { "left_out" } else { "passed" };
+        assert_eq!(case(&report, "operations/exchanges")["result"], calls, "{provider}: {report}");
+        assert!(calls == "left_out" || told(&report, "operations/exchanges") == "[]", "{provider}: {report}");
     }
 }

@@ -56,7 +56,12 @@ async fn evo_cloud_is_called_as_its_cases_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sgate_is_called_as_its_cases_say() {
-    hold("sgate", 5).await;
+    hold("sgate", 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn szzkc_is_called_as_its_cases_say() {
+    hold("szzkc", 3).await;
 }
 
 async fn hold(provider: &str, at_least: usize) {

@@ -1,9 +1,8 @@
 //! Where code runs, and within which bounds, changes with the configuration: the same build goes on, and nobody waits for it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::senders::Senders;
 use super::*;
 
 /// The workers of a gateway, each with its bound of memory.
@@ -44,24 +43,7 @@ async fn workers_are_exchanged_for_others_with_the_new_bounds_and_no_request_fai
     let folder = folder();
     let gateway = folder.serve();
     are_workers(&gateway, 1, 512 << 20).await;
-    let (sent, end) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-    let sender = |name: usize| {
-        let (address, sent, end) = (gateway.address, sent.clone(), end.clone());
-        tokio::spawn(async move {
-            let mut failed = Vec::new();
-            for number in 0.. {
-                if end.load(Ordering::SeqCst) {
-                    break;
-                }
-                match send(address, &format!("{name}-{number}")).await {
-                    Ok(reply) if reply.status == 200 => drop(sent.fetch_add(1, Ordering::SeqCst)),
-                    other => failed.push(format!("{other:?}")),
-                }
-            }
-            failed
-        })
-    };
-    let senders: Vec<_> = (0..2).map(sender).collect();
+    let senders = Senders::begin(gateway.address, 2);
     let terms = "plugins.memory = \"600MiB\"\nplugins.workers = 3\nplugins.quarantine.faults = 5\nplugins.isolation";
     folder.reconfigure("plugins.isolation", terms);
     let (status, dry) = post(&gateway, "/v1/reload", &json!({ "dry_run": true })).await;
@@ -73,12 +55,8 @@ async fn workers_are_exchanged_for_others_with_the_new_bounds_and_no_request_fai
     taken_on(&gateway).await;
     are_workers(&gateway, 1, 600 << 20).await;
     assert_eq!(taken_on(&gateway).await, [String::new(); 0], "what is in force is no change");
-    let seen = sent.load(Ordering::SeqCst);
-    crate::reload::until("the last ones are asked", async || sent.load(Ordering::SeqCst) > seen + 2).await;
-    end.store(true, Ordering::SeqCst);
-    for sender in senders {
-        assert_eq!(sender.await.expect("no panic"), Vec::<String>::new());
-    }
+    senders.go_on().await;
+    senders.end().await;
     let undecoded = document(&gateway.get("/v1/events?state=undecoded&limit=1").await);
     assert_eq!(undecoded["events"], json!([]), "an event was lost on its decoder");
     assert_eq!(shown(&gateway).await["generation"], 1);

@@ -1,8 +1,6 @@
 //! Requests without pause while the plugin is exchanged again and again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
+use super::senders::Senders;
 use super::*;
 
 const RELOADS: usize = 200;
@@ -24,37 +22,16 @@ async fn two_hundred_reloads_under_load_fail_no_request_and_mix_no_generation() 
     }
     lead(&folder, &builds[0]);
     let gateway = folder.serve();
-    let (sent, end) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-    let sender = |name: usize| {
-        let (address, sent, end) = (gateway.address, sent.clone(), end.clone());
-        tokio::spawn(async move {
-            let mut failed = Vec::new();
-            for number in 0.. {
-                if end.load(Ordering::SeqCst) {
-                    break;
-                }
-                match send(address, &format!("{name}-{number}")).await {
-                    Ok(reply) if reply.status == 200 => drop(sent.fetch_add(1, Ordering::SeqCst)),
-                    other => failed.push(format!("{other:?}")),
-                }
-            }
-            failed
-        })
-    };
-    let senders: Vec<_> = (0..3).map(sender).collect();
+    let senders = Senders::begin(gateway.address, 3);
     let before = resident(gateway.id());
     for number in 1..=RELOADS {
         lead(&folder, &builds[number % 3]);
         let answer = reload(&gateway).await;
         assert_eq!(answer["changed"][0]["generation"], number + 1, "{answer}");
         assert_eq!(answer["changed"][0]["version"], format!("{}.0.0", number % 3 + 1), "{answer}");
-        let seen = sent.load(Ordering::SeqCst);
-        crate::reload::until("the new one was asked", async || sent.load(Ordering::SeqCst) > seen + 2).await;
+        senders.go_on().await;
     }
-    end.store(true, Ordering::SeqCst);
-    for sender in senders {
-        assert_eq!(sender.await.expect("no panic"), Vec::<String>::new());
-    }
+    let sent = senders.end().await;
     let plugin = shown(&gateway).await;
     let loaded = &plugin["loaded"];
     assert_eq!(loaded["generations"], RELOADS + 1, "{plugin}");
@@ -62,13 +39,13 @@ async fn two_hundred_reloads_under_load_fail_no_request_and_mix_no_generation() 
     let grown = resident(gateway.id()).saturating_sub(before);
     println!(
         "{RELOADS} reloads, {} requests: {} KiB of address space and {} KiB of memory a generation, of a file of {} KiB",
-        sent.load(Ordering::SeqCst),
+        sent,
         bytes / 1024 / (RELOADS as u64 + 1),
         grown / RELOADS as u64,
         bytes_of(&builds[0]) / 1024
     );
     let counts = each_is_of_one_build(&gateway, &builds).await;
-    assert_eq!(counts.iter().sum::<usize>(), sent.load(Ordering::SeqCst), "{counts:?}");
+    assert_eq!(counts.iter().sum::<usize>(), sent, "{counts:?}");
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
     let ended = gateway.stop();
     assert_eq!(ended.code, Some(0));

@@ -44,10 +44,11 @@ async fn a_folder_that_cannot_be_read_changes_nothing_of_what_serves() {
     rename(&folder, "plugins", "away");
     is_told(&gateway, "cannot be read").await;
     folder.write("plugins", "no folder");
-    gateway.says("is not a directory");
+    let (status, answer) = post(&gateway, "/v1/reload", &json!({})).await;
+    let error = &answer["errors"][0];
+    assert_eq!((status, &error["key"]), (422, &json!("plugins.dirs")), "{answer}");
+    assert!(error["message"].as_str().is_some_and(|why| why.contains("cannot be read: Not a directory")), "{answer}");
     assert_eq!(github(&gateway).await.0, "9.9.9");
-    let status = post(&gateway, "/v1/reload", &json!({})).await;
-    assert!(status.0 == 422 && status.1["errors"].to_string().contains("plugins"), "{status:?}");
     fs::remove_file(folder.path("plugins")).expect("removed");
     rename(&folder, "away", "plugins");
     is_well(&gateway).await;

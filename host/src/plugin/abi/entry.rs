@@ -39,7 +39,17 @@ pub(in crate::plugin) fn open(
     speaker: Arc<Speaker>,
     preflight: &Preflight<'_>,
     flags: u16,
+) -> Result<Native, LoadFault> {
+    open_with(Tables::Ours, copy, speaker, preflight, flags)
+}
+
+/// As [`open`], with the tables of another gateway.
+pub(in crate::plugin) fn open_with(
     tables: Tables,
+    copy: &Path,
+    speaker: Arc<Speaker>,
+    preflight: &Preflight<'_>,
+    flags: u16,
 ) -> Result<Native, LoadFault> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return Err(LoadFault::Platform);

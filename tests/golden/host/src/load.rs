@@ -40,7 +40,7 @@ fn loaded(candidate: &Candidate) -> Result<Loaded, LoadFault> {
     let (description, _) = candidate.description()?;
     candidate.complete(&description)?;
     candidate.samples()?;
-    let speaker = Arc::new(Speaker::new(&description.provider.id, &description.provider.version));
+    let speaker = Arc::new(Speaker::new(description.provider.id.as_str(), description.provider.version.as_str()));
     let native = copy::with_private_copy(&candidate.file, &candidate.bytes, &candidate.sha256, |copy| {
         abi::open(copy, speaker, &preflight, identity.flags)
     })?;

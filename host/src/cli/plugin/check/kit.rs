@@ -175,10 +175,6 @@ impl Ending {
 }
 
 impl Verdict {
-    pub(super) fn passed() -> Self {
-        Self { result: Ending::Passed, details: Vec::new() }
-    }
-
     pub(super) fn noted(note: impl Into<String>) -> Self {
         Self { result: Ending::Passed, details: vec![note.into()] }
     }

@@ -36,7 +36,8 @@ pub(super) fn exchanges(bench: &Bench) -> Verdict {
         };
         wrong.extend(found.into_iter().map(|what| format!("calls/{name}: {what}")));
     }
-    let answered = |id: &str| exchanges.iter().any(|(_, exchange)| exchange.operation == id && exchange.answer.is_some());
+    let answered =
+        |id: &str| exchanges.iter().any(|(_, exchange)| exchange.operation == id && exchange.answer.is_some());
     let silent: Vec<&str> = declared.iter().map(|known| known.id.as_str()).filter(|id| !answered(id)).collect();
     match (wrong.is_empty(), silent.is_empty()) {
         (true, false) => Verdict::noted(format!("no recorded answer of {}", silent.join(", "))),

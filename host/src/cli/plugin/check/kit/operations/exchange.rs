@@ -49,7 +49,8 @@ pub(super) struct Given {
 /// Those of a folder, by name.
 pub(super) fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, String> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect();
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect();
     files.sort();
     let read = |file: &PathBuf| {
         let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
