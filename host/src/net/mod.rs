@@ -13,6 +13,7 @@ mod pinned;
 mod preface;
 mod retry_after;
 pub mod tls;
+mod wrapped;
 
 pub use client::{Answer, Client, Limits};
 pub use failure::SendError;

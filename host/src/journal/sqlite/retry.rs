@@ -207,15 +207,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn one_of_very_many_is_found_in_small_steps() {
+    /// A journal with so many events.
+    fn filled(events: u32) -> Connection {
         let conn = Connection::open_in_memory().unwrap();
         schema::prepare(&conn, "memory".as_ref()).unwrap();
-        conn.execute_batch(
+        conn.execute_batch(&format!(
             "INSERT INTO origins VALUES (1, 'esim', 'p', '1'); INSERT INTO destinations VALUES (1, 'crm');
-             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-             INSERT INTO events SELECT i, x'00', i, 1, i, 0, x'00', NULL, i, 1, iif(i = 4900, 'rare', 'p.a'), NULL, NULL,
-                 NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL FROM n;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {events})
+             INSERT INTO events SELECT i, x'00', i, 1, i, 0, x'00', NULL, i, 1, 'p.a', NULL, NULL, NULL, NULL, 0, NULL, 0, 0,
+                 NULL, NULL, NULL FROM n;"
+        ))
+        .unwrap();
+        conn
+    }
+
+    #[test]
+    fn one_of_very_many_is_found_in_small_steps() {
+        let conn = filled(5000);
+        conn.execute_batch(
+            "UPDATE events SET type = 'rare' WHERE id = 4900;
              INSERT INTO deliveries (event, destination, state, attempts, base) SELECT id, 1, 3, 4, 0 FROM events;",
         )
         .unwrap();
@@ -236,14 +246,9 @@ mod tests {
 
     #[test]
     fn what_fails_again_meanwhile_is_not_hurried_again() {
-        let conn = Connection::open_in_memory().unwrap();
-        schema::prepare(&conn, "memory".as_ref()).unwrap();
+        let conn = filled(1300);
         conn.execute_batch(
-            "INSERT INTO origins VALUES (1, 'esim', 'p', '1'); INSERT INTO destinations VALUES (1, 'crm');
-             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
-             INSERT INTO events SELECT i, x'00', i, 1, i, 0, x'00', NULL, i, 1, 'p.a', NULL, NULL, NULL, NULL, 0, NULL, 0, 0,
-                 NULL, NULL, NULL FROM n;
-             INSERT INTO deliveries (id, event, destination, state, attempts, base, next)
+            "INSERT INTO deliveries (id, event, destination, state, attempts, base, next)
                  SELECT id, id, 1, 1, 1, 0, 1000 + id FROM events;
              INSERT INTO attempts (delivery, number, at, took_ms) SELECT id, 1, 5, 0 FROM deliveries;
              UPDATE deliveries SET next = 9000000 WHERE id = 1300;",

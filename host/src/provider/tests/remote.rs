@@ -6,14 +6,14 @@ use rcgen::{
     date_time_ymd,
 };
 
-use super::keys::{complaints, sign};
+use super::keys::sign;
 use super::*;
 use crate::provider::remote::{RemoteKey, RemoteKind};
 use crate::provider::verify::verify_with;
 use crate::reason::Rejection;
 
 /// A certificate from a URL in the request, as clouds and payment services have it.
-const FETCHED: &str = r#"
+pub(super) const FETCHED: &str = r#"
 [provider]
 id = "fetched"
 [route]
@@ -40,13 +40,13 @@ subject_cn = "signer*.example.com"
 const URL: &str = "https://keys.eu.example.com/certs/1.pem";
 
 /// A root, what it signs with, and certificates below it.
-struct Authority {
-    pem: String,
+pub(super) struct Authority {
+    pub(super) pem: String,
     params: CertificateParams,
     key: KeyPair,
 }
 
-fn params(name: &str, organisation: &str) -> CertificateParams {
+pub(super) fn params(name: &str, organisation: &str) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.distinguished_name.push(DnType::OrganizationName, organisation);
@@ -66,11 +66,11 @@ fn authority(mut params: CertificateParams, above: Option<&Authority>) -> Author
 }
 
 impl Authority {
-    fn root() -> Self {
+    pub(super) fn root() -> Self {
         authority(params("root", "Test"), None)
     }
 
-    fn signs(&self, mut params: CertificateParams) -> (KeyPair, String) {
+    pub(super) fn signs(&self, mut params: CertificateParams) -> (KeyPair, String) {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
         let key = KeyPair::generate().unwrap();
         let pem = params.signed_by(&key, &Issuer::from_params(&self.params, &self.key)).unwrap().pem();
@@ -78,11 +78,11 @@ impl Authority {
     }
 }
 
-fn day(month: i8) -> Timestamp {
+pub(super) fn day(month: i8) -> Timestamp {
     format!("2026-{month:02}-15T00:00:00Z").parse().unwrap()
 }
 
-fn fetching(text: &str, roots: &[&str]) -> Source {
+pub(super) fn fetching(text: &str, roots: &[&str]) -> Source {
     let provider = Provider::compile(parse(text, "p", Grammar::Strict).unwrap(), &Places::new(text, "p"));
     let provider = provider.unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let roots: Vec<secrecy::SecretString> = roots.iter().map(|text| (*text).into()).collect();
@@ -101,7 +101,7 @@ fn judge(source: &Source, key: &KeyPair, pem: &str, now: Timestamp) -> Result<Ve
     verify_with(source, &signed_at(key, URL), &fetched, now)
 }
 
-fn why(result: Result<Verified, Rejection>) -> String {
+pub(super) fn why(result: Result<Verified, Rejection>) -> String {
     result.map_or_else(|rejection| format!("{}: {}", rejection.reason, rejection.detail), |_| String::new())
 }
 
@@ -255,77 +255,4 @@ fn of_a_fetched_key_set_the_one_that_the_token_names_is_asked() {
         assert_eq!(verify_with(&source, &request, &fetched, at(0)).is_ok(), holds, "{kids:?}");
     }
     assert!(!wanted.is_in(b"<html>"));
-}
-
-/// A certificate in the request itself, as card networks have it.
-const CARRIED: &str = r#"
-[provider]
-id = "carried"
-content = "form"
-[route]
-path = "/carried"
-[secrets.roots]
-about = "the sender's roots"
-[[verify]]
-from = "header:x-signature"
-encoding = "base64"
-alg = "ecdsa-p256-sha256"
-key = { form = "x509_pem", from = "form:cert", chain = "roots", subject = "Payments" }
-message = "${body}"
-"#;
-
-#[test]
-fn a_certificate_that_the_request_carries_counts_when_it_chains() {
-    let (root, other) = (Authority::root(), Authority::root());
-    let source = fetching(CARRIED, &[&root.pem]);
-    let judged = |authority: &Authority, name: &str| {
-        let (key, pem) = authority.signs(params("x", name));
-        let body =
-            format!("a=1&cert={}", percent_encoding::utf8_percent_encode(&pem, percent_encoding::NON_ALPHANUMERIC));
-        let signature = sign(&key, &ECDSA_P256_SHA256_ASN1_SIGNING, body.as_bytes());
-        why(verify(&source, &request(&[("x-signature", &signature)], body), day(3)))
-    };
-    assert_eq!(judged(&root, "Payments"), "");
-    assert!(judged(&other, "Payments").contains("does not chain"));
-    assert!(judged(&root, "Evil").contains("another subject's"));
-    let bare = request(&[("x-signature", "AAAA")], "a=1");
-    assert_eq!(why(verify(&source, &bare, day(3))), "signature_missing: no certificate in form:cert");
-    assert_eq!(source.wants(&bare), []);
-}
-
-#[test]
-fn roots_that_are_none_are_refused_without_being_shown() {
-    let provider = Provider::compile(parse(CARRIED, "p", Grammar::Strict).unwrap(), &Places::new(CARRIED, "p"));
-    let parts =
-        SourceParts { secrets: [("roots".to_owned(), vec!["not-a-root".into()])].into(), ..SourceParts::default() };
-    let wrong = Source::build("p", Arc::new(provider.ok().unwrap()), parts).err().unwrap().join("\n");
-    assert!(wrong.starts_with("secrets.roots: ") && !wrong.contains("not-a-root"), "{wrong}");
-}
-
-#[test]
-fn a_description_that_pins_nobody_is_refused() {
-    assert_eq!((complaints(FETCHED), complaints(CARRIED)), (String::new(), String::new()));
-    let fetched = |from: &str, to: &str| complaints(&FETCHED.replace(from, to));
-    let carried = |from: &str, to: &str| complaints(&CARRIED.replace(from, to));
-    for (complaint, expected) in [
-        (fetched("allow_hosts = [\"keys.*.example.com\"]", ""), "allow_hosts: missing: whose keys count?"),
-        (fetched("keys.*.example.com", "*"), "pins nothing"),
-        (fetched("keys.*.example.com", "*.com"), "pins nothing"),
-        (fetched("keys.*.example.com", "https://keys.example.com"), "no port behind its colon"),
-        (fetched("${header:x-url}", "${secret:roots}"), "reads a secret"),
-        (fetched("${header:x-url}\"\nallow", "http://keys.eu.example.com/certs/1\"\nallow"), "not a plain https URL"),
-        (fetched("${header:x-url}\"\nallow", "https://other.example.com/certs/1\"\nallow"), "none of allow_hosts"),
-        (fetched("chain = \"roots\"", "chain = \"rots\""), "did you mean \"roots\"?"),
-        (fetched("subject = \"Payments\"", "chain = \"webpki\""), "key.chain: stands twice"),
-        (fetched("x509_pem", "jwks"), "key.chain: is for certificates"),
-        (fetched("ecdsa-p256-sha256", "hmac-sha256"), "only for asymmetric algorithms"),
-        (fetched("subject = \"Payments\"", "from = \"header:x-cert\""), "a key comes from one place"),
-        (carried(", chain = \"roots\"", ""), "key.chain: missing: a certificate that the request carries"),
-        (carried("chain = \"roots\"", "chain = \"webpki\""), "key.subject_cn: missing: anybody has a certificate"),
-        (carried("x509_pem", "pem"), "proves nothing unless it is a certificate"),
-        (carried("from = \"form:cert\", ", ""), "key.chain: is for certificates that come with a request"),
-        (carried("form:cert", "forms:cert"), "is not a source"),
-    ] {
-        assert!(complaint.contains(expected), "{expected}: {complaint}");
-    }
 }
