@@ -40,6 +40,7 @@ output = '{"id":"p_1"}'
 
 request = '''
 POST https://acme.example/pay
+content-type: application/json
 x-signature: SIGNATURE
 
 {"order":"o-1"}

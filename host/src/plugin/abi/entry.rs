@@ -24,7 +24,8 @@ use hookport_plugin_api::identity::SYMBOL;
 use hookport_plugin_api::log::Level;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::{Native, tables};
+use super::Native;
+use super::tables::{NEWER_HOST, NEWER_SINK, OLDER_SINK};
 use crate::plugin::LoadFault;
 use crate::plugin::lines::{self, Speaker};
 use crate::plugin::output::{Output, RawEvent, RawPlan, shortened};
@@ -62,7 +63,7 @@ pub(in crate::plugin) fn open_with(
     same_identity(&library, preflight)?;
     let table = table(&library)?;
     let number = log_number(speaker.clone());
-    let (host, sink) = tables::of(tables);
+    let (host, sink) = given(tables);
     match table.init()(host, number) {
         code::OK => Ok(Native { table, sink, speaker, flags, ended: AtomicBool::new(false) }),
         answer => Err(LoadFault::Init(answer)),
@@ -193,7 +194,7 @@ pub(in crate::plugin) fn glibc() -> Option<(u32, u32)> {
 // ---- what the host offers ----
 
 const HOST_TABLE: &WithMetadata<Host> = &WithMetadata::new(Host { log_enabled, log });
-pub(super) const HOST: HostRef = HostRef(HOST_TABLE.static_as_prefix());
+const HOST: HostRef = HostRef(HOST_TABLE.static_as_prefix());
 
 /// The plugins by the number under which they log.
 static LOGGERS: RwLock<Vec<Arc<Speaker>>> = RwLock::new(Vec::new());
@@ -223,7 +224,24 @@ pub(super) extern "C" fn log(number: usize, level: u32, target: Bytes<'_>, messa
 // ---- where results go ----
 
 const SINK_TABLE: &WithMetadata<Sink> = &WithMetadata::new(Sink { event, warn, plan, outcome, error, text });
-pub(super) const SINK: SinkRef = SinkRef(SINK_TABLE.static_as_prefix());
+const SINK: SinkRef = SinkRef(SINK_TABLE.static_as_prefix());
+
+/// What a plugin is given. Between 1.0 and 1.1 the host's services stayed as they were.
+fn given(tables: Tables) -> (HostRef, SinkRef) {
+    // SAFETY: of each pair of tables one is the beginning of the other, and the accessors of what may be missing ask the
+    // table itself.
+    let (older, newer) = unsafe {
+        (
+            OLDER_SINK.static_as_prefix().cast(),
+            (NEWER_HOST.static_as_prefix().cast(), NEWER_SINK.static_as_prefix().cast()),
+        )
+    };
+    match tables {
+        Tables::Ours => (HOST, SINK),
+        Tables::Older => (HOST, SinkRef(older)),
+        Tables::Newer => (HostRef(newer.0), SinkRef(newer.1)),
+    }
+}
 
 /// Runs `take` on the output of the call that `context` belongs to; a panic of ours may not unwind into the plugin.
 fn with_output(context: Context, take: impl FnOnce(&mut Output) -> u32) -> u32 {

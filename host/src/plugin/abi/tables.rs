@@ -1,26 +1,14 @@
 //! The host's tables as gateways one minor version older and newer than this one have them: shorter, and longer. The conformance
 //! kit gives them to plugins, which must do with what is there and leave alone what they do not know.
 
-// The derive writes unsafe impls, and accessors of every field that plugins use and we do not; and a table of one length is
-// handed over in another's place.
+// The derive writes unsafe impls, and accessors of every field that plugins use and we do not.
 #![allow(unsafe_code, missing_docs, dead_code, unreachable_pub)]
 
 use abi_stable::StableAbi;
 use abi_stable::prefix_type::WithMetadata;
-use hookport_plugin_api::abi::{Bytes, Context, EventView, HostRef, PlanView, SinkRef, code};
+use hookport_plugin_api::abi::{Bytes, Context, EventView, PlanView, code};
 
-use super::entry::{HOST, SINK, error, event, log, log_enabled, outcome, plan, text, warn};
-use crate::plugin::policy::Tables;
-
-/// What a plugin is given.
-pub(super) fn of(tables: Tables) -> (HostRef, SinkRef) {
-    match tables {
-        Tables::Ours => (HOST, SINK),
-        // Between 1.0 and 1.1 the host's services stayed as they were.
-        Tables::Older => (HOST, older_sink()),
-        Tables::Newer => (newer_host(), newer_sink()),
-    }
-}
+use super::entry::{error, event, log, log_enabled, outcome, plan, text, warn};
 
 /// The sink of 1.0.
 #[repr(C)]
@@ -68,21 +56,8 @@ extern "C" fn later(_: Context) -> u32 {
     code::ABSENT
 }
 
-fn older_sink() -> SinkRef {
-    const TABLE: &WithMetadata<OlderSink> = &WithMetadata::new(OlderSink { event, warn, plan, outcome, error });
-    // SAFETY: both tables begin with the same members, and the accessors of what may be missing ask the table itself.
-    SinkRef(unsafe { TABLE.static_as_prefix().cast() })
-}
-
-fn newer_sink() -> SinkRef {
-    const TABLE: &WithMetadata<NewerSink> =
-        &WithMetadata::new(NewerSink { event, warn, plan, outcome, error, text, later });
-    // SAFETY: ours is the beginning of it.
-    SinkRef(unsafe { TABLE.static_as_prefix().cast() })
-}
-
-fn newer_host() -> HostRef {
-    const TABLE: &WithMetadata<NewerHost> = &WithMetadata::new(NewerHost { log_enabled, log, later });
-    // SAFETY: ours is the beginning of it.
-    HostRef(unsafe { TABLE.static_as_prefix().cast() })
-}
+pub(super) const OLDER_SINK: &WithMetadata<OlderSink> =
+    &WithMetadata::new(OlderSink { event, warn, plan, outcome, error });
+pub(super) const NEWER_SINK: &WithMetadata<NewerSink> =
+    &WithMetadata::new(NewerSink { event, warn, plan, outcome, error, text, later });
+pub(super) const NEWER_HOST: &WithMetadata<NewerHost> = &WithMetadata::new(NewerHost { log_enabled, log, later });
