@@ -225,7 +225,7 @@ mod tests {
     fn one_of_very_many_is_found_in_small_steps() {
         let conn = filled(5000);
         conn.execute_batch(
-            "UPDATE events SET type = 'rare' WHERE id = 4900;
+            "UPDATE events SET kind = 'rare' WHERE id = 4900;
              INSERT INTO deliveries (event, destination, state, attempts, base) SELECT id, 1, 3, 4, 0 FROM events;",
         )
         .unwrap();
