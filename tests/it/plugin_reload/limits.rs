@@ -54,7 +54,7 @@ async fn workers_are_exchanged_for_others_with_the_new_bounds_and_no_request_fai
     folder.reconfigure("plugins.workers = 3", "plugins.override.graded = { workers = 1, deadline = \"40s\" }");
     taken_on(&gateway).await;
     are_workers(&gateway, 1, 600 << 20).await;
-    assert_eq!(taken_on(&gateway).await, [String::new(); 0], "what is in force is no change");
+    assert_eq!(taken_on(&gateway).await, [""; 0], "what is in force is no change");
     senders.go_on().await;
     senders.end().await;
     let undecoded = document(&gateway.get("/v1/events?state=undecoded&limit=1").await);
