@@ -13,10 +13,18 @@ const MOST_AT_ONCE: usize = 1000;
 /// PostgreSQL cuts longer names off.
 const LONGEST_IDENTIFIER: usize = 63;
 
+/// The kinds whose clients this build has.
+const BUILT_IN: &[&str] = &[
+    #[cfg(feature = "nats")]
+    "nats",
+    #[cfg(feature = "postgres")]
+    "postgres",
+];
+
 impl Check<'_> {
     pub(super) fn broker(&mut self, name: &str, written: &written::Destination) -> Option<Broker> {
         let (kind, sending) = (written.kind(), written.sending()?);
-        if !is_built_in(kind) {
+        if !BUILT_IN.contains(&kind) {
             let message = format!("is not in this build: build it with `cargo build --release --features {kind}`");
             self.complain(&["destinations", name, "kind"], message);
         }
@@ -119,14 +127,6 @@ impl Check<'_> {
                 self.complain(key, format!("{{{expression}}} is not a CEL expression: {message}"));
             }
         }
-    }
-}
-
-fn is_built_in(kind: &str) -> bool {
-    match kind {
-        "nats" => cfg!(feature = "nats"),
-        "postgres" => cfg!(feature = "postgres"),
-        _ => false,
     }
 }
 
