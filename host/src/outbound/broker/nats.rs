@@ -96,7 +96,7 @@ impl Nats {
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         let client = options.connect(bare.as_str()).await.map_err(|error| refused(&shown, &error))?;
-        let context = ContextBuilder::new().ack_timeout(self.timeout).build(client);
+        let context = ContextBuilder::new().timeout(self.timeout).build(client);
         Ok(Session { context, state })
     }
 
