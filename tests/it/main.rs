@@ -34,6 +34,7 @@ mod reload;
 mod replay;
 mod serve;
 mod server;
+mod servers;
 mod shipped;
 mod simulate;
 mod szzkc;

@@ -1,5 +1,6 @@
 //! Outbound with real sockets and files: formats, signatures, judgement, isolation, the guard, shutdown.
 
+mod brokers;
 mod dispatch;
 mod formats;
 mod guard;

@@ -1,7 +1,7 @@
 //! The journal in PostgreSQL, against real servers that the tests start for themselves: the contract of every engine, and
 //! what only many hosts and a server have.
 
-mod cluster;
+pub(crate) mod cluster;
 
 use std::sync::Arc;
 use std::time::Duration;

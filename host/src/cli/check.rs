@@ -142,6 +142,9 @@ fn destination_rows(draft: &Draft, errors: &[Complaint]) -> Vec<Row> {
         Some(Destination::Http(http)) => format!("http to {}, {}", host(&http.url), format_of(http.format)),
         Some(Destination::File(file)) => format!("file {}, {}", file.path.display(), format_of(file.format)),
         Some(Destination::Stdout(stdout)) => format!("stdout, {}", format_of(stdout.format)),
+        // Where its URL is a secret, the place within says enough.
+        Some(Destination::Nats(nats)) => format!("nats, subject {}", nats.subject),
+        Some(Destination::Postgres(postgres)) => format!("postgres, table {}", postgres.table),
         None => String::new(),
     };
     let row =

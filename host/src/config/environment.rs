@@ -107,7 +107,9 @@ fn fits_a_setting(value: &Value) -> bool {
 pub(super) fn is_secret(path: &[String]) -> bool {
     match path.first().map(String::as_str) {
         Some("sources") => path.get(2).is_some_and(|key| key == "secrets"),
-        Some("destinations") => path.get(2).is_some_and(|key| key == "signing_secret" || key == "headers"),
+        Some("destinations") => path
+            .get(2)
+            .is_some_and(|key| matches!(key.as_str(), "signing_secret" | "headers" | "password" | "credentials")),
         Some("admin") => path.get(1).is_some_and(|key| key == "token" || key == "metrics_token"),
         _ => false,
     }

@@ -13,7 +13,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("admin", &["tls", "console"]),
     ("journal", &["url", "postgres"]),
     ("sources", &["order_by", "transform"]),
-    ("destinations", &["tls", "batch", "kafka", "nats", "amqp", "redis", "postgres"]),
+    ("destinations", &["tls", "kafka", "rabbitmq", "redis"]),
     ("routes", &["rate", "order_by", "transform"]),
 ];
 
@@ -98,7 +98,7 @@ fn expected(key: &[String], otherwise: &str) -> String {
     let section = key.first().map_or("", String::as_str);
     let words = match key.last().map_or("", String::as_str) {
         "listen" => "an address with its port, such as \"127.0.0.1:8080\"",
-        "kind" => "one of \"http\", \"file\", \"stdout\"",
+        "kind" => "a kind in quotes, such as \"http\"",
         "provider" => {
             "the id of a provider, such as \"acme\" (`hookport plugin list` and `hookport plugin catalog` name them)"
         }

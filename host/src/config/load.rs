@@ -202,11 +202,16 @@ impl Pieces {
             Some(Some("http")) => self.piece(key, value).map(Box::new).map(Destination::Http),
             Some(Some("file")) => self.piece(key, value).map(Destination::File),
             Some(Some("stdout")) => self.piece(key, value).map(Destination::Stdout),
+            Some(Some("nats")) => self.piece(key, value).map(Box::new).map(Destination::Nats),
+            Some(Some("postgres")) => self.piece(key, value).map(Box::new).map(Destination::Postgres),
             Some(Some(other)) => {
-                let message = unknown(&key, "value", other, &["http", "file", "stdout"]);
+                let message = unknown(&key, "value", other, &Destination::KINDS);
                 self.lost(key, at_kind, message)
             }
-            _ => self.lost(key, at_kind, "must be one of \"http\", \"file\", \"stdout\"".to_owned()),
+            _ => {
+                let kinds = Destination::KINDS.map(|kind| format!("\"{kind}\"")).join(", ");
+                self.lost(key, at_kind, format!("must be one of {kinds}"))
+            }
         }
     }
 

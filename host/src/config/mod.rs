@@ -13,6 +13,7 @@ mod place;
 mod print;
 pub mod resolve;
 pub mod resolved;
+pub mod template;
 pub mod units;
 pub mod written;
 

@@ -1,5 +1,6 @@
 //! From written to resolved: every name is looked up, every secret loaded, every rule compiled, and all that fails is said.
 
+mod brokers;
 mod destinations;
 pub(super) mod headers;
 mod plugins;

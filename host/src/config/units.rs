@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Network {
 }
 
 /// Takes text only, and says what was wanted when it gets something else.
-fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: &'static str) -> Result<String, D::Error> {
     struct Text(&'static str);
     impl serde::de::Visitor<'_> for Text {
         type Value = String;

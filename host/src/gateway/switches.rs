@@ -84,6 +84,7 @@ impl Core {
                 Destination::Http(http) => ("http", http.rate),
                 Destination::File { .. } => ("file", None),
                 Destination::Stdout { .. } => ("stdout", None),
+                Destination::Broker(broker) => (broker.to.kind(), broker.rate),
             };
             let gate = self.gates.shown(name, now);
             let lane = LaneShown {

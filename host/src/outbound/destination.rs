@@ -7,6 +7,8 @@ use governor::Quota;
 use jiff::Timestamp;
 
 use super::Open;
+use super::broker::Broker;
+use super::condition::ConditionError;
 use super::http::Endpoint;
 use super::judge::Reply;
 use super::lines::Lines;
@@ -14,9 +16,11 @@ use super::payload;
 use super::sign::SecretError;
 use super::transform::FilterError;
 use crate::config::resolved::{self, Breaker, Format, Retry, Waits};
+use crate::config::written::ClientCert;
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
-use crate::net::tls::TlsError;
+use crate::net::tls::{Identity, Tls, TlsError, roots};
+use std::path::Path;
 
 /// Lines that share one sync.
 const LINES_AT_ONCE: usize = 64;
@@ -35,6 +39,7 @@ pub struct Destination {
 enum Kind {
     Http(Box<Endpoint>),
     Lines(Lines, Format),
+    Broker(Broker),
 }
 
 /// Why a destination cannot be built; the text begins with the key.
@@ -67,6 +72,20 @@ pub enum DestinationError {
     /// A filter, and nothing that it can read.
     #[error("transform: it is a filter over JSON, and raw sends the provider's own bytes")]
     TransformOfRaw,
+    /// Not a name that can be made of an event.
+    #[error("{key}: {error}")]
+    Name {
+        /// Which one.
+        key: String,
+        /// What is wrong with its expression.
+        error: ConditionError,
+    },
+    /// Not what the server's client takes.
+    #[error("{0}: {1}")]
+    Client(&'static str, String),
+    /// Built without its client.
+    #[error("kind: is not in this build: build it with `cargo build --release --features {0}`")]
+    NotBuiltIn(&'static str),
     /// A policy that cannot be followed.
     #[error("retry.{0}")]
     Retry(&'static str),
@@ -80,11 +99,13 @@ impl Destination {
             Http(http) => (Kind::Http(Box::new(Endpoint::build(http)?)), http.retry.clone()),
             File { path, format, retry, .. } => (Kind::Lines(Lines::File(path.clone()), *format), retry.clone()),
             Stdout { format, .. } => (Kind::Lines(Lines::Stdout, *format), Retry::default()),
+            resolved::Destination::Broker(broker) => (Kind::Broker(Broker::build(broker)?), broker.retry.clone()),
         };
         check(&retry)?;
         let (concurrency, rate, breaker) = match destination {
             Http(http) => (http.concurrency, http.rate, http.breaker),
             File { .. } | Stdout { .. } => (1, None, None),
+            resolved::Destination::Broker(broker) => (broker.concurrency, broker.rate, broker.breaker),
         };
         let holds = destination.order().is_some_and(|order| order.hold);
         Ok(Self { name: name.into(), retry, concurrency, holds, rate, breaker, kind })
@@ -100,6 +121,7 @@ impl Destination {
         let format = match &self.kind {
             Kind::Http(endpoint) => endpoint.format(),
             Kind::Lines(_, format) => *format,
+            Kind::Broker(broker) => broker.format(),
         };
         format == Format::Raw
     }
@@ -130,9 +152,10 @@ impl Destination {
 
     /// Deliveries that one attempt takes.
     pub(super) fn batch(&self) -> usize {
-        match self.kind {
+        match &self.kind {
             Kind::Http(_) => 1,
             Kind::Lines(..) => LINES_AT_ONCE,
+            Kind::Broker(broker) => broker.batch(),
         }
     }
 
@@ -148,6 +171,7 @@ impl Destination {
                 replies
             }
             Kind::Lines(lines, format) => write_lines(lines, *format, batch, opener).await,
+            Kind::Broker(broker) => broker.deliver(batch, opener).await,
         }
     }
 }
@@ -170,7 +194,7 @@ async fn write_lines(lines: &Lines, format: Format, batch: &[Claimed], opener: &
 
 /// The event with its encrypted fields in plain text, which exists only for as long as it is sent. Decryption takes
 /// milliseconds, so it leaves the async thread.
-async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> Arc<Event> {
+pub(super) async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> Arc<Event> {
     let Data::Json(data) = &event.data else { return event.clone() };
     if format == Format::Raw || !opener.opens(event) {
         return event.clone();
@@ -186,6 +210,13 @@ async fn opened(event: &Arc<Event>, format: Format, opener: &Arc<dyn Open>) -> A
         return event.clone();
     }
     Arc::new(Event { data: Data::Json(opened), ..Event::clone(event) })
+}
+
+/// The files are read here, so that a reload of the configuration renews them.
+pub(super) fn tls(ca: Option<&Path>, client_cert: Option<&ClientCert>) -> Result<Tls, DestinationError> {
+    let roots = ca.map(roots).transpose().map_err(DestinationError::Ca)?;
+    let identity = client_cert.map(|files| Identity::read(&files.cert, &files.key)).transpose()?;
+    Ok(Tls { roots, identity, pinned: None })
 }
 
 fn check(retry: &Retry) -> Result<(), DestinationError> {

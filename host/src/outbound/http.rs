@@ -10,14 +10,13 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::destination::DestinationError;
+use super::destination::{DestinationError, tls};
 use super::judge::Reply;
-use super::payload::{self, Payload};
+use super::payload::Payload;
+use super::shape::Shape;
 use super::sign::Signer;
-use super::transform::Transform;
 use crate::config::resolved::{Format, Http};
 use crate::event::Event;
-use crate::net::tls::{Identity, Tls, roots};
 use crate::net::{Answer, Client, Limits, retry_after};
 use crate::request::Incoming;
 
@@ -28,8 +27,7 @@ const KEPT: usize = 1024;
 pub(super) struct Endpoint {
     uri: Uri,
     authorization: Option<HeaderValue>,
-    format: Format,
-    transform: Option<Transform>,
+    shape: Shape,
     signer: Signer,
     headers: HeaderMap,
     limits: Limits,
@@ -49,22 +47,25 @@ impl Endpoint {
         Ok(Self {
             uri,
             authorization,
-            format: written.format,
-            transform: transform(written)?,
+            shape: Shape::build(written.format, written.transform.as_deref(), written.timeout)?,
             signer: Signer::new(&written.signing_secrets)?,
             headers: written.headers.clone(),
             limits: Limits { first_byte: written.first_byte_timeout, whole: written.timeout },
-            client: Client::build(&tls(written)?, written.allow_private, Some(written.connect_timeout)),
+            client: Client::build(
+                &tls(written.ca.as_deref(), written.client_cert.as_ref())?,
+                written.allow_private,
+                Some(written.connect_timeout),
+            ),
         })
     }
 
     pub(super) fn format(&self) -> Format {
-        self.format
+        self.shape.format
     }
 
     /// Sends once; `now` is the attempt's own time.
     pub(super) async fn deliver(&self, event: &Event, received: &Incoming, now: Timestamp) -> Reply {
-        let payload = match self.payload(event, received).await {
+        let payload = match self.shape.payload(event, received).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Reply::Skipped,
             Err(error) => return Reply::Unsent(error),
@@ -74,17 +75,6 @@ impl Endpoint {
             Ok(answer) => answered(&answer, now),
             Err(error) => Reply::Failed(error.to_string()),
         }
-    }
-
-    /// What is sent, unless the transform gives nothing.
-    async fn payload(&self, event: &Event, received: &Incoming) -> Result<Option<Payload>, String> {
-        let unwritable = |error| format!("the event cannot be written as JSON: {error}");
-        let Some(transform) = &self.transform else {
-            return payload::request(self.format, event, received).map(Some).map_err(unwritable);
-        };
-        let document = payload::document(self.format, event).map_err(unwritable)?;
-        let made = transform.apply(&document).await.map_err(|words| format!("transform: {words}"))?;
-        Ok(made.map(|made| payload::transformed(self.format, made)))
     }
 
     fn request(&self, mut payload: Payload, event: &Event, now: Timestamp) -> Request<Full<Bytes>> {
@@ -144,21 +134,6 @@ fn target(mut url: Url) -> Result<(Uri, Option<HeaderValue>), DestinationError> 
     let _ = url.set_password(None);
     let uri = Uri::try_from(url.as_str()).map_err(|error| DestinationError::Url(error.to_string()))?;
     Ok((uri, authorization))
-}
-
-fn transform(written: &Http) -> Result<Option<Transform>, DestinationError> {
-    match &written.transform {
-        Some(_) if written.format == Format::Raw => Err(DestinationError::TransformOfRaw),
-        Some(program) => Ok(Some(Transform::build(program, written.timeout)?)),
-        None => Ok(None),
-    }
-}
-
-/// The files are read here, so that a reload of the configuration renews them.
-fn tls(written: &Http) -> Result<Tls, DestinationError> {
-    let roots = written.ca.as_deref().map(roots).transpose().map_err(DestinationError::Ca)?;
-    let identity = written.client_cert.as_ref().map(|files| Identity::read(&files.cert, &files.key)).transpose()?;
-    Ok(Tls { roots, identity, pinned: None })
 }
 
 fn answered(answer: &Answer, now: Timestamp) -> Reply {

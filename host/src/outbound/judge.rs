@@ -27,6 +27,8 @@ pub(super) enum Reply {
         /// The start of its body.
         text: String,
     },
+    /// Answered, and not taken: why this one is not.
+    Refused(String),
     /// No answer, and why.
     Failed(String),
     /// It could not be sent, and why: nobody was asked.
@@ -52,7 +54,7 @@ pub(super) struct Tried {
 pub(super) fn health(reply: &Reply) -> Health {
     match reply {
         Reply::Answered { status: 408 | 429, .. } | Reply::Failed(_) => Health::Down,
-        Reply::Written | Reply::Answered { status: 200..=299 | 400..=499, .. } => Health::Up,
+        Reply::Written | Reply::Refused(_) | Reply::Answered { status: 200..=299 | 400..=499, .. } => Health::Up,
         Reply::Answered { .. } => Health::Down,
         Reply::Unsent(_) | Reply::Skipped => Health::Unknown,
     }
@@ -68,7 +70,7 @@ pub(super) fn judge(reply: &Reply, tried: Tried, policy: &Retry) -> (Outcome, Op
         Reply::Answered { status: status @ (429 | 503), retry_after, .. } => (format!("status {status}"), *retry_after),
         Reply::Answered { status: status @ 300..=399, location, .. } => (redirect(*status, location.as_deref()), None),
         Reply::Answered { status, .. } => (format!("status {status}"), None),
-        Reply::Failed(error) | Reply::Unsent(error) => (error.clone(), None),
+        Reply::Refused(error) | Reply::Failed(error) | Reply::Unsent(error) => (error.clone(), None),
     };
     let Tried { attempt, since, now, chance } = tried;
     let outcome = match retry::wait(attempt, policy, chance) {

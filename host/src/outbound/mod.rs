@@ -4,6 +4,7 @@
 //! `claim -> deliver -> judge -> settle`. What is durable is left to the journal.
 
 mod breaker;
+mod broker;
 mod condition;
 mod destination;
 mod dispatch;
@@ -18,6 +19,7 @@ mod pace;
 mod payload;
 mod retry;
 mod routes;
+mod shape;
 mod sign;
 pub mod transform;
 

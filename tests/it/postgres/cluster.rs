@@ -47,7 +47,6 @@ impl Cluster {
     }
 
     /// One that is the test's own.
-    #[expect(dead_code, reason = "for tests that stop their server")]
     pub(crate) fn new() -> Self {
         let mut cluster = Self::made();
         cluster.start(None);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use url::{Host, Url};
 
 use super::{Check, NAME_RULE, is_name};
 use crate::config::resolved::{self, Destination, Http, LONGEST_WAIT, Order};
+use crate::config::units::Span;
 use crate::config::written::{self, OnExhausted};
 use crate::net::address::is_public;
 
@@ -28,6 +30,9 @@ impl Check<'_> {
                     Destination::of(written, Vec::new()).ok()
                 }
                 written::Destination::Stdout(_) => Destination::of(written, Vec::new()).ok(),
+                written::Destination::Nats(_) | written::Destination::Postgres(_) => {
+                    self.broker(name, written).map(Box::new).map(Destination::Broker)
+                }
             };
             resolved.extend(destination.map(|destination| (name.clone(), destination)));
         }
@@ -38,13 +43,11 @@ impl Check<'_> {
         let url = self.destination_url(name, written);
         let signing_secrets = self.secrets(&["destinations", name, "signing_secret"], &written.signing_secret);
         let headers = self.headers(name, &written.headers, url.as_ref());
-        if written.transform.is_some() && written.format == written::Format::Raw {
-            let message =
-                "is a filter over JSON, and raw sends the provider's own bytes: choose \"cloudevent\" or \"data\"";
-            self.complain(&["destinations", name, "transform"], message);
-        }
-        self.timeouts(name, written);
-        self.tls(name, written, url.as_ref());
+        self.transform(name, written.transform.is_some(), written.format);
+        self.timeouts(name, [written.connect_timeout, written.first_byte_timeout], written.timeout);
+        let in_the_clear = url.as_ref().filter(|url| url.scheme() == "http");
+        let in_the_clear = in_the_clear.map(|_| "has no meaning with http://: write https:// in `url`");
+        self.tls(name, written.ca.as_ref(), written.client_cert.as_ref(), in_the_clear);
         if written.concurrency == 0 {
             self.complain(&["destinations", name, "concurrency"], "must be at least 1");
         }
@@ -70,16 +73,22 @@ impl Check<'_> {
         })
     }
 
-    fn timeouts(&mut self, name: &str, written: &written::HttpDestination) {
-        for (key, span) in [
-            ("connect_timeout", written.connect_timeout),
-            ("first_byte_timeout", written.first_byte_timeout),
-            ("timeout", Some(written.timeout)),
-        ] {
+    pub(super) fn transform(&mut self, name: &str, is_there: bool, format: written::Format) {
+        if is_there && format == written::Format::Raw {
+            let message =
+                "is a filter over JSON, and raw sends the provider's own bytes: choose \"cloudevent\" or \"data\"";
+            self.complain(&["destinations", name, "transform"], message);
+        }
+    }
+
+    /// For the connection and the first byte, within the whole.
+    pub(super) fn timeouts(&mut self, name: &str, [connect, first_byte]: [Option<Span>; 2], whole: Span) {
+        for (key, span) in [("connect_timeout", connect), ("first_byte_timeout", first_byte), ("timeout", Some(whole))]
+        {
             let Some(span) = span else { continue };
             if span.0.is_zero() {
                 self.complain(&["destinations", name, key], "must be more than nothing, such as \"10s\"");
-            } else if span > written.timeout {
+            } else if span > whole {
                 self.complain(
                     &["destinations", name, key],
                     "must not be longer than `timeout`, which counts for the whole",
@@ -89,17 +98,22 @@ impl Check<'_> {
     }
 
     /// What the files hold is looked at when the destination is made ready.
-    fn tls(&mut self, name: &str, written: &written::HttpDestination, url: Option<&Url>) {
-        let in_the_clear = url.is_some_and(|url| url.scheme() == "http");
-        for (key, is_there) in [("ca", written.ca.is_some()), ("client_cert", written.client_cert.is_some())] {
-            if is_there && in_the_clear {
-                self.complain(&["destinations", name, key], "has no meaning with http://: write https:// in `url`");
+    pub(super) fn tls(
+        &mut self,
+        name: &str,
+        ca: Option<&PathBuf>,
+        client_cert: Option<&written::ClientCert>,
+        in_the_clear: Option<&str>,
+    ) {
+        for (key, is_there) in [("ca", ca.is_some()), ("client_cert", client_cert.is_some())] {
+            if let Some(message) = in_the_clear.filter(|_| is_there) {
+                self.complain(&["destinations", name, key], message);
             }
         }
-        if let Some(ca) = &written.ca {
+        if let Some(ca) = ca {
             self.mark(&["destinations", name, "ca"], ca);
         }
-        let Some(cert) = &written.client_cert else { return };
+        let Some(cert) = client_cert else { return };
         self.mark(&["destinations", name, "client_cert", "cert"], &cert.cert);
         self.mark(&["destinations", name, "client_cert", "key"], &cert.key);
         let mode = std::fs::metadata(&cert.key).map_or(0, |found| found.permissions().mode() & 0o777);
@@ -110,11 +124,7 @@ impl Check<'_> {
     }
 
     fn order(&mut self, name: &str, written: &written::Destination) {
-        let (by, on_exhausted) = match written {
-            written::Destination::Http(http) => (&http.order_by, http.on_exhausted),
-            written::Destination::File(file) => (&file.order_by, file.on_exhausted),
-            written::Destination::Stdout(stdout) => (&stdout.order_by, stdout.on_exhausted),
-        };
+        let (by, on_exhausted) = written.order();
         if let Some(Err(message)) = by.as_deref().map(self.rules.compile) {
             self.complain(&["destinations", name, "order_by"], format!("is not a CEL expression: {message}"));
         }
@@ -153,7 +163,7 @@ impl Check<'_> {
         }
     }
 
-    fn breaker(&mut self, name: &str, breaker: written::Breaker) {
+    pub(super) fn breaker(&mut self, name: &str, breaker: written::Breaker) {
         let mut complain = |key, message| self.complain(&["destinations", name, "breaker", key], message);
         if breaker.pause.0.is_zero() {
             complain("pause", "must be more than nothing, such as \"30s\" (failures = 0 turns the breaker off)");
@@ -163,7 +173,7 @@ impl Check<'_> {
         }
     }
 
-    fn retry(&mut self, name: &str, retry: &written::Retry) {
+    pub(super) fn retry(&mut self, name: &str, retry: &written::Retry) {
         let mut complain = |key, message| self.complain(&["destinations", name, "retry", key], message);
         if retry.attempts == Some(0) {
             complain("attempts", "must be at least 1");
@@ -203,7 +213,7 @@ impl Check<'_> {
 }
 
 /// Whether the URL itself names a private place; what a name resolves to is judged at every connection.
-fn is_private(url: &Url) -> bool {
+pub(super) fn is_private(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => !is_public(address.into()),
         Some(Host::Ipv6(address)) => !is_public(address.into()),

@@ -9,9 +9,10 @@ use hyper::header::HeaderMap;
 use secrecy::SecretString;
 use url::Url;
 
-use super::Retry;
+use super::{Broker, Retry};
 use crate::config::environment::Environment;
 use crate::config::resolve::headers;
+use crate::config::units::Span;
 use crate::config::written::{self, ClientCert, Format, HeaderText, HttpDestination, OnExhausted};
 
 /// Where events go.
@@ -37,15 +38,17 @@ pub enum Destination {
         /// What goes after what.
         order: Option<Order>,
     },
+    /// A broker or a database.
+    Broker(Box<Broker>),
 }
 
 impl Destination {
     /// Takes what was written, with the values of `signing_secret`; only the URL can be wrong. Headers that cannot be sent
     /// are left out: whoever reads a whole configuration hears of them.
-    pub fn of(written: &written::Destination, signing_secrets: Vec<SecretString>) -> Result<Self, url::ParseError> {
+    pub fn of(written: &written::Destination, signing_secrets: Vec<SecretString>) -> Result<Self, String> {
         Ok(match written {
             written::Destination::Http(http) => Self::Http(Box::new(Http {
-                url: Url::parse(&http.url)?,
+                url: Url::parse(&http.url).map_err(|error| error.to_string())?,
                 allow_private: http.allow_private,
                 format: http.format,
                 transform: http.transform.clone(),
@@ -72,6 +75,7 @@ impl Destination {
                 format: stdout.format,
                 order: Order::of(stdout.order_by.as_deref(), stdout.on_exhausted),
             },
+            broker => Self::Broker(Box::new(Broker::of(broker)?)),
         })
     }
 
@@ -80,6 +84,7 @@ impl Destination {
         match self {
             Self::Http(http) => http.format,
             Self::File { format, .. } | Self::Stdout { format, .. } => *format,
+            Self::Broker(broker) => broker.format,
         }
     }
 
@@ -88,6 +93,7 @@ impl Destination {
         match self {
             Self::Http(http) => http.order.as_ref(),
             Self::File { order, .. } | Self::Stdout { order, .. } => order.as_ref(),
+            Self::Broker(broker) => broker.order.as_ref(),
         }
     }
 }
@@ -156,10 +162,14 @@ impl Order {
 /// For a connection where nothing is said; nobody's network needs longer, and a retry finds another address.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// What was written, or five seconds; without a word never longer than the whole.
+pub(super) fn connect_timeout(written: Option<Span>, whole: Span) -> Duration {
+    written.map_or(CONNECT.min(whole.0), |span| span.0)
+}
+
 impl Http {
-    /// What was written, or five seconds; without a word never longer than the whole.
     pub(in crate::config) fn connect_timeout(written: &HttpDestination) -> Duration {
-        written.connect_timeout.map_or(CONNECT.min(written.timeout.0), |span| span.0)
+        connect_timeout(written.connect_timeout, written.timeout)
     }
 }
 

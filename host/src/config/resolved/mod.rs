@@ -1,5 +1,6 @@
 //! The configuration resolved: URLs parsed, secrets loaded, names known to exist. Nothing here can be misspelt any more.
 
+mod broker;
 mod destination;
 mod retry;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::{SecretBox, SecretString};
 
+pub use self::broker::{Broker, BrokerServer, To};
 pub use self::destination::{Breaker, Destination, Http, Order};
 pub use self::retry::{LONGEST_WAIT, Retry, Waits};
 use super::origin::Origin;

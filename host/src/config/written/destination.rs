@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
+use super::broker::{NatsDestination, PostgresDestination, Sending};
 use super::{HeaderText, Secret};
 use crate::config::units::{Rate, Span};
 
@@ -19,6 +20,46 @@ pub enum Destination {
     File(FileDestination),
     /// Standard output.
     Stdout(StdoutDestination),
+    /// A stream of NATS JetStream.
+    Nats(Box<NatsDestination>),
+    /// A table in PostgreSQL.
+    Postgres(Box<PostgresDestination>),
+}
+
+impl Destination {
+    /// Every `kind` there is.
+    pub const KINDS: [&'static str; 5] = ["http", "file", "stdout", "nats", "postgres"];
+
+    /// Its `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::File(_) => "file",
+            Self::Stdout(_) => "stdout",
+            Self::Nats(_) => "nats",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// What all brokers and databases say alike.
+    pub fn sending(&self) -> Option<Sending> {
+        match self {
+            Self::Http(_) | Self::File(_) | Self::Stdout(_) => None,
+            Self::Nats(nats) => Some(nats.sending()),
+            Self::Postgres(postgres) => Some(postgres.sending()),
+        }
+    }
+
+    /// What its deliveries are in order by, and what becomes of the key of one that is exhausted.
+    pub fn order(&self) -> (Option<String>, OnExhausted) {
+        match self {
+            Self::Http(http) => (http.order_by.clone(), http.on_exhausted),
+            Self::File(file) => (file.order_by.clone(), file.on_exhausted),
+            Self::Stdout(stdout) => (stdout.order_by.clone(), stdout.on_exhausted),
+            Self::Nats(nats) => (nats.order_by.clone(), nats.on_exhausted),
+            Self::Postgres(postgres) => (postgres.order_by.clone(), postgres.on_exhausted),
+        }
+    }
 }
 
 /// `kind = "http"`.

@@ -1,5 +1,6 @@
 //! The configuration as written in `hookport.toml`: shapes and defaults, nothing resolved. `resolve` makes it usable.
 
+mod broker;
 mod destination;
 mod headers;
 mod plugins;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
+pub use self::broker::{NatsDestination, PostgresDestination, Sending};
 pub use self::destination::{
     Breaker, ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
 };

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
+use cel::common::value::Val;
 use cel::{Context, Env, ExecutionError, Value};
 
 use crate::event::Event;
@@ -80,7 +81,20 @@ impl Condition {
     /// What it gives, as a text: a number as it is commonly written, and nothing for null and for an empty text.
     pub(super) fn text(&self, view: &View) -> Result<Option<String>, String> {
         let answer = Value::resolve_val(&self.expression, &view.0).map_err(|error| in_words(&error, &self.keys))?;
-        let text = match Value::try_from(answer.as_ref()) {
+        Self::as_text(answer.as_ref())
+    }
+
+    /// As [`Condition::text`], and nothing where the event has not what it asks for.
+    pub(super) fn text_if_any(&self, view: &View) -> Result<Option<String>, String> {
+        match Value::resolve_val(&self.expression, &view.0) {
+            Err(ExecutionError::NoSuchKey(_)) => Ok(None),
+            Err(error) => Err(in_words(&error, &self.keys)),
+            Ok(answer) => Self::as_text(answer.as_ref()),
+        }
+    }
+
+    fn as_text(answer: &dyn Val) -> Result<Option<String>, String> {
+        let text = match Value::try_from(answer) {
             Ok(Value::Null) => return Ok(None),
             Ok(Value::String(text)) => text.to_string(),
             Ok(Value::Int(number)) => number.to_string(),

@@ -53,9 +53,15 @@ pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Ended 
     let took = started.elapsed();
     attempts.meter.took.took(took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let health = replies.last().map_or(Health::Unknown, health);
+    let health = of_all(&replies);
     let judged = batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms));
     Ended { settled: judged.collect(), health }
+}
+
+/// A destination that answers one of a batch is there.
+fn of_all(replies: &[Reply]) -> Health {
+    let any = |wanted| replies.iter().any(|reply| health(reply) == wanted);
+    [Health::Up, Health::Down].into_iter().find(|wanted| any(*wanted)).unwrap_or(Health::Unknown)
 }
 
 impl Attempts {
@@ -70,7 +76,7 @@ impl Attempts {
         let (status, answer) = match reply {
             Reply::Answered { status, text, .. } => (Some(status), self.kept(claimed, text)),
             Reply::Skipped => (None, Some(NOT_SENT.to_owned())),
-            Reply::Written | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
+            Reply::Written | Reply::Refused(_) | Reply::Failed(_) | Reply::Unsent(_) => (None, None),
         };
         self.count(&outcome);
         self.log(claimed, &outcome, error.as_deref());
