@@ -18,7 +18,6 @@ mod read;
 mod refused;
 mod shake;
 mod socket;
-mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +27,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::addresses::Addresses;
 pub use self::again::is_whole;
@@ -36,7 +36,6 @@ pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
 use self::meters::Meters;
 pub use self::paused::PausedSources;
-use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRequest, Plan, Recorded};
 use crate::keys::RemoteKeys;
@@ -51,6 +50,7 @@ use crate::provider::sources::Sources;
 use crate::provider::verify::{Verified, verify, verify_with};
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
+use crate::throttle::Throttle;
 
 /// What a listener serves. A change makes a new one ([`Inbound::renewed`]) and swaps it whole: a request ends with the one
 /// that it began with.
@@ -109,6 +109,8 @@ pub struct Limits {
 const BUDGET: usize = 256 << 20;
 /// More than processors, because they end in milliseconds; less than the threads that tokio would make for them.
 const CHECKS: usize = 32;
+/// Lines about refusals in one second, so that a flood of bad requests is not a flood of log.
+const LINES: u32 = 50;
 
 impl Inbound {
     /// Ready to listen.
@@ -139,7 +141,7 @@ impl Inbound {
             paused: Arc::default(),
             notices: Arc::default(),
             addresses: Arc::default(),
-            log: Arc::default(),
+            log: Arc::new(Throttle::new(LINES, Duration::from_secs(1))),
         }
     }
 
@@ -242,8 +244,8 @@ impl Inbound {
             return verify(source, request, now);
         }
         let fetched = self.fetched(source, request).await?;
-        let (source, request) = (source.clone(), request.clone());
-        self.apart(move || verify_with(&source, &request, &fetched, now)).await?
+        let (checking, request) = (source.clone(), request.clone());
+        self.apart(source, move || verify_with(&checking, &request, &fetched, now)).await?
     }
 
     /// The keys that the request names; most sources have theirs.
@@ -252,7 +254,7 @@ impl Inbound {
             return Ok(Fetched::default());
         }
         let (asking, request) = (source.clone(), request.clone());
-        let wanted = self.apart(move || asking.wants(&request)).await?;
+        let wanted = self.apart(source, move || asking.wants(&request)).await?;
         Ok(self.keys.fetch(wanted, source.allow_private).await)
     }
 
@@ -273,12 +275,21 @@ impl Inbound {
         }
     }
 
-    /// Work that would hold an async thread.
-    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
+    /// Work for a source that would hold an async thread. Code that writes a provider's texts may be slow or hang: then its
+    /// own requests wait for a place, and nobody else's.
+    async fn apart<T: Send + 'static>(
+        &self,
+        source: &Source,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Rejection> {
         let broken = |error: &dyn std::fmt::Display| {
             Rejection::new(Reason::Unavailable, format!("verification broke off: {error}"))
         };
-        let place = self.checks.clone().acquire_owned().await.map_err(|error| broken(&error))?;
+        let own = self.decoders.get(&source.provider.id).filter(|_| source.provider.asks_code());
+        let places = own.map_or(&self.checks, |decoder| &decoder.texts).clone();
+        let place = timeout(self.limits.request_timeout, places.acquire_owned()).await;
+        let late = |_| Rejection::new(Reason::Unavailable, "too many checks are under way");
+        let place = place.map_err(late)?.map_err(|error| broken(&error))?;
         // The place is free when the work has ended, also where nobody waits for it any more.
         let work = move || (work(), drop(place)).0;
         tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
