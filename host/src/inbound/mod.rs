@@ -4,6 +4,7 @@
 mod addresses;
 mod again;
 mod answer;
+mod checks;
 mod connection;
 mod decode;
 mod held;
@@ -25,9 +26,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use self::addresses::Addresses;
 pub use self::again::is_whole;
@@ -44,10 +43,9 @@ use crate::net::certificate::Certificate;
 use crate::notices::Notices;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
-use crate::provider::remote::Fetched;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
-use crate::provider::verify::{Verified, verify, verify_with};
+use crate::provider::verify::Verified;
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 use crate::throttle::Throttle;
@@ -107,8 +105,6 @@ pub struct Limits {
 
 /// Bytes of bodies that may be in memory at once.
 const BUDGET: usize = 256 << 20;
-/// More than processors, because they end in milliseconds; less than the threads that tokio would make for them.
-const CHECKS: usize = 32;
 /// Lines about refusals in one second, so that a flood of bad requests is not a flood of log.
 const LINES: u32 = 50;
 
@@ -136,7 +132,7 @@ impl Inbound {
             clock,
             limits,
             budget,
-            checks: Arc::new(Semaphore::new(CHECKS)),
+            checks: Arc::new(Semaphore::new(checks::PLACES)),
             handshakes: Arc::default(),
             paused: Arc::default(),
             notices: Arc::default(),
@@ -233,31 +229,6 @@ impl Inbound {
         }
     }
 
-    /// Checks that take long leave the async thread; keys that the request names are fetched before.
-    async fn verify(
-        &self,
-        source: &Arc<Source>,
-        request: &Arc<Incoming>,
-        now: Timestamp,
-    ) -> Result<Verified, Rejection> {
-        if !source.costly() {
-            return verify(source, request, now);
-        }
-        let fetched = self.fetched(source, request).await?;
-        let (checking, request) = (source.clone(), request.clone());
-        self.apart(source, move || verify_with(&checking, &request, &fetched, now)).await?
-    }
-
-    /// The keys that the request names; most sources have theirs.
-    async fn fetched(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Fetched, Rejection> {
-        if !source.fetches() {
-            return Ok(Fetched::default());
-        }
-        let (asking, request) = (source.clone(), request.clone());
-        let wanted = self.apart(source, move || asking.wants(&request)).await?;
-        Ok(self.keys.fetch(wanted, source.allow_private).await)
-    }
-
     /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
     async fn decode(&self, source: &Source, verified: Verified) -> NewRequest {
         let decoder = self.decoders.get(&source.provider.id);
@@ -273,26 +244,6 @@ impl Inbound {
             build: source.provider.build.clone(),
             poll_state: None,
         }
-    }
-
-    /// Work for a source that would hold an async thread. Code that writes a provider's texts may be slow or hang: then its
-    /// own requests wait for a place, and nobody else's.
-    async fn apart<T: Send + 'static>(
-        &self,
-        source: &Source,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Rejection> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Rejection::new(Reason::Unavailable, format!("verification broke off: {error}"))
-        };
-        let own = self.decoders.get(&source.provider.id).filter(|_| source.provider.asks_code());
-        let places = own.map_or(&self.checks, |decoder| &decoder.texts).clone();
-        let place = timeout(self.limits.request_timeout, places.acquire_owned()).await;
-        let late = |_| Rejection::new(Reason::Unavailable, "too many checks are under way");
-        let place = place.map_err(late)?.map_err(|error| broken(&error))?;
-        // The place is free when the work has ended, also where nobody waits for it any more.
-        let work = move || (work(), drop(place)).0;
-        tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
     }
 }
 

@@ -62,6 +62,7 @@ async fn a_worker_says_the_same_as_the_same_code_in_this_process() {
     }
     let counted = there.state().counted;
     assert_eq!((counted.restarts, counted.panics), (0, 2), "{counted:?}");
+    assert_eq!(there.state().refused, [""; 0], "what only computes asks for nothing");
     assert_eq!(counted.calls, here.state().counted.calls);
 }
 

@@ -6,6 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -208,12 +213,16 @@ async fn what_a_plugin_says_is_in_the_log_under_its_name_and_a_flood_of_it_is_cu
 async fn who_hangs_up_while_a_worker_decodes_takes_no_event_back() {
     let folder = folder(&["hostile"], "", "");
     let gateway = folder.serve();
-    let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
-    stream.write_all(&request("/hostile", "dawdles", "hung-up")).await.expect("it reads");
-    gateway.says("dawdling");
-    // Not a word of farewell: the other side is told that the connection is gone.
-    stream.set_zero_linger().expect("a socket");
-    drop(stream);
+    // Of HTTP/1.1 the server hears of it when it answers; here it is told at once that nobody wants the answer.
+    let stream = TcpStream::connect(gateway.address).await.expect("it listens");
+    let (mut sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let body = r#"{"id":"hung-up","event":"dawdles"}"#;
+    let asked = Request::post("http://h/hostile").header("content-type", "application/json");
+    let answer = tokio::spawn(sender.send_request(asked.body(Full::<Bytes>::from(body)).expect("a request")));
+    tokio::task::block_in_place(|| gateway.says("dawdling"));
+    answer.abort();
+    drop(sender);
     let end = Instant::now() + PATIENCE;
     while events(&gateway, "hostile").await.is_empty() {
         assert!(Instant::now() < end, "the event is lost");
@@ -221,6 +230,7 @@ async fn who_hangs_up_while_a_worker_decodes_takes_no_event_back() {
     }
     let kept = events(&gateway, "hostile").await;
     assert_ne!(event(&kept, "hung-up")["state"], "undecoded");
+    connection.abort();
 }
 
 /// A source whose check is costly and needs no code.

@@ -1,11 +1,13 @@
 //! What is asked of a supervisor, and a call while it is under way.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::lane::Place;
-use crate::plugin::Fault;
+use crate::plugin::{Fault, FaultKind};
 
 /// What is asked of a supervisor.
 pub(super) enum Order {
@@ -35,6 +37,16 @@ impl Job {
     pub(super) fn settle(&mut self, outcome: Result<Bytes, Fault>) {
         // Whoever went away needs no answer.
         let _ = self.answer.take().map(|answer| answer.send(outcome));
+    }
+
+    /// Whether it waits until then, which is no longer than this; if not, it is answered.
+    pub(super) fn can_wait(&mut self, patience: Duration, until: Instant, why: &str) -> bool {
+        let can_wait = until <= self.arrived + patience;
+        if !can_wait {
+            let words = format!("its worker was lost and is not started again yet: {why}");
+            self.settle(Err(Fault::new(FaultKind::Lost, words)));
+        }
+        can_wait
     }
 
     /// Whether anybody waits for it.

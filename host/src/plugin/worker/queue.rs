@@ -38,6 +38,13 @@ impl Queue {
         self.waiting.push_back(job);
     }
 
+    /// As [`push`](Self::push), where no worker is started before that.
+    pub(super) fn push_at_rest(&mut self, mut job: Job, until: Instant, why: &str) {
+        if job.can_wait(self.patience, until, why) {
+            self.waiting.push_back(job);
+        }
+    }
+
     /// Whether any is to be handed on.
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -109,15 +116,7 @@ impl Queue {
 
     /// None is started before that: who would wait longer than a call waits is answered.
     pub(super) fn rest(&mut self, until: Instant, why: &str) {
-        let patience = self.patience;
-        self.waiting.retain_mut(|job| {
-            let can_wait = until <= job.arrived + patience;
-            if !can_wait {
-                let words = format!("its worker was lost and is not started again yet: {why}");
-                job.settle(Err(Fault::new(FaultKind::Lost, words)));
-            }
-            can_wait
-        });
+        self.waiting.retain_mut(|job| job.can_wait(self.patience, until, why));
     }
 
     /// No worker comes: all are answered.

@@ -120,6 +120,8 @@ fn ordinary() -> Vec<Allowed> {
     allowed.extend([
         (libc::SYS_mmap, not_executable()),
         (libc::SYS_mprotect, not_executable()),
+        // A build with assertions asks whether what it closes is open.
+        (libc::SYS_fcntl, when(1, Op::Eq, libc::F_GETFD.unsigned_abs().into())),
         // `abort` signals its own thread.
         (libc::SYS_tgkill, when(0, Op::Eq, own_process)),
         (libc::SYS_prctl, when(0, Op::Eq, libc::PR_SET_NO_NEW_PRIVS.unsigned_abs().into())),

@@ -106,9 +106,9 @@ impl Supervisor {
     }
 
     fn call(&mut self, job: Job) {
-        self.queue.push(job);
-        if let Some((until, why)) = &self.rest {
-            self.queue.rest(*until, why);
+        match &self.rest {
+            Some((until, why)) => self.queue.push_at_rest(job, *until, why),
+            None => self.queue.push(job),
         }
     }
 
