@@ -23,3 +23,4 @@ pub mod plugin;
 pub mod provider;
 pub mod reason;
 pub mod request;
+mod throttle;

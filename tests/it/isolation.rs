@@ -1,7 +1,9 @@
 //! Plugins in workers: whatever one does ends there, and nobody else notices.
 
+mod batch;
 mod calls;
 mod gateway;
+mod pretenders;
 mod walls;
 
 use std::sync::Arc;

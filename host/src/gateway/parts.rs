@@ -88,10 +88,10 @@ pub fn operations(sources: &Sources, plugins: &Plugins, clock: &Clock) -> Operat
 }
 
 pub(super) fn decoders(plugins: &Plugins) -> HashMap<Arc<str>, Decoder> {
-    let decoders = plugins.by_id.values().filter_map(|plugin| {
-        let code = plugin.code.clone()?;
-        Some((plugin.provider.id.clone(), Decoder { code, file: plugin.file.display().to_string().into() }))
-    });
+    let decoders = plugins
+        .by_id
+        .values()
+        .filter_map(|plugin| Some((plugin.provider.id.clone(), Decoder::new(plugin.code.clone()?, &plugin.file))));
     decoders.collect()
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn serve(
             return tracing::debug!(peer = %socket, "no PROXY header: {error}");
         }
         Err(closed) => {
-            if let Some(suppressed) = now.log.pass(now.clock.now()) {
+            if let Some(suppressed) = now.log.pass() {
                 tracing::warn!(peer = %socket, suppressed, "a connection is closed: {closed}");
             }
             return;

@@ -1,9 +1,11 @@
 //! Decoding: a verified request becomes events. Native code may refine them; when it fails, the event is kept undecoded.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use crate::event::{Data, DedupKey, NewEvent};
 use crate::plugin::{Code, DecodeRequest, DecodedEvent, Fault, FaultKind};
@@ -13,6 +15,7 @@ use crate::provider::source::Source;
 use crate::provider::verify::Verified;
 use crate::reason::Rejection;
 use crate::request::Incoming;
+use crate::throttle::Throttle;
 
 /// A provider's native code.
 #[derive(Clone)]
@@ -21,20 +24,37 @@ pub struct Decoder {
     pub code: Arc<Code>,
     /// Its file, for the log.
     pub file: Arc<str>,
+    /// So long may it take over all items of a request: then nothing more is asked of it, because the sender waits.
+    pub patience: Duration,
+    /// Requests whose signed text it may write at once.
+    pub(super) texts: Arc<Semaphore>,
+    log: Arc<Throttle>,
 }
 
-/// So long may code take over all items of a request: then nothing more is asked of it, because the sender waits.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A worker writes one text after the other; in this process, too, nobody gains by more.
+const TEXTS: usize = 8;
+/// Lines about what one plugin failed at: so many at once, and as many again in [`WINDOW`].
+const LINES: u32 = 50;
+const WINDOW: Duration = Duration::from_secs(10);
 const LATE: &str = "the code took too long over what came before it in the request";
 
 /// The events, the nonce, why it is stale, and the request.
 pub type Parts = (Vec<NewEvent>, Option<DedupKey>, Option<Rejection>, Arc<Incoming>);
 
+impl Decoder {
+    /// Of a plugin that was loaded from this file.
+    pub fn new(code: Arc<Code>, file: &Path) -> Self {
+        let (texts, log) = (Arc::new(Semaphore::new(TEXTS)), Arc::new(Throttle::new(LINES, WINDOW)));
+        Self { code, file: file.display().to_string().into(), patience: PATIENCE, texts, log }
+    }
+}
+
 /// The events of a request; never none.
 pub async fn events(source: &Source, decoder: Option<&Decoder>, verified: Verified) -> Parts {
     let decoder = decoder.filter(|decoder| decoder.code.decodes());
     let mut events = Vec::with_capacity(verified.items.len());
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + decoder.map_or(PATIENCE, |decoder| decoder.patience);
     for item in &verified.items {
         events.extend(of(source, decoder, &verified, item, until).await);
     }
@@ -56,7 +76,7 @@ async fn of(
     let decoded = match (unread, decoder) {
         (Some(what), _) => Err(what),
         (None, None) => Ok(vec![DecodedEvent::default()]),
-        (None, Some(_)) if Instant::now() > until => Err(LATE.to_owned()),
+        (None, Some(_)) if Instant::now() >= until => Err(LATE.to_owned()),
         (None, Some(decoder)) => run(source, decoder, verified, item).await,
     };
     let base = base(source, item);
@@ -101,6 +121,7 @@ async fn run(
 }
 
 fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
+    let Some(suppressed) = decoder.log.pass() else { return };
     let (plugin, version, file) = (&*source.provider.id, &*source.provider.version, &*decoder.file);
     let (location, request) = (fault.location.as_deref().unwrap_or("-"), fault.call);
     if fault.kind == FaultKind::Quarantined {
@@ -113,6 +134,7 @@ fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
             file,
             location,
             request,
+            suppressed,
             source = &*source.name,
             "the decoder panicked; the event is kept as undecoded: {fault}"
         );
@@ -122,6 +144,7 @@ fn report(source: &Source, decoder: &Decoder, fault: &Fault) {
             version,
             file,
             request,
+            suppressed,
             source = &*source.name,
             "the decoder failed; the event is kept as undecoded: {fault}"
         );

@@ -4,6 +4,7 @@
 mod addresses;
 mod again;
 mod answer;
+mod checks;
 mod connection;
 mod decode;
 mod held;
@@ -18,7 +19,6 @@ mod read;
 mod refused;
 mod shake;
 mod socket;
-mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,6 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use self::addresses::Addresses;
@@ -36,7 +35,6 @@ pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
 use self::meters::Meters;
 pub use self::paused::PausedSources;
-use self::throttle::Throttle;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRequest, Plan, Recorded};
 use crate::keys::RemoteKeys;
@@ -45,12 +43,12 @@ use crate::net::certificate::Certificate;
 use crate::notices::Notices;
 use crate::provider::ack::{Ack, Outcome};
 use crate::provider::handshake::{Greeting, greet};
-use crate::provider::remote::Fetched;
 use crate::provider::source::Source;
 use crate::provider::sources::Sources;
-use crate::provider::verify::{Verified, verify, verify_with};
+use crate::provider::verify::Verified;
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
+use crate::throttle::Throttle;
 
 /// What a listener serves. A change makes a new one ([`Inbound::renewed`]) and swaps it whole: a request ends with the one
 /// that it began with.
@@ -107,8 +105,8 @@ pub struct Limits {
 
 /// Bytes of bodies that may be in memory at once.
 const BUDGET: usize = 256 << 20;
-/// More than processors, because they end in milliseconds; less than the threads that tokio would make for them.
-const CHECKS: usize = 32;
+/// Lines about refusals in one second, so that a flood of bad requests is not a flood of log.
+const LINES: u32 = 50;
 
 impl Inbound {
     /// Ready to listen.
@@ -134,12 +132,12 @@ impl Inbound {
             clock,
             limits,
             budget,
-            checks: Arc::new(Semaphore::new(CHECKS)),
+            checks: Arc::new(Semaphore::new(checks::PLACES)),
             handshakes: Arc::default(),
             paused: Arc::default(),
             notices: Arc::default(),
             addresses: Arc::default(),
-            log: Arc::default(),
+            log: Arc::new(Throttle::new(LINES, Duration::from_secs(1))),
         }
     }
 
@@ -231,31 +229,6 @@ impl Inbound {
         }
     }
 
-    /// Checks that take long leave the async thread; keys that the request names are fetched before.
-    async fn verify(
-        &self,
-        source: &Arc<Source>,
-        request: &Arc<Incoming>,
-        now: Timestamp,
-    ) -> Result<Verified, Rejection> {
-        if !source.costly() {
-            return verify(source, request, now);
-        }
-        let fetched = self.fetched(source, request).await?;
-        let (source, request) = (source.clone(), request.clone());
-        self.apart(move || verify_with(&source, &request, &fetched, now)).await?
-    }
-
-    /// The keys that the request names; most sources have theirs.
-    async fn fetched(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Fetched, Rejection> {
-        if !source.fetches() {
-            return Ok(Fetched::default());
-        }
-        let (asking, request) = (source.clone(), request.clone());
-        let wanted = self.apart(move || asking.wants(&request)).await?;
-        Ok(self.keys.fetch(wanted, source.allow_private).await)
-    }
-
     /// Verified bytes become events; a decoder's failure becomes an `undecoded` one.
     async fn decode(&self, source: &Source, verified: Verified) -> NewRequest {
         let decoder = self.decoders.get(&source.provider.id);
@@ -271,17 +244,6 @@ impl Inbound {
             build: source.provider.build.clone(),
             poll_state: None,
         }
-    }
-
-    /// Work that would hold an async thread.
-    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Rejection> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Rejection::new(Reason::Unavailable, format!("verification broke off: {error}"))
-        };
-        let place = self.checks.clone().acquire_owned().await.map_err(|error| broken(&error))?;
-        // The place is free when the work has ended, also where nobody waits for it any more.
-        let work = move || (work(), drop(place)).0;
-        tokio::task::spawn_blocking(work).await.map_err(|error| broken(&error))
     }
 }
 

@@ -39,16 +39,22 @@ impl Inbound {
             Ok(source) => source,
             Err((source, rejection)) => return self.early(source, rejection, head, body),
         };
-        // Held until the answer is there.
-        let _turn = match source.allowance.take() {
+        let turn = match source.allowance.take() {
             Ok(turn) => turn,
             Err(detail) => return self.early(Some(source), Rejection::new(Reason::Unavailable, detail), head, body),
         };
         match self.body(&head, body).await {
-            Ok((bytes, _budget)) => {
+            Ok((bytes, budget)) => {
                 let mut request = Incoming { body: bytes, ..head.request };
                 own::headers(&mut request.headers);
-                answer::ack(self.receive(&source, Arc::new(request)).await)
+                let received = async move {
+                    let ack = self.receive(&source, Arc::new(request)).await;
+                    drop((turn, budget));
+                    ack
+                };
+                // Whoever hangs up from here on takes nothing back: what is authentic is kept.
+                let broken = |_| answer::host(StatusCode::SERVICE_UNAVAILABLE);
+                tokio::spawn(received).await.map_or_else(broken, answer::ack)
             }
             Err((rejection, body)) => self.early(Some(source), rejection, head, body),
         }

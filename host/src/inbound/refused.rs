@@ -27,7 +27,7 @@ impl Inbound {
         if let Some(source) = source.filter(|_| rejection.reason != Reason::Unavailable) {
             self.notices.refused(&source.name, self.clock.now());
         }
-        let Some(suppressed) = self.log.pass(self.clock.now()) else { return };
+        let Some(suppressed) = self.log.pass() else { return };
         let source = source.map_or("-", |source| &source.name);
         let (reason, detail, path) = (rejection.reason.code(), rejection.detail.as_str(), request.path());
         let peer = peer_of(request);

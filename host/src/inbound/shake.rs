@@ -28,7 +28,7 @@ impl Inbound {
         }
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         self.meters.source(source).answered.count(Answered::Handshake);
-        if let Some(suppressed) = self.log.pass(self.clock.now()) {
+        if let Some(suppressed) = self.log.pass() {
             let (method, path, peer) = (request.method.as_str(), request.path(), peer_of(request));
             tracing::info!(source = &*source.name, method, path, peer, suppressed, "answered a handshake");
         }

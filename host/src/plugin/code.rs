@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::counters::{Counted, Counters};
 use super::incident::{Ears, Incident};
-use super::lines::{Speaker, during};
+use super::lines::during;
 use super::policy::QuarantineTerms;
 use super::quarantine::{Quarantine, Turn};
 use super::worker::{Image, Workers};
@@ -41,6 +41,9 @@ pub struct CodeState {
     /// What holds a worker in, as far as one was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_by: Option<String>,
+    /// Calls of the system that a worker was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
     /// Why it is left alone, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<String>,
@@ -64,8 +67,7 @@ impl Code {
     /// In workers, which are started when they are needed.
     pub fn worker(image: Image, plugin: &str, version: &str, terms: QuarantineTerms) -> Self {
         let (counters, ears) = (Arc::<Counters>::default(), Arc::<Ears>::default());
-        let speaker = Arc::new(Speaker::new(plugin, version));
-        let place = Place::Worker(Workers::new(image, speaker, counters.clone(), ears.clone()));
+        let place = Place::Worker(Workers::new(image, (plugin, version), counters.clone(), ears.clone()));
         Self { plugin: plugin.into(), place, counters, quarantine: Quarantine::new(terms), ears }
     }
 
@@ -174,11 +176,12 @@ impl Code {
 
     /// How it is now.
     pub fn state(&self) -> CodeState {
-        let (isolation, held_by) = match &self.place {
-            Place::Inline(_) => ("inline", None),
-            Place::Worker(workers) => ("worker", workers.held()),
+        let (isolation, held_by, refused) = match &self.place {
+            Place::Inline(_) => ("inline", None, Vec::new()),
+            Place::Worker(workers) => ("worker", workers.held(), workers.refused()),
         };
-        CodeState { isolation, held_by, quarantined: self.quarantine.reason(), counted: self.counters.counted() }
+        let (quarantined, counted) = (self.quarantine.reason(), self.counters.counted());
+        CodeState { isolation, held_by, refused, quarantined, counted }
     }
 
     /// One call: admitted, counted, judged.
@@ -192,9 +195,9 @@ impl Code {
     }
 
     async fn counted<T>(&self, call: impl AsyncFnOnce(u64) -> Result<T, Fault>) -> Result<T, Fault> {
-        let (began, number) = (Instant::now(), self.counters.begin());
-        let came = call(number).await.map_err(|fault| Fault { call: number, ..fault });
-        self.counters.end(began.elapsed(), came.as_ref().err());
+        let begun = self.counters.begin();
+        let came = call(begun.number).await.map_err(|fault| Fault { call: begun.number, ..fault });
+        begun.end(came.as_ref().err());
         came
     }
 

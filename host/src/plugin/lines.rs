@@ -2,17 +2,16 @@
 //! than a disk can take.
 
 use std::cell::Cell;
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hookport_plugin_api::log::Level;
 use tracing::field::display;
 
+use crate::throttle::Throttle;
+
 /// So many lines at once, and as many again in [`WINDOW`].
-const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const BURST: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// A plugin that may say something.
@@ -20,8 +19,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 pub(super) struct Speaker {
     plugin: Arc<str>,
     version: Arc<str>,
-    pace: DefaultDirectRateLimiter,
-    left_out: AtomicU64,
+    pace: Throttle,
 }
 
 /// Where lines go instead of the log.
@@ -76,9 +74,7 @@ pub(super) fn finest() -> Level {
 impl Speaker {
     /// One that has said nothing yet.
     pub(super) fn new(plugin: impl Into<Arc<str>>, version: impl Into<Arc<str>>) -> Self {
-        let pace = Quota::with_period(WINDOW / BURST.get()).map(|quota| RateLimiter::direct(quota.allow_burst(BURST)));
-        let pace = pace.unwrap_or_else(|| RateLimiter::direct(Quota::per_second(BURST)));
-        Self { plugin: plugin.into(), version: version.into(), pace, left_out: AtomicU64::new(0) }
+        Self { plugin: plugin.into(), version: version.into(), pace: Throttle::new(BURST, WINDOW) }
     }
 
     /// The provider's id.
@@ -88,11 +84,7 @@ impl Speaker {
 
     /// Says a line of a call. What exceeds the pace is counted, and the count is said with the next line that does not.
     pub(super) fn say(&self, request: u64, level: Level, module: &str, line: &str) {
-        if self.pace.check().is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        let Some(left_out) = self.pace.pass() else { return };
         if left_out > 0 {
             let words = format!("{left_out} lines of the plugin were left out: it says too much");
             self.put(request, Level::Warn, "hookport", &words);
@@ -118,14 +110,6 @@ impl Speaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_flood_is_cut_and_counted() {
-        let speaker = Speaker::new("acme", "1.0.0");
-        (0..1000).for_each(|n| speaker.say(n, Level::Trace, "acme", "line"));
-        let left_out = speaker.left_out.load(Ordering::Relaxed);
-        assert!((1..1000).contains(&left_out), "{left_out}");
-    }
 
     #[test]
     fn a_line_belongs_to_the_call_that_it_is_said_in() {

@@ -89,6 +89,7 @@ fn crashes_ends_hangs_and_files_that_are_read_are_told_apart() {
     assert!(result == "timed_out", "{told}");
     let (result, told) = of("reads a file", "purity/walls", &[]);
     assert!(result == "failed" && told.contains("one: in a worker"), "{told}");
+    assert!(told.contains("it was refused the system calls openat"), "{told}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Calls in a worker: what comes back, and what becomes of them when it ends.
 
-use hookport::plugin::{Answer, Fault, FaultKind, Header, OpResult};
+use hookport::plugin::{Answer, Fault, FaultKind, Header, OpResult, TextRequest};
 
 use super::*;
 
@@ -62,6 +62,7 @@ async fn a_worker_says_the_same_as_the_same_code_in_this_process() {
     }
     let counted = there.state().counted;
     assert_eq!((counted.restarts, counted.panics), (0, 2), "{counted:?}");
+    assert_eq!(there.state().refused, [""; 0], "what only computes asks for nothing");
     assert_eq!(counted.calls, here.state().counted.calls);
 }
 
@@ -125,6 +126,48 @@ async fn calls_behind_one_that_ends_the_worker_are_tried_again() {
             assert_eq!(came.is_ok(), misdeed == "well", "{came:?}");
         }
         assert_eq!(code.state().counted.restarts, 8, "four calls, two workers each");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_ends_its_worker_is_not_tried_again() {
+    let writer = code("writer", &policy(patient()));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-time", "1000".parse().expect("a value"));
+    let mut text = async |mode: &'static str| {
+        headers.insert("x-mode", mode.parse().expect("a value"));
+        let (method, target, url, settings) = ("POST", "/writer", None, r#"{"account":"seven"}"#);
+        let (headers, body) = (&headers, &b"{}"[..]);
+        writer.canonicalize(&TextRequest { name: "signed", method, target, url, headers, body, settings }).await
+    };
+    for restarts in 1..=6 {
+        let fault = text("aborts").await.expect_err("it ended");
+        assert!(fault.message.starts_with("it ended its worker: it was ended by signal 6 (SIGABRT)"), "{fault}");
+        assert_eq!(writer.state().counted.restarts, restarts, "once each");
+        text("ordinary").await.expect("a fresh worker");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_nobody_waits_for_any_more_is_counted() {
+    let hostile = code("hostile", &policy(patient()));
+    decode(&hostile, "well").await.expect("it answers");
+    let before = hostile.state().counted;
+    let waited = tokio::time::timeout(Duration::from_millis(20), decode(&hostile, "sleeps")).await;
+    assert!(waited.is_err(), "it sleeps");
+    let counted = hostile.state().counted;
+    assert_eq!((counted.calls, counted.errors), (before.calls + 1, before.errors + 1));
+    assert!(counted.seconds - before.seconds >= 0.02, "{counted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wants_a_worker_started_that_runs_is_told_so() {
+    let odd = code("odd", &policy(patient()));
+    for _ in 0..2 {
+        let odd = odd.clone();
+        let started = tokio::task::spawn_blocking(move || odd.try_start());
+        let started = tokio::time::timeout(crate::process::PATIENCE, started).await.expect("an answer");
+        assert_eq!(started.expect("no panic"), Ok(()));
     }
 }
 

@@ -3,9 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::plugins::built::plugin;
 use crate::process::{Folder, PATIENCE, Process};
@@ -123,6 +131,29 @@ async fn the_gateway_never_maps_the_file_and_its_worker_dies_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_ends_with_its_gateway_and_not_when_somebody_tells_both_to() {
+    let folder = folder(&["hostile"], "", "");
+    let gateway = folder.serve();
+    assert_eq!(gateway.ask(request("/hostile", "well", "a")).await.status, 200);
+    let before = children(gateway.id());
+    for (worker, signal) in before.iter().flat_map(|worker| ["TERM", "INT", "HUP"].map(|signal| (worker, signal))) {
+        let sent = Command::new("kill").args(["-s", signal, &worker.to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+    assert_eq!(gateway.ask(request("/hostile", "well", "b")).await.status, 200);
+    assert_eq!(children(gateway.id()), before, "the same ones");
+    // As systemd does it to all processes of a service.
+    gateway.signal("TERM");
+    for worker in &before {
+        // One that has ended already is no less orderly.
+        let _ended = Command::new("kill").args(["-s", "TERM", &worker.to_string()]).output().expect("kill runs");
+    }
+    let ended = gateway.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.said.contains("is lost"), "{}", ended.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_told_to_end_ends_its_workers_in_good_order() {
     let folder = folder(&["hostile"], "", "");
     let gateway = folder.serve();
@@ -176,4 +207,83 @@ async fn what_a_plugin_says_is_in_the_log_under_its_name_and_a_flood_of_it_is_cu
     let ended = gateway.stop();
     assert_eq!(ended.code, Some(0));
     assert!(ended.said.matches("\"line ").count() < 10_000, "{}", ended.said.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_while_a_worker_decodes_takes_no_event_back() {
+    let folder = folder(&["hostile"], "", "");
+    let gateway = folder.serve();
+    // Of HTTP/1.1 the server hears of it when it answers; here it is told at once that nobody wants the answer.
+    let stream = TcpStream::connect(gateway.address).await.expect("it listens");
+    let (mut sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let body = r#"{"id":"hung-up","event":"dawdles"}"#;
+    let asked = Request::post("http://h/hostile").header("content-type", "application/json");
+    let answer = tokio::spawn(sender.send_request(asked.body(Full::<Bytes>::from(body)).expect("a request")));
+    tokio::task::block_in_place(|| gateway.says("dawdling"));
+    answer.abort();
+    drop(sender);
+    let end = Instant::now() + PATIENCE;
+    while events(&gateway, "hostile").await.is_empty() {
+        assert!(Instant::now() < end, "the event is lost");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let kept = events(&gateway, "hostile").await;
+    assert_ne!(event(&kept, "hung-up")["state"], "undecoded");
+    connection.abort();
+}
+
+/// A source whose check is costly and needs no code.
+const COSTLY: &str = r#"
+[provider]
+id = "costly"
+version = "1.0.0"
+content = "json"
+
+[route]
+methods = ["POST"]
+path = "/costly"
+
+[secrets.main]
+about = "the sender's key"
+kind = "public_key"
+
+[[verify]]
+from = "header:x-sign"
+encoding = "hex"
+alg = "sm2-sm3"
+key = { form = "sm2", value = "${secret:main}" }
+message = "${body}"
+"#;
+const POINT: &str = "048b3a3a6b1e55fd78b8ea105bc87edafbbb3a33cc01d78c142fff442f5ffc0aba6fed119c0579f9457ce61480730878236093b13dcf2a8f945ca7641e79e8c716";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_one_plugin_that_hang_hold_up_no_check_of_another_provider() {
+    let folder = Folder::new("");
+    fs::copy(plugin("writer"), folder.path("plugins/libwriter.so")).expect("a copy");
+    folder.write("plugins/costly/provider.toml", COSTLY);
+    folder.configure(&format!(
+        "log.format = \"json\"\nplugins.dirs = [\"plugins\"]\nplugins.deadline = \"1h\"\nserver.request_timeout = \"1h\"\n\
+         server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nserver.public_url = \"https://a.example\"\n\
+         sources.writer = {{ provider = \"writer\", secrets.main = {{ value = \"x\" }} }}\n\
+         sources.costly = {{ provider = \"costly\", secrets.main = {{ value = \"{POINT}\" }} }}\n"
+    ));
+    let gateway = folder.serve();
+    let head = |path: &str, more: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\n{more}\r\nconnection: close");
+        format!("{head}\r\ncontent-length: 2\r\n\r\n{{}}").into_bytes()
+    };
+    let mut hanging = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(gateway.address).await.expect("it listens");
+        stream.write_all(&head("/writer", "x-time: 1\r\nx-sign: 00\r\nx-mode: hangs")).await.expect("it reads");
+        hanging.push(stream);
+    }
+    // As many as there are places came before these.
+    for _ in 0..3 {
+        let asked = gateway.ask(head("/costly", "x-sign: 00"));
+        let reply = tokio::time::timeout(PATIENCE, asked).await.expect("its check has a place");
+        assert_eq!(reply.status, 401, "{reply:?}");
+    }
+    gateway.kill();
 }

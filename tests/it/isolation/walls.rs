@@ -28,6 +28,10 @@ async fn nothing_of_the_system_is_to_be_had_from_a_call() {
         assert!(is_refused(&data), "{what}: {data}");
     }
     assert_eq!(code.state().counted.restarts, 0, "what is refused ends nothing");
+    let refused = code.state().refused;
+    for call in ["openat", "socket"] {
+        assert!(refused.iter().any(|known| known == call), "{call} is not named: {refused:?}");
+    }
     let held = code.state().held_by.expect("it was started");
     assert!(held.starts_with("seccomp"), "{held}");
 }
@@ -41,6 +45,15 @@ async fn nothing_of_the_system_is_to_be_had_while_a_plugin_is_loaded() {
         succeeded.retain(|what| what != "reads a file");
     }
     assert!(succeeded.is_empty(), "{succeeded:?}");
+    let refused = early.state().refused;
+    assert!(refused.iter().any(|call| call == "socket"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_was_refused_is_told_with_its_end() {
+    let code = code("hostile", &policy(patient()));
+    let fault = decode(&code, "connects and aborts").await.expect_err("it ended");
+    assert!(fault.message.contains("signal 6 (SIGABRT); it was refused the system call socket before"), "{fault}");
 }
 
 /// Lines of the log of everything that runs below.

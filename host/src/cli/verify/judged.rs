@@ -112,8 +112,7 @@ impl Judged {
 }
 
 fn events(source: &Source, plugin: &Plugin, verified: Verified, now: Timestamp) -> Vec<Event> {
-    let file = plugin.file.display().to_string();
-    let decoder = plugin.code.clone().map(|code| Decoder { code, file: file.into() });
+    let decoder = plugin.code.clone().map(|code| Decoder::new(code, &plugin.file));
     let ids = ContextV7::new();
     let stamp = || uuid::Timestamp::from_unix(&ids, now.as_second().try_into().unwrap_or_default(), 0);
     let (events, ..) = pollster::block_on(inbound::events(source, decoder.as_ref(), verified));

@@ -16,6 +16,7 @@ use super::frame::{Kind, read, write};
 use super::wire::{Ask, Line, Start, received};
 use super::{descriptors, sandbox};
 use crate::plugin::lines::{Speaker, divert};
+use crate::plugin::output::shortened;
 use crate::plugin::preflight::preflight;
 use crate::plugin::{Answer, DecodeRequest, Fault, FaultKind, LoadFault, Native, abi};
 
@@ -30,7 +31,7 @@ pub fn work() -> io::Result<()> {
     let start: Start = postcard::from_bytes(&start.body).map_err(io::Error::other)?;
     let native = match prepare(&start, &image, &socket) {
         Ok(native) => native,
-        Err(words) => return write(&mut socket, Kind::Unfit, 0, words.as_bytes()),
+        Err(words) => return write(&mut socket, Kind::Unfit, 0, &shortened(words.as_bytes(), 500)),
     };
     drop(image);
     while let Some(frame) = read(&mut socket)? {
@@ -54,7 +55,6 @@ fn prepare(start: &Start, image: &File, mut socket: &File) -> Result<Native, Str
     let mut held = sandbox::before_loading();
     let native = open(&bytes, image).map_err(|fault| fault.to_string())?;
     sandbox::when_ready(&mut held);
-    let held = postcard::to_stdvec(&held).map_err(|error| error.to_string())?;
     write(&mut socket, Kind::Ready, 0, &held).map_err(io)?;
     Ok(native)
 }
@@ -70,9 +70,10 @@ fn open(bytes: &[u8], image: &File) -> Result<Native, LoadFault> {
 }
 
 fn say(mut socket: &File, level: Level, module: &str, line: &str) {
-    let line = Line { level: level.number(), module, line };
+    let short = |text: &str, most| shortened(text.as_bytes(), most);
+    let line = Line { level: level.number(), module: &short(module, 200), line: &short(line, 4096) };
     // A gateway that is gone reads no lines.
-    let _ = postcard::to_stdvec(&line).map(|line| write(&mut socket, Kind::Line, 0, &line));
+    let _ = write(&mut socket, Kind::Line, 0, &line);
 }
 
 fn answer(native: &Native, socket: &mut impl Write, call: u64, ask: &[u8]) -> io::Result<()> {
@@ -80,11 +81,10 @@ fn answer(native: &Native, socket: &mut impl Write, call: u64, ask: &[u8]) -> io
         Ok(ask) => perform(native, &ask),
         Err(error) => Fault::new(FaultKind::BadOutput, format!("the call cannot be read: {error}")).into(),
     };
-    let body = postcard::to_stdvec(&came).map_err(io::Error::other)?;
-    match write(socket, Kind::Answer, call, &body) {
+    match write(socket, Kind::Answer, call, &came) {
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             let much = Came::from(Fault::new(FaultKind::TooMuch, "more than fits into one answer of its worker"));
-            write(socket, Kind::Answer, call, &postcard::to_stdvec(&much).map_err(io::Error::other)?)
+            write(socket, Kind::Answer, call, &much)
         }
         written => written,
     }

@@ -13,3 +13,7 @@ pub(super) fn before_loading() -> Held {
 }
 
 pub(super) fn when_ready(_: &mut Held) {}
+
+pub(super) fn named(number: u64) -> String {
+    format!("number {number}")
+}

@@ -1,9 +1,11 @@
 //! The walls around a worker, in two stages: the first before the plugin is loaded, because start-up code runs then, the
 //! second when it is ready. What a plugin may do after that is compute: it can neither open nor connect nor start anything.
 //!
-//! A call of the system that is not on the list fails with EPERM, so that a library that only tries something goes on.
+//! A call of the system that is not on the list fails with EPERM, so that a library that only tries something goes on; the
+//! gateway is told which it was, where that can be known.
 
 use std::collections::BTreeMap;
+use std::env::consts::ARCH;
 use std::io;
 
 use landlock::{
@@ -16,6 +18,8 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
+use super::signals;
+pub(super) use super::syscalls::named;
 use super::wire::Held;
 
 /// Where the loader finds the libraries that a plugin needs.
@@ -48,14 +52,14 @@ pub(super) fn bound(memory: u64) -> io::Result<()> {
     most(Resource::Core, 0)?;
     // It comes when the thread that started this process ends; that thread lives as long as the gateway.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    Ok(())
+    signals::arrange()
 }
 
 /// Before anything of the plugin runs: libraries can be read and run, and nothing else of the system is to be had.
 pub(super) fn before_loading() -> Held {
     let landlock = close_files().unwrap_or(false);
     let loading = [ordinary(), loading()].concat();
-    Held { landlock, seccomp: filter(loading).is_ok() }
+    Held { landlock, seccomp: refuse_in_silence().and_then(|()| filter(loading)).is_ok() }
 }
 
 /// When it is ready: memory, its socket, clocks, and an end.
@@ -116,6 +120,8 @@ fn ordinary() -> Vec<Allowed> {
     allowed.extend([
         (libc::SYS_mmap, not_executable()),
         (libc::SYS_mprotect, not_executable()),
+        // A build with assertions asks whether what it closes is open.
+        (libc::SYS_fcntl, when(1, Op::Eq, libc::F_GETFD.unsigned_abs().into())),
         // `abort` signals its own thread.
         (libc::SYS_tgkill, when(0, Op::Eq, own_process)),
         (libc::SYS_prctl, when(0, Op::Eq, libc::PR_SET_NO_NEW_PRIVS.unsigned_abs().into())),
@@ -144,10 +150,26 @@ fn loading() -> Vec<Allowed> {
     allowed
 }
 
+/// Calls that start something. The C library makes them with all signals blocked, so that telling of one would be an end.
+const STARTING: &[i64] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
+];
+
 /// A rule that an argument must meet; one that cannot be made is met by nothing.
 fn when(argument: u8, op: Op, value: u64) -> Vec<SeccompRule> {
     let condition = SeccompCondition::new(argument, Len::Dword, op, value);
     condition.and_then(|condition| SeccompRule::new(vec![condition])).into_iter().collect()
+}
+
+/// Those fail, and nobody is told.
+fn refuse_in_silence() -> Result<(), seccompiler::Error> {
+    let rules = STARTING.iter().map(|call| (*call, Vec::new())).collect();
+    enforce(SeccompFilter::new(rules, SeccompAction::Allow, failing(), ARCH.try_into()?)?)
 }
 
 /// Lets these calls pass from now on, and those of earlier filters only. Of a call that is named twice the freer rule counts.
@@ -163,8 +185,17 @@ fn filter(allowed: Vec<Allowed>) -> Result<(), seccompiler::Error> {
             })
             .or_insert(conditions);
     }
-    let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let machine = std::env::consts::ARCH.try_into()?;
-    let program: BpfProgram = SeccompFilter::new(rules, refused, SeccompAction::Allow, machine)?.try_into()?;
+    let refused = if signals::TOLD { SeccompAction::Trap } else { failing() };
+    // They pass here, so that the earlier filter's word on them is the last.
+    rules.extend(STARTING.iter().map(|call| (*call, Vec::new())));
+    enforce(SeccompFilter::new(rules, refused, SeccompAction::Allow, ARCH.try_into()?)?)
+}
+
+fn failing() -> SeccompAction {
+    SeccompAction::Errno(libc::EPERM.unsigned_abs())
+}
+
+fn enforce(filter: SeccompFilter) -> Result<(), seccompiler::Error> {
+    let program: BpfProgram = filter.try_into()?;
     apply_filter(&program)
 }

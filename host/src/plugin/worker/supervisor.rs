@@ -1,9 +1,9 @@
-//! One worker's supervisor: hands calls on in their order, waits for answers, ends what does not answer, starts anew.
+//! One worker's supervisor: starts it, hands calls on, hears what it says, ends what does not answer or says what it may not,
+//! and starts anew. The calls are `queue`'s, how soon a start follows an end `pace`'s.
 //!
-//! A worker does one call after the other, so that the oldest unanswered call is the one that it is in: whatever ends the
-//! worker ends it over that call. That call is tried once more in a fresh worker; all others are handed on again.
+//! Whatever ends a worker ends it over the call that it is in. That call is tried once more in a fresh worker, unless it is for a
+//! signed text; all others are handed on again.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,69 +11,52 @@ use hookport_plugin_api::log::Level;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::frame::{Frame, Kind};
+use super::desk::Desk;
+use super::frame::{Frame, Kind, Wrong};
 use super::image::Image;
 use super::job::{Job, Order};
+use super::lane::{Load, Purpose};
+use super::pace::Pace;
 use super::process::Process;
+use super::queue::Queue;
+use super::sandbox;
 use super::thread::AtWork;
 use super::wire::{Held, Line};
-use super::{Desk, Loss};
 use crate::plugin::lines::Speaker;
 use crate::plugin::output::shortened;
 use crate::plugin::{Fault, FaultKind};
 
 /// A worker that is not ready after so long is not going to be.
 const START: Duration = Duration::from_secs(10);
-/// So many ends in a row are answered with a new start at once.
-const AT_ONCE: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A call waits for those before it no longer than this, or four deadlines.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A supervisor and its worker.
 pub(super) struct Supervisor {
     image: Arc<Image>,
     speaker: Arc<Speaker>,
     desk: Arc<Desk>,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    load: Arc<Load>,
+    purpose: Purpose,
     process: Option<Process>,
-    /// Not handed on yet.
-    waiting: VecDeque<Job>,
-    /// Handed on, and not answered.
-    under_way: VecDeque<Job>,
+    queue: Queue,
     /// Who waits for a start.
     starting: Vec<oneshot::Sender<Result<(), String>>>,
-    /// Since when the worker is in its oldest call.
-    since: Instant,
-    /// Ends without an answer between.
-    ends: u32,
+    pace: Pace,
     /// No start before, and why.
-    pause: Option<(Instant, String)>,
+    rest: Option<(Instant, String)>,
     _at_work: AtWork,
 }
 
 impl Supervisor {
     pub(super) fn new(
-        image: Arc<Image>,
-        speaker: Arc<Speaker>,
-        desk: Arc<Desk>,
-        orders: mpsc::Receiver<Order>,
+        (image, speaker, desk): (Arc<Image>, Arc<Speaker>, Arc<Desk>),
+        (orders, load): (mpsc::UnboundedReceiver<Order>, Arc<Load>),
+        purpose: Purpose,
     ) -> Self {
-        Self {
-            image,
-            speaker,
-            desk,
-            orders,
-            process: None,
-            waiting: VecDeque::new(),
-            under_way: VecDeque::new(),
-            starting: Vec::new(),
-            since: Instant::now(),
-            ends: 0,
-            pause: None,
-            _at_work: AtWork::begin(),
-        }
+        let queue = Queue::new(image.limits.deadline, Instant::now());
+        let (pace, _at_work) = (Pace::new(purpose), AtWork::begin());
+        let (process, starting, rest) = (None, Vec::new(), None);
+        Self { image, speaker, desk, orders, load, purpose, process, queue, starting, pace, rest, _at_work }
     }
 
     /// Until nobody can ask any more, or it is told that nobody will.
@@ -82,215 +65,188 @@ impl Supervisor {
             self.forward();
             let next = self.next_moment();
             tokio::select! {
-                biased;
-                said = hear(&mut self.process) => match said {
-                    Some(frame) => self.heard(frame).await,
-                    None => self.ended().await,
-                },
+                said = hear(&mut self.process) => self.heard(said).await,
                 () = sleep_until(next) => self.overdue().await,
                 order = self.orders.recv() => match order {
-                    Some(Order::Call(job)) => self.waiting.push_back(job),
-                    Some(Order::Start(when)) => self.starting.push(when),
-                    Some(Order::Quiesce(last)) => return self.end(Some(last)).await,
-                    None => return self.end(None).await,
+                    Some(Order::Call(job)) => self.call(job),
+                    Some(Order::Start(when)) => self.wanted(when),
+                    Some(Order::Quiesce) | None => return self.end().await,
                 },
             }
         }
     }
 
-    /// Does what can be done now: starts a worker, hands calls on, answers those that cannot be.
+    /// Does what can be done now: starts a worker, hands calls on.
     fn forward(&mut self) {
         let now = Instant::now();
-        if self.pause.as_ref().is_some_and(|(until, _)| *until <= now) {
-            self.pause = None;
-        }
-        if let Some((until, why)) = &self.pause {
-            let patience = self.patience();
-            let (lost, waiting): (VecDeque<Job>, _) =
-                self.waiting.drain(..).partition(|job| job.arrived + patience < *until);
-            self.waiting = waiting;
-            let words = format!("its worker was lost and is not started again yet: {why}");
-            lost.into_iter().for_each(|job| job.settle(Err(Fault::new(FaultKind::Lost, words.clone()))));
-            self.starting.drain(..).for_each(|when| drop(when.send(Err(why.clone()))));
-            return;
-        }
-        match &self.process {
-            None if !self.waiting.is_empty() || !self.starting.is_empty() => self.start(),
-            Some(process) if process.ready => {
-                if self.under_way.is_empty() {
-                    self.since = now;
-                }
-                for job in self.waiting.drain(..).filter(Job::is_wanted) {
-                    process.send(job.frame.clone());
-                    self.under_way.push_back(job);
-                }
-            }
+        self.rest.take_if(|(until, _)| *until <= now);
+        let wanted = self.rest.is_none() && self.is_worker_wanted();
+        match &mut self.process {
+            Some(process) if process.ready => self.queue.hand_on(now, |frame| process.send(frame)),
+            None if wanted => match Process::start(&self.image, &self.speaker) {
+                Ok(process) => self.process = Some(process),
+                Err(error) => self.gone(false, format!("cannot be started: {error}")),
+            },
             _ => {}
         }
     }
 
-    fn start(&mut self) {
-        match Process::start(&self.image, &self.speaker) {
-            Ok(process) => self.process = Some(process),
-            Err(error) => self.unstartable(format!("cannot be started: {error}")),
-        }
+    /// One among several that rests has no calls that would start it again.
+    fn is_worker_wanted(&self) -> bool {
+        let comes_back = self.load.rests() && self.purpose == Purpose::Calls && self.image.limits.workers > 1;
+        self.queue.is_waiting() || !self.starting.is_empty() || comes_back
     }
 
     /// The next time at which something is too late.
     fn next_moment(&self) -> Instant {
         let start = self.process.as_ref().filter(|process| !process.ready).map(|process| process.started + START);
-        let call = (!self.under_way.is_empty()).then(|| self.since + self.image.limits.deadline);
-        let pause = self.pause.as_ref().map(|(until, _)| *until);
-        let jobs = self.under_way.iter().chain(&self.waiting);
-        let patience = jobs.filter(|job| job.is_wanted()).map(|job| job.arrived).min();
-        let patience = patience.map(|arrived| arrived + self.patience());
-        let next = [start, call, pause, patience].into_iter().flatten().min();
+        let rest = self.rest.as_ref().map(|(until, _)| *until);
+        let next = [start, rest, self.queue.next_moment()].into_iter().flatten().min();
         next.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE.max(self.image.limits.deadline * 4)
+    fn call(&mut self, job: Job) {
+        match &self.rest {
+            Some((until, why)) => self.queue.push_at_rest(job, *until, why),
+            None => self.queue.push(job),
+        }
     }
 
-    async fn heard(&mut self, frame: Frame) {
-        match frame.kind {
-            Kind::Line => self.line(&frame.body),
-            Kind::Ready => self.ready(&frame.body),
-            Kind::Unfit => {
-                self.end_process().await;
-                self.unstartable(String::from_utf8_lossy(&frame.body).chars().take(500).collect());
-            }
-            Kind::Answer if self.under_way.front().is_some_and(|job| job.call == frame.call) => {
-                self.ends = 0;
-                self.since = Instant::now();
-                if let Some(job) = self.under_way.pop_front() {
-                    job.settle(Ok(frame.body));
-                }
-            }
-            _ => {
-                self.end_process().await;
-                self.lost("it said what nobody asked".to_owned());
-            }
+    fn wanted(&mut self, when: oneshot::Sender<Result<(), String>>) {
+        let known = match (&self.process, &self.rest) {
+            (Some(process), _) if process.ready => Ok(()),
+            (_, Some((_, why))) => Err(why.clone()),
+            _ => return self.starting.push(when),
+        };
+        // Whoever went away needs no answer.
+        let _ = when.send(known);
+    }
+
+    async fn heard(&mut self, said: Result<Option<Frame>, Wrong>) {
+        let wrong = match said {
+            Ok(Some(frame)) => self.understood(frame).err(),
+            Ok(None) => return self.over(None).await,
+            Err(wrong) => Some(wrong.to_string()),
+        };
+        if let Some(why) = wrong {
+            self.over(Some(why)).await;
         }
+    }
+
+    /// What it says; the error is why it is ended.
+    fn understood(&mut self, Frame { kind, call, body }: Frame) -> Result<(), String> {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        match kind {
+            Kind::Answer if process.ready && self.queue.answered(call, &body, Instant::now()) => self.pace.answered(),
+            Kind::Answer => return Err("it answered what it was not asked".to_owned()),
+            Kind::Line if process.asides.pass().is_some() => self.line(&body),
+            Kind::Line => return Err("it sent more lines than any worker does".to_owned()),
+            Kind::Refused if process.asides.pass().is_some() => self.refused(call),
+            Kind::Refused => return Err("it was refused more than any worker tries".to_owned()),
+            Kind::Ready if !process.ready => self.ready(&body)?,
+            Kind::Unfit if !process.ready => return Err(postcard::from_bytes(&body).unwrap_or_default()),
+            other => return Err(format!("it said what nobody asked ({other:?})")),
+        }
+        Ok(())
     }
 
     fn line(&self, body: &[u8]) {
-        let call = self.under_way.front().map_or(0, |job| job.call);
         if let Ok(Line { level, module, line }) = postcard::from_bytes(body) {
             let short = |text: &str, most| shortened(text.as_bytes(), most);
-            self.speaker.say(call, Level::of_number(level), &short(module, 200), &short(line, 4096));
+            let level = Level::of_number(level);
+            self.speaker.say(self.queue.current(), level, &short(module, 200), &short(line, 4096));
         }
     }
 
-    fn ready(&mut self, body: &[u8]) {
-        let held = postcard::from_bytes(body).unwrap_or(Held { seccomp: false, landlock: false });
-        self.desk.held(self.speaker.plugin(), held);
-        if let Some(process) = &mut self.process {
-            process.ready = true;
-        }
-        self.starting.drain(..).for_each(|when| drop(when.send(Ok(()))));
+    fn refused(&mut self, number: u64) {
+        let call = sandbox::named(number);
+        self.desk.add_refused(&call);
+        self.process.iter_mut().for_each(|process| process.refused = Some(call.clone()));
+    }
+
+    fn ready(&mut self, body: &[u8]) -> Result<(), String> {
+        let held: Held = postcard::from_bytes(body).map_err(|_| "it did not say what holds it in".to_owned())?;
+        self.desk.set_held(held);
+        self.process.iter_mut().for_each(|process| process.ready = true);
+        self.load.set_rests(false);
+        self.answer_starts(&Ok(()));
+        Ok(())
     }
 
     /// Something took too long.
     async fn overdue(&mut self) {
-        let (now, patience, deadline) = (Instant::now(), self.patience(), self.image.limits.deadline);
+        let now = Instant::now();
         if self.process.as_ref().is_some_and(|process| !process.ready && process.started + START <= now) {
-            self.end_process().await;
-            return self.unstartable(format!("was not ready within {}", humantime::format_duration(START)));
+            self.over(Some(format!("it was not ready within {}", humantime::format_duration(START)))).await;
+        } else if self.queue.is_overdue(now) {
+            let deadline = humantime::format_duration(self.image.limits.deadline);
+            self.over(Some(format!("it gave no answer within {deadline}"))).await;
         }
-        if !self.under_way.is_empty() && self.since + deadline <= now {
-            self.end_process().await;
-            return self.lost(format!("it gave no answer within {}", humantime::format_duration(deadline)));
-        }
-        for job in self.under_way.iter_mut().chain(&mut self.waiting) {
-            if job.arrived + patience <= now
-                && let Some(answer) = job.answer.take()
-            {
-                let words =
-                    format!("its worker was busy with other calls for {}", humantime::format_duration(patience));
-                let _ = answer.send(Err(Fault::new(FaultKind::Busy, words)));
-            }
-        }
+        self.queue.look(now);
     }
 
-    /// A worker that worked is gone: its call is tried again, if it was not before, and so are the others.
-    fn lost(&mut self, how: String) {
-        self.count(&how);
-        let over = self.under_way.pop_front();
-        for job in self.under_way.drain(..).rev().filter(Job::is_wanted) {
-            self.waiting.push_front(job);
-        }
-        match over {
-            None => {}
-            Some(job) if job.ended.is_some() => {
-                let words = format!("it ended two workers, the last: {how} (plugin sha256 {})", self.image.sha256);
-                job.settle(Err(Fault::new(FaultKind::Lost, words)));
-            }
-            // Behind those who did no harm.
-            Some(job) => self.waiting.push_back(Job { ended: Some(how.clone()), ..job }),
-        }
-        if self.ends > AT_ONCE {
-            self.rest(how);
-        }
-    }
-
-    /// No worker can be had: all that waits for one is answered.
-    fn unstartable(&mut self, how: String) {
-        self.process = None;
-        self.count(&how);
-        let words = format!("its worker {how} (plugin sha256 {})", self.image.sha256);
-        let jobs = self.under_way.drain(..).chain(self.waiting.drain(..));
-        jobs.for_each(|job| job.settle(Err(Fault::new(FaultKind::Lost, words.clone()))));
-        self.starting.drain(..).for_each(|when| drop(when.send(Err(how.clone()))));
-        self.rest(how);
-    }
-
-    fn count(&mut self, how: &str) {
-        self.ends = self.ends.saturating_add(1);
-        self.desk.counters.restart();
-        self.desk.lost(self.speaker.plugin(), Loss { sha256: self.image.sha256.clone(), how: how.to_owned() });
-    }
-
-    fn rest(&mut self, why: String) {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << self.ends.saturating_sub(AT_ONCE).min(16));
-        self.pause = Some((Instant::now() + doubled.min(LONGEST_PAUSE), why));
-    }
-
-    async fn end_process(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.kill().await;
-        }
-    }
-
-    /// It hung up.
-    async fn ended(&mut self) {
+    /// The worker hung up, or is ended for this reason.
+    async fn over(&mut self, why: Option<String>) {
         let Some(process) = self.process.take() else { return };
         let was_ready = process.ready;
-        let how = process.post_mortem().await;
+        let how = match why {
+            None => process.post_mortem().await,
+            Some(why) => {
+                process.kill().await;
+                why
+            }
+        };
+        self.gone(was_ready, if was_ready { how } else { format!("did not start: {how}") });
+    }
+
+    /// There is no worker any more, or none came.
+    fn gone(&mut self, was_ready: bool, how: String) {
+        let pause = self.pace.ended(was_ready);
+        self.load.set_rests(!pause.is_zero());
+        self.desk.lost(&how);
         match was_ready {
-            true => self.lost(how),
-            false => self.unstartable(format!("did not start: {how}")),
+            true => self.broken(&how),
+            false => self.queue.refuse(&self.desk.signed(&format!("its worker {how}"))),
         }
+        if !pause.is_zero() {
+            let until = Instant::now() + pause;
+            self.queue.rest(until, &how);
+            self.answer_starts(&Err(how.clone()));
+            self.rest = Some((until, how));
+        }
+    }
+
+    /// A worker that worked is gone: its call is tried again, behind those who did no harm.
+    fn broken(&mut self, how: &str) {
+        let Some(mut job) = self.queue.broken() else { return };
+        let words = match (job.ended_one, self.purpose) {
+            (false, Purpose::Calls) => return self.queue.push(Job { ended_one: true, ..job }),
+            (false, Purpose::Texts) => format!("it ended its worker: {how}"),
+            (true, _) => format!("it ended two workers, the last: {how}"),
+        };
+        job.settle(Err(Fault::new(FaultKind::Lost, self.desk.signed(&words))));
+    }
+
+    fn answer_starts(&mut self, answer: &Result<(), String>) {
+        // Whoever went away needs no answer.
+        self.starting.drain(..).for_each(|when| drop(when.send(answer.clone())));
     }
 
     /// What is under way is finished as far as it can be; nothing new is taken.
-    async fn end(mut self, last: Option<Vec<u8>>) {
+    async fn end(mut self) {
         self.orders.close();
         let limit = Instant::now() + self.image.limits.deadline;
-        while !self.under_way.is_empty()
-            && let Ok(Some(frame)) = timeout_at(limit, hear(&mut self.process)).await
-        {
-            self.heard(frame).await;
+        while self.queue.is_under_way()
+            && let Ok(Ok(Some(frame))) = timeout_at(limit, hear(&mut self.process)).await
+            && self.understood(frame).is_ok()
+        {}
+        if let Some(process) = self.process.take() {
+            process.dismiss().await;
         }
-        let Some(process) = self.process.take() else { return };
-        if let Some(last) = last {
-            process.send(last);
-        }
-        process.dismiss().await;
     }
 }
 
-async fn hear(process: &mut Option<Process>) -> Option<Frame> {
+async fn hear(process: &mut Option<Process>) -> Result<Option<Frame>, Wrong> {
     match process {
         Some(process) => process.hear().await,
         None => std::future::pending().await,

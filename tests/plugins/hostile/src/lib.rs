@@ -31,9 +31,17 @@ fn decode(request: &Request<'_>, events: &mut Events<'_>) -> Result<(), DecodeEr
             return tried(events, opened.map(drop));
         }
         "connects" => return tried(events, TcpStream::connect("127.0.0.1:9").map(drop)),
+        "connects and aborts" => {
+            drop(TcpStream::connect("127.0.0.1:9"));
+            std::process::abort();
+        }
         "binds" => return tried(events, UdpSocket::bind("127.0.0.1:0").map(drop)),
         "starts a thread" => return tried(events, std::thread::Builder::new().spawn(|| {}).map(drop)),
         "starts a process" => return tried(events, Command::new("/bin/true").status().map(drop)),
+        "dawdles" => {
+            log!(Level::Warn, "dawdling");
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
         "prints" => {
             println!("printed to standard output");
             eprintln!("printed to standard error");

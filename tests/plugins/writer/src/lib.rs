@@ -17,6 +17,7 @@ fn signed(request: &Unverified<'_>) -> Result<Vec<u8>, TextError> {
     match request.header("x-mode") {
         Some("panics") => panic!("boom while writing {}", request.text_name()),
         Some("aborts") => std::process::abort(),
+        Some("hangs") => std::thread::sleep(std::time::Duration::from_secs(3600)),
         Some("refuses") => return Err("nothing of this is signed".into()),
         Some("swells") => return Ok(vec![b'x'; 1 << 20]),
         Some("is silent") => return Ok(Vec::new()),

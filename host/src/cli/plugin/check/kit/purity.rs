@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Verdict;
 use super::stage::Bench;
 use crate::gateway::Plugin;
-use crate::plugin::load_by;
 use crate::plugin::policy::{Isolation, Limits, Policy, Terms};
+use crate::plugin::{CodeState, load_by};
 
 /// A busy machine is not the plugin's fault.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,11 +35,15 @@ pub(super) fn walls(bench: &Bench) -> Verdict {
                 None => {}
             }
         }
-        let held = walled.code.as_ref().and_then(|code| code.state().held_by);
+        let state = walled.code.as_ref().map(|code| code.state());
         code.quiesce();
-        return match (wrong.is_empty(), held) {
-            (true, Some(held)) => Verdict::noted(format!("held in by {held}")),
-            _ => Verdict::of(wrong),
+        let Some(CodeState { held_by: Some(held), refused, .. }) = state else { return Verdict::of(wrong) };
+        let refused = (!refused.is_empty()).then(|| format!("it was refused the system calls {}", refused.join(", ")));
+        return match wrong.is_empty() {
+            true => {
+                Verdict::noted([format!("held in by {held}")].into_iter().chain(refused).collect::<Vec<_>>().join("; "))
+            }
+            false => Verdict::of(refused.into_iter().chain(wrong).collect()),
         };
     };
     Verdict::of(vec![format!("its worker {why}")])
