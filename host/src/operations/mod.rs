@@ -22,7 +22,7 @@ use crate::plugin::{Code, Fault};
 use crate::provider::complaint::did_you_mean;
 use crate::provider::json::{Document, Kind};
 use crate::provider::outgoing::Unmade;
-pub use crate::provider::outgoing::{Draft, Moment};
+pub use crate::provider::outgoing::{Draft, Moment, in_order, recorded};
 use crate::provider::source::Source;
 
 /// What can be called, by source.

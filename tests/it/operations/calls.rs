@@ -5,7 +5,7 @@ use std::fs;
 
 use bytes::Bytes;
 use hookport::gateway::{Plugin, Plugins};
-use hookport::operations::{Draft, Moment, Operations};
+use hookport::operations::{Moment, Operations, in_order, recorded};
 use hookport::plugin::load;
 use http_body_util::Full;
 use hyper::Response;
@@ -89,8 +89,7 @@ async fn holds(provider: &str, case: &Case) -> Result<(), String> {
         let moment = Moment { now, nonce: case.nonce.clone() };
         let called = calling(provider, case, plugins, None);
         let drafts = called.show("case", operation, &case.input, &moment).await.map_err(|error| error.to_string())?;
-        let made = drafts.iter().map(written).collect::<Vec<_>>().join("\n");
-        same(&sorted(expected.trim_end_matches('\n')), &sorted(&made))?;
+        same(&in_order(expected.trim_end_matches('\n')), &in_order(&recorded(&drafts)))?;
     }
     if case.output.is_none() && case.refused.is_none() {
         return Ok(());
@@ -143,26 +142,6 @@ fn calling(provider: &str, case: &Case, plugins: &Plugins, base_url: Option<Stri
     }
     let sources = Table::from_iter([("case".to_owned(), Value::Table(source))]);
     operations(plugins, &Table::from_iter([("sources".to_owned(), Value::Table(sources))]).to_string())
-}
-
-fn written(draft: &Draft) -> String {
-    let mut text = format!("{} {}", draft.method(), draft.url());
-    for (name, value) in draft.headers().iter().filter(|(name, _)| *name != "user-agent") {
-        text.push_str(&format!("\n{name}: {}", value.to_str().unwrap_or("?")));
-    }
-    match draft.body().is_empty() {
-        true => text,
-        false => format!("{text}\n\n{}", String::from_utf8_lossy(draft.body())),
-    }
-}
-
-/// Headers have no order.
-fn sorted(request: &str) -> String {
-    let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
-    let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
-    let mut headers: Vec<_> = headers.lines().collect();
-    headers.sort_unstable();
-    format!("{line}\n{}\n\n{body}", headers.join("\n"))
 }
 
 fn response(text: &str) -> Response<Full<Bytes>> {

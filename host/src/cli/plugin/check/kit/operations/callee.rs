@@ -12,7 +12,7 @@ use crate::cli::offline::fixture::Fixture;
 use crate::clock::Clock;
 use crate::gateway::Plugin;
 use crate::plugin::{Answer, Code, Fault, FaultKind, OpResult};
-use crate::provider::outgoing::{Call, Draft, Judged, Moment, Plan};
+use crate::provider::outgoing::{Call, Draft, Judged, Moment, Plan, in_order, recorded};
 use crate::provider::source::Source;
 
 /// An operation of a source.
@@ -47,10 +47,10 @@ impl<'e> Callee<'e> {
     pub(super) fn unlike(&self, exchange: &Exchange) -> Vec<String> {
         let Some(expected) = &exchange.request else { return Vec::new() };
         let made = match self.drafts() {
-            Ok(drafts) => drafts.iter().map(written).collect::<Vec<_>>().join("\n"),
+            Ok(drafts) => recorded(&drafts),
             Err(why) => return vec![format!("its requests cannot be built: {why}")],
         };
-        match sorted(expected.trim_matches('\n')) == sorted(&made) {
+        match in_order(expected.trim_matches('\n')) == in_order(&made) {
             true => Vec::new(),
             false => vec![format!("another request than the recorded one: {made:?}")],
         }
@@ -101,24 +101,4 @@ fn headers(given: &Given) -> HeaderMap {
         Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
     };
     given.headers.iter().filter_map(header).collect()
-}
-
-fn written(draft: &Draft) -> String {
-    let mut text = format!("{} {}", draft.method(), draft.url());
-    for (name, value) in draft.headers().iter().filter(|(name, _)| *name != "user-agent") {
-        text.push_str(&format!("\n{name}: {}", value.to_str().unwrap_or("?")));
-    }
-    match draft.body().is_empty() {
-        true => text,
-        false => format!("{text}\n\n{}", String::from_utf8_lossy(draft.body())),
-    }
-}
-
-/// Headers have no order.
-fn sorted(request: &str) -> String {
-    let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
-    let (line, headers) = head.split_once('\n').unwrap_or((head, ""));
-    let mut headers: Vec<_> = headers.lines().collect();
-    headers.sort_unstable();
-    format!("{line}\n{}\n\n{body}", headers.join("\n"))
 }
