@@ -116,9 +116,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { provider, file, version, reason, serving } = self;
         match provider {
-            Some(provider) => {
-                write!(f, "{provider}: on disk {} refused: ", version.as_deref().unwrap_or("another build"))?
-            }
+            Some(provider) => write!(
+                f,
+                "{provider}: on disk {} refused: ",
+                version.as_deref().unwrap_or("a file of no known version")
+            )?,
             None => write!(f, "{} refused: ", file.display())?,
         }
         f.write_str(reason)?;

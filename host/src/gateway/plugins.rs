@@ -269,7 +269,7 @@ impl Plugins {
         let passed = |plugin: &Plugin| {
             let on_disk = plugin.on_disk.as_ref()?;
             let why = on_disk.refused.as_ref()?;
-            let version = on_disk.version.as_deref().unwrap_or("another build");
+            let version = on_disk.version.as_deref().unwrap_or("a file of no known version");
             let (file, serving) = (plugin.file.display(), &plugin.provider.version);
             Some(format!("{file}: on disk {version} refused: {why}; serving {serving}"))
         };

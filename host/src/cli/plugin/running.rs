@@ -81,7 +81,7 @@ pub(super) fn list(connection: Connection, json: bool) -> Result<(), Failure> {
         ]);
         if let Some(OnDisk { version, refused }) = &plugin.on_disk {
             let (id, serving) = (&plugin.provider, &plugin.version);
-            let version = version.as_deref().unwrap_or("another build");
+            let version = version.as_deref().unwrap_or("a file of no known version");
             output::say(output::plain(match refused {
                 Some(why) => format!("{id}: on disk {version} refused: {why}; serving {serving}"),
                 None => format!("{id}: rolled back from {version}, which is on disk; serving {serving}"),
