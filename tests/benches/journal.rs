@@ -58,10 +58,7 @@ fn main() {
         (Some(_), Some((_, folder))) => return large::gauge(folder, &arguments),
         (None, _) => {}
     }
-    println!(
-        "{:<34} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8}",
-        "", "acks/s", "p50 ms", "p99", "p99.9", "max", "cpu us", "bytes"
-    );
+    gauge::heading();
     for producers in &arguments.producers {
         let log = (!arguments.alone).then(|| log(*producers, &arguments));
         let journal = journal(*producers, &arguments);
@@ -125,12 +122,13 @@ fn journal(producers: usize, arguments: &Arguments) -> f64 {
     let delivering = arguments.deliver.then(|| runtime.spawn(deliver(journal.clone(), stop.clone())));
     let retaining = arguments.retain.then(|| runtime.spawn(retain(journal.clone(), stop.clone())));
     let recorder = journal.clone();
-    let measured = measure(&format!("journal, {producers} producers"), producers, arguments, &runtime, move |number| {
-        let recorded = recorder.record(request(number));
-        async move {
-            assert!(matches!(recorded.await.expect("recorded"), Recorded::Accepted(_)));
-        }
-    });
+    let measured =
+        measure(&format!("journal, {producers} producers"), producers, arguments.seconds, &runtime, move |number| {
+            let recorded = recorder.record(request(number));
+            async move {
+                assert!(matches!(recorded.await.expect("recorded"), Recorded::Accepted(_)));
+            }
+        });
     if let Some(delivering) = delivering {
         let begun = Instant::now();
         stop.store(true, Ordering::Relaxed);

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::Arguments;
-
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
@@ -18,11 +16,19 @@ pub(crate) struct Measured {
     pub(crate) p99: f64,
 }
 
+/// What the columns are.
+pub(crate) fn heading() {
+    println!(
+        "{:<34} {:>9} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8}",
+        "", "acks/s", "p50 ms", "p99", "p99.9", "max", "cpu us", "bytes"
+    );
+}
+
 /// Producers that each wait for their own ack before the next; prints a line.
 pub(crate) fn measure<F>(
     name: &str,
     producers: usize,
-    arguments: &Arguments,
+    seconds: u64,
     runtime: &Runtime,
     ack: impl Fn(usize) -> F + Clone + Send + 'static,
 ) -> Measured
@@ -30,7 +36,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (bytes, cpu, begun) = (written(), cpu_us(), Instant::now());
-    let end = begun + Duration::from_secs(arguments.seconds);
+    let end = begun + Duration::from_secs(seconds);
     let (report, reports): (Sender<Vec<u32>>, _) = channel();
     runtime.block_on(async {
         let tasks: Vec<_> = (0..producers)

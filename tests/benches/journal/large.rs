@@ -156,7 +156,7 @@ pub(crate) fn gauge(folder: &Path, arguments: &Arguments) {
     let from_file = runtime.block_on(turns(&journal, "slow", CLAIMED));
     let acks = |to: &'static str, from: usize| -> Measured {
         let journal = journal.clone();
-        measure(&format!("  to {to}, {producers} producers"), producers, arguments, &runtime, move |number| {
+        measure(&format!("  to {to}, {producers} producers"), producers, arguments.seconds, &runtime, move |number| {
             let recorded = journal.record(event(from + number, to, from + number));
             async move {
                 assert!(matches!(recorded.await.expect("recorded"), Recorded::Accepted(_)));

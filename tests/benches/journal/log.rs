@@ -18,12 +18,17 @@ pub(crate) fn log(producers: usize, arguments: &Arguments) -> f64 {
     let file = folder.path().join("log");
     let appender = std::thread::spawn(move || append(&file, &receiver));
     let runtime = runtime();
-    let measured =
-        measure(&format!("append-only log, {producers} producers"), producers, arguments, &runtime, move |number| {
+    let measured = measure(
+        &format!("append-only log, {producers} producers"),
+        producers,
+        arguments.seconds,
+        &runtime,
+        move |number| {
             let (done, synced) = tokio::sync::oneshot::channel();
             sender.send((body(number), done)).expect("a log");
             async move { synced.await.expect("synced") }
-        });
+        },
+    );
     appender.join().expect("appended");
     measured.rate
 }

@@ -101,11 +101,27 @@ impl Cluster {
         }
     }
 
-    /// As a machine that fails: nothing of what is in memory is written.
+    /// SIGKILL: nothing of what is in memory is written. Its processes are gone when this is done.
     pub(crate) fn kill(&mut self) {
         let Some(mut keeper) = self.keeper.take() else { return };
+        let lock = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        if let Some(server) = lock.lines().next() {
+            let _gone_already = Command::new("kill").args(["-s", "KILL", server]).status();
+        }
         drop(keeper.stdin.take());
         keeper.wait().expect("the keeper ends");
+        let begun = Instant::now();
+        while self.lives() {
+            assert!(begun.elapsed() < PATIENCE, "the server's processes do not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether a process of the server is left; each works in the folder of its data.
+    fn lives(&self) -> bool {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let data = self.data();
+        processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok()).any(|folder| folder == data)
     }
 
     /// A place of its own, without anything in it.
@@ -126,12 +142,17 @@ impl Cluster {
     }
 
     fn psql(&self, sql: &str) -> Result<String, String> {
-        let psql = Command::new(self.bin.join("psql"))
+        let psql = Command::new(self.program("psql"))
             .args(["-XAtqv", "ON_ERROR_STOP=1", "-c", sql, &self.url("postgres")])
             .output()
             .expect("psql runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if psql.status.success() { Ok(text(&psql.stdout)) } else { Err(text(&psql.stderr)) }
+    }
+
+    /// One of the server's programs.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
     }
 
     fn data(&self) -> PathBuf {
