@@ -2,6 +2,9 @@
 //! what only many hosts and a server have.
 
 pub(crate) mod cluster;
+mod hosts;
+mod served;
+mod server;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::client::{Client, Connection, Unanswered, read};
 use super::{Failure, output};
+use crate::config::written::JournalEngine;
 use crate::journal::Stats;
 use crate::journal::sqlite::{self, OpenError, Vault};
 
@@ -99,7 +100,18 @@ impl Journal {
 fn place(connection: &Connection, path: Option<PathBuf>) -> Result<PathBuf, Failure> {
     match path {
         Some(path) => Ok(path),
-        None => Ok(connection.configuration().load()?.written.journal.path),
+        None => {
+            let written = connection.configuration().load()?.written.journal;
+            match written.engine {
+                JournalEngine::Sqlite => Ok(written.path),
+                JournalEngine::Postgres => Err(Failure::Refused(
+                    "this is for the embedded journal, and journal.engine is \"postgres\": ask the gateway for numbers \
+                     (hookport journal stats), back the database up with pg_dump or a base backup, and leave space to \
+                     the server; --path names a file of an embedded journal"
+                        .to_owned(),
+                )),
+            }
+        }
     }
 }
 

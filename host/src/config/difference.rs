@@ -11,10 +11,15 @@ use super::Config;
 use super::print::{Mark, Print};
 
 /// Settings that a running gateway cannot exchange, and why.
-const FIXED: [(&str, &str); 4] = [
+const FIXED: [(&str, &str); 9] = [
     ("journal.path", "the journal is open there"),
     ("journal.engine", "the journal is open in it"),
     ("journal.key", "the journal is open with it"),
+    ("journal.url", "the journal is open there"),
+    ("journal.schema", "the journal is open in it"),
+    ("journal.connections", "the journal is open with them"),
+    ("journal.lease", "the journal is open with it"),
+    ("journal.ca", "the journal is open with it"),
     ("log.format", "the log is being written in it"),
 ];
 

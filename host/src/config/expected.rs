@@ -11,7 +11,6 @@ const LATER: &[(&str, &[&str])] = &[
     ("", &["console", "metrics", "telemetry", "tls", "transforms"]),
     ("server", &["rate"]),
     ("admin", &["tls", "console"]),
-    ("journal", &["url", "postgres"]),
     ("sources", &["order_by", "transform"]),
     ("destinations", &["tls", "kafka", "rabbitmq", "redis"]),
     ("routes", &["rate", "order_by", "transform"]),

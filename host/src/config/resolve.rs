@@ -3,6 +3,7 @@
 mod brokers;
 mod destinations;
 pub(super) mod headers;
+mod journal;
 mod plugins;
 mod routes;
 mod secrets;

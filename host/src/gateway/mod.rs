@@ -4,6 +4,7 @@ mod again;
 mod captures;
 mod core;
 mod door;
+mod engine;
 mod measured;
 mod moved;
 mod parts;
@@ -49,6 +50,16 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] sqlite::OpenError),
+    /// The journal's server cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    JournalServer(#[from] crate::journal::postgres::OpenError),
+    /// The file of authorities cannot be used.
+    #[error("journal.ca: {0}")]
+    Authorities(crate::net::tls::TlsError),
+    /// The engine is not in this build.
+    #[error("journal.engine = \"postgres\" is not in this build of hookport (feature postgres)")]
+    NotBuilt,
     /// What it keeps of the sources, or of what is paused, cannot be read.
     #[error(transparent)]
     Captures(#[from] JournalError),
@@ -95,11 +106,8 @@ impl Gateway {
         sources(&config, plugins).map_err(StartError::Config)?;
         let (routes, destinations) = routing(&config).map_err(StartError::Config)?;
         let plan: Arc<dyn Plan> = Arc::new(routes);
-        let options = sqlite::Options::new(&config.journal.path, clock.clone(), plan.clone());
         let commits = Arc::<CommitMeter>::default();
-        let vault = sqlite::Vault::new(&config.journal.keys);
-        let options = sqlite::Options { vault, observer: commits.clone(), ..options };
-        let journal: Arc<dyn Journal> = tokio::task::spawn_blocking(|| sqlite::open(options)).await??;
+        let journal = engine::open(&config.journal, clock.clone(), plan.clone(), commits.clone()).await?;
         let sources = captures::sources(&config, plugins, &journal.captures().await?);
         let (decoders, limits) = (parts::decoders(plugins), parts::limits(&config));
         let mut inbound = Inbound::new(

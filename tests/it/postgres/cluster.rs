@@ -141,6 +141,17 @@ impl Cluster {
         self.psql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Changes a setting of the whole server, and waits until it counts.
+    pub(crate) fn set(&self, setting: &str, value: &str) {
+        self.sql(&format!("ALTER SYSTEM SET {setting} = {value}"));
+        self.sql("SELECT pg_reload_conf()");
+        let begun = Instant::now();
+        while self.sql(&format!("SHOW {setting}")) != value {
+            assert!(begun.elapsed() < PATIENCE, "{setting} stays as it was");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn psql(&self, sql: &str) -> Result<String, String> {
         let psql = Command::new(self.program("psql"))
             .args(["-XAtqv", "ON_ERROR_STOP=1", "-c", sql, &self.url("postgres")])

@@ -1,4 +1,4 @@
-//! `[server]`, `[admin]`, `[log]` and `[journal]`.
+//! `[server]`, `[admin]` and `[log]`.
 
 use std::sync::Arc;
 
@@ -9,13 +9,9 @@ use url::Url;
 use crate::provider::view::PublicUrl;
 
 use super::Check;
-use crate::config::resolved::{Admin, Journal, Log, Server};
-use crate::config::written::JournalEngine;
+use crate::config::resolved::{Admin, Log, Server};
 use crate::net::certificate::{Certificate, exposed};
 use crate::provider::complaint::did_you_mean;
-
-/// The journal's log alone takes some MiB under load.
-const LEAST: usize = 64 << 20;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -116,25 +112,5 @@ impl Check<'_> {
             self.complain(&["log", "level"], format!("is not a level or a list of directives: {error}"));
         }
         Log { level: level.to_owned(), format: written.format }
-    }
-
-    pub(super) fn journal(&mut self) -> Journal {
-        let written = &self.draft.written.journal;
-        let JournalEngine::Sqlite = written.engine;
-        if written.path.as_os_str().is_empty() {
-            self.complain(&["journal", "path"], "is empty: name a folder, such as \"data\"");
-        } else if written.path.exists() && !written.path.is_dir() {
-            self.complain(&["journal", "path"], format!("{} is a file: name a folder", written.path.display()));
-        }
-        if written.retention.0.is_zero() {
-            self.complain(&["journal", "retention"], "must be more than nothing, such as \"30d\"");
-        }
-        if written.max_size.is_some_and(|size| size.0 < LEAST) {
-            self.complain(&["journal", "max_size"], "is too little to work in: give it \"64MiB\" or more");
-        }
-        let max_size = written.max_size.map(|size| size.0 as u64);
-        let key = ["journal", "key"];
-        let keys = self.keys(&key, &written.key);
-        Journal { path: written.path.clone(), retention: written.retention.0, max_size, keys }
     }
 }

@@ -105,9 +105,11 @@ pub struct Log {
 /// A key of 256 bits.
 pub type Key = SecretBox<[u8; 32]>;
 
-/// `[journal]` of the embedded engine.
+/// `[journal]`.
 #[derive(Debug, Clone)]
 pub struct Journal {
+    /// Where events are kept.
+    pub engine: JournalEngine,
     /// A folder; created if missing.
     pub path: PathBuf,
     /// How long events are kept.
@@ -116,6 +118,30 @@ pub struct Journal {
     pub max_size: Option<u64>,
     /// Encrypt content: the first seals, all open.
     pub keys: Arc<[Key]>,
+}
+
+/// The engine of the journal, with what is only its own.
+#[derive(Debug, Clone)]
+pub enum JournalEngine {
+    /// Embedded: a file in the journal's folder.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres(PostgresJournal),
+}
+
+/// Where the journal in PostgreSQL is.
+#[derive(Debug, Clone)]
+pub struct PostgresJournal {
+    /// Of the server, with what is secret in it.
+    pub url: SecretString,
+    /// The schema that the tables are in; made if missing.
+    pub schema: String,
+    /// Connections of this host at most.
+    pub connections: usize,
+    /// For so long a host's deliveries in flight are its own after it last said that it lives.
+    pub lease: Duration,
+    /// Authorities that sign the server's certificate; absent: those of browsers.
+    pub ca: Option<PathBuf>,
 }
 
 /// One instance of a provider.

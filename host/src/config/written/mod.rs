@@ -132,6 +132,16 @@ pub struct Journal {
     /// Encrypts content; the first of several seals, all open.
     #[serde(default)]
     pub key: Many<Secret>,
+    /// Of the server.
+    pub url: Option<Secret>,
+    /// The schema that the tables are in.
+    pub schema: Option<String>,
+    /// Connections of this host at most.
+    pub connections: Option<usize>,
+    /// How long a host that is gone keeps its deliveries.
+    pub lease: Option<Span>,
+    /// Authorities that sign the server's certificate.
+    pub ca: Option<PathBuf>,
 }
 
 /// The engines of this version.
@@ -140,6 +150,8 @@ pub struct Journal {
 pub enum JournalEngine {
     /// One file, nothing to install.
     Sqlite,
+    /// A schema of a PostgreSQL database, shared by any number of hosts.
+    Postgres,
 }
 
 /// `[plugins]`.

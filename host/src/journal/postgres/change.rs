@@ -3,7 +3,7 @@
 
 use tokio_postgres::{Client, GenericClient};
 
-use super::deliveries::{self, FROM};
+use super::deliveries;
 use super::fault::Fault;
 use super::filter::{Where, parameters};
 use super::numbers::{self, Sequence};
@@ -50,9 +50,9 @@ impl Walk<'_> {
         }
         wanted.condition("d.id > ?", Some(self.after));
         wanted.condition("d.id <= ?", Some(self.until));
-        let (text, values) = wanted.limited("d.id", room);
+        let (from, values) = deliveries::listed(self.filter, wanted, "d.id", room);
         let erased = "(SELECT r.erased FROM requests r WHERE r.id = d.request AND r.day = d.day) AS blank";
-        let sql = format!("SELECT d.id, n.name, {erased} FROM {FROM} {text}");
+        let sql = format!("SELECT d.id, n.name, {erased} FROM {from}");
         let found = client.query(&sql, &parameters(&values)).await?;
         let mut numbers = Vec::with_capacity(found.len());
         for row in &found {

@@ -19,31 +19,15 @@ const LONGEST: i64 = 25 * 3_600 * 1_000_000;
 const GO_BACK: &str = "UPDATE queue SET due = greatest(due - $2, $1) WHERE due > $1 AND state IN (0, 1, 5)";
 const NEXT: &str = "SELECT due FROM queue WHERE destination = $1 AND host IS NULL AND state < 2 ORDER BY due LIMIT 1";
 
-/// Retries and what was not tried yet in turns, so that a flood of new ones does not hold up the others for ever. Whoever is
-/// not among the hosts any more gets nothing, and a destination that is paused gives nothing.
+/// Each with its event and its request; which ones is said in `flights.sql`.
 fn sql() -> String {
-    let due = "FROM queue WHERE destination = $2 AND host IS NULL AND state < 2";
-    let lock = "FOR UPDATE SKIP LOCKED";
-    let columns = rows::EVENT;
-    let from = rows::EVENT_FROM;
+    let (columns, joins) = (rows::EVENT, rows::EVENT_JOINS);
     format!(
-        "WITH me AS MATERIALIZED (SELECT id FROM hosts WHERE id = $1 AND NOT EXISTS (SELECT FROM paused \
-            WHERE kind = 'destination' AND name = $6) FOR KEY SHARE), \
-         again AS MATERIALIZED (SELECT id {due} AND due > 0 AND (due <= $3 OR due > $3 + {LONGEST}) \
-            ORDER BY due, id LIMIT $5 {lock}), \
-         new AS MATERIALIZED (SELECT id {due} AND due <= 0 ORDER BY due, id \
-            LIMIT $4 - (SELECT count(*) FROM again) {lock}), \
-         rest AS MATERIALIZED (SELECT id {due} AND due > 0 AND (due <= $3 OR due > $3 + {LONGEST}) \
-            AND id NOT IN (SELECT id FROM again) ORDER BY due, id \
-            LIMIT $4 - (SELECT count(*) FROM again) - (SELECT count(*) FROM new) {lock}), \
-         taken AS (UPDATE queue q SET host = me.id FROM me, \
-            (SELECT id FROM again UNION ALL SELECT id FROM new UNION ALL SELECT id FROM rest) t \
-            WHERE q.id = t.id RETURNING q.*) \
-         SELECT t.id AS delivery, t.attempts AS tried, t.base AS tried_before, t.since AS asked, \
+        "SELECT t.number AS delivery, t.tries AS tried, t.tries_before AS tried_before, t.asked, \
             (SELECT resumed FROM destinations WHERE id = $2) AS resumed, x.* \
-         FROM taken t LEFT JOIN LATERAL (SELECT {columns} FROM {from} \
-            WHERE e.request = t.request AND e.place = t.place AND e.day = t.day OFFSET 0) x ON true \
-         ORDER BY t.due, t.id"
+         FROM claim($1, $2, $3, $4, $5, {LONGEST}) WITH ORDINALITY t LEFT JOIN LATERAL (SELECT {columns} FROM events e {joins} \
+            WHERE e.request = t.of_request AND e.place = t.of_place AND e.day = t.of_day OFFSET 0) x ON true \
+         ORDER BY t.ordinality"
     )
 }
 
@@ -101,7 +85,7 @@ async fn take(
     };
     let taken = async {
         let statement = client.prepare_cached(&sql()).await?;
-        client.query(&statement, &[&me, &number, &instant, &limit, &late, &&**destination]).await
+        client.query(&statement, &[&me, &number, &instant, &limit, &late]).await
     };
     let taken = match taken.await {
         Ok(taken) => taken,

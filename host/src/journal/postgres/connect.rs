@@ -25,6 +25,14 @@ const SILENT: Duration = Duration::from_secs(20);
 /// A connection that is heard, not only asked.
 pub(super) type Hearing = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
+/// Whether a text is a URL that a server can be reached by; if not, why, without the text.
+pub fn is_url(url: &SecretString) -> Result<(), String> {
+    match config(url) {
+        Err(OpenError::Url { message }) => Err(message),
+        _ => Ok(()),
+    }
+}
+
 /// How the server is reached.
 pub(super) struct Server {
     config: Config,
@@ -41,9 +49,7 @@ impl Server {
         connections: usize,
         roots: Option<Arc<RootCertStore>>,
     ) -> Result<Self, OpenError> {
-        // Who asks for TLS gets all of it: chain and name are always checked, so the words for less and for more say the same.
-        let url = url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: Config = url.replace("sslmode=verify-ca", "sslmode=require").parse().map_err(OpenError::url)?;
+        let mut config = config(url)?;
         config.application_name("hookport").keepalives_idle(SILENT).tcp_user_timeout(SILENT);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
@@ -115,6 +121,22 @@ impl Server {
         };
         self.config.get_ssl_mode() != SslMode::Require && !self.config.get_hosts().iter().all(local)
     }
+}
+
+fn config(url: &SecretString) -> Result<Config, OpenError> {
+    let wrong = |message: &str| OpenError::Url { message: message.to_owned() };
+    let url = url.expose_secret().trim();
+    // What begins otherwise would be read as words, and repeated in what is said of them.
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err(wrong("it does not begin with postgres://"));
+    }
+    // Who asks for TLS gets all of it: chain and name are always checked, so the words for less and for more say the same.
+    let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+    let config: Config = url.parse().map_err(OpenError::url)?;
+    if config.get_hosts().is_empty() {
+        return Err(wrong("it names no host"));
+    }
+    Ok(config)
 }
 
 fn settings(schema: &str) -> String {

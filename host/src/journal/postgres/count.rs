@@ -15,13 +15,14 @@ const COUNTED_PAGES: i64 = 20_000;
 
 /// How many, whatever the limit.
 pub(super) async fn count(client: &impl GenericClient, of: &Counted) -> Result<u64, Fault> {
-    let (from, (text, values)) = match of {
-        Counted::Events(filter) => ("events e", events::wanted(client, filter).await?.unlimited()),
-        Counted::Deliveries(filter) => (deliveries::FROM, deliveries::wanted_in_state(filter).unlimited()),
-        Counted::Retriable(filter) => (deliveries::FROM, deliveries::retriable(filter).unlimited()),
-        Counted::Rejections(filter) => ("rejections", reject::which(filter).unlimited()),
+    let from = |table: &str, (text, values)| (format!("{table} {text}"), values);
+    let (from, values) = match of {
+        Counted::Events(filter) => from("events e", events::wanted(client, filter).await?.unlimited()),
+        Counted::Deliveries(filter) => deliveries::counted(deliveries::wanted_in_state(filter)),
+        Counted::Retriable(filter) => deliveries::counted(deliveries::retriable(filter)),
+        Counted::Rejections(filter) => from("rejections", reject::which(filter).unlimited()),
     };
-    let sql = format!("SELECT count(*) AS counted FROM {from} {text}");
+    let sql = format!("SELECT count(*) AS counted FROM {from}");
     unsigned(&client.query_one(&sql, &parameters(&values)).await?, "counted")
 }
 

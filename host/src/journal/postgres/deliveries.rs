@@ -4,7 +4,7 @@ use tokio_postgres::{GenericClient, Row};
 
 use super::events::of_source;
 use super::fault::Fault;
-use super::filter::{Where, number, parameters};
+use super::filter::{Value, Where, number, parameters};
 use super::numbers::{self, Sequence};
 use super::partitions;
 use super::rows::{self, ERASED, get};
@@ -15,7 +15,7 @@ use crate::journal::{Attempt, Delivery, DeliveryFilter, DeliveryState};
 const AT_ONCE: i64 = 0;
 
 /// Deliveries with their events, sources and destinations.
-pub(super) const FROM: &str = "every_delivery d JOIN events e ON e.request = d.request AND e.place = d.place AND e.day = d.day \
+const FROM: &str = "every_delivery d JOIN events e ON e.request = d.request AND e.place = d.place AND e.day = d.day \
     JOIN origins o ON o.id = e.origin JOIN destinations n ON n.id = d.destination";
 
 /// Why a delivery that goes on was not delivered so far.
@@ -37,10 +37,10 @@ pub(super) async fn deliveries(
         wanted.condition("d.id <= ?", Some(numbers::settled(client, Sequence::Deliveries).await?));
     }
     let order = if filter.after.is_some() { "d.id" } else { "d.id DESC" };
-    let (text, values) = wanted.limited(order, filter.limit);
+    let (from, values) = listed(filter, wanted, order, filter.limit);
     let sql = format!(
         "SELECT d.id, d.day, e.id AS event, e.kind, o.source, n.name, d.state, d.host IS NOT NULL AS flies, d.attempts, d.due, \
-         CASE d.state WHEN 1 THEN ({LAST_ERROR}) ELSE d.reason END AS reason, d.replay FROM {FROM} {text}"
+         CASE d.state WHEN 1 THEN ({LAST_ERROR}) ELSE d.reason END AS reason, d.replay FROM {from}"
     );
     let rows = client.query(&sql, &parameters(&values)).await?;
     let mut found = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
@@ -50,6 +50,36 @@ pub(super) async fn deliveries(
         }
     }
     Ok(found)
+}
+
+/// Those that are wanted, in an order, with their events (`e`), sources (`o`) and destinations (`n`); after the word FROM.
+pub(super) fn listed(filter: &DeliveryFilter, mut wanted: Where, order: &str, limit: usize) -> (String, Vec<Value>) {
+    let limit = wanted.limit(limit);
+    if filter.event.is_some() || filter.subject.is_some() || filter.provider_id.is_some() {
+        // Few events: their deliveries are found from there.
+        let (text, values) = wanted.unlimited();
+        return (format!("{FROM} {text} ORDER BY {order} LIMIT {limit}"), values);
+    }
+    // One after the other in the order of their numbers until there are enough: the server would sort all of them.
+    let (own, of_event, values) = wanted.split();
+    let enough = if of_event.is_empty() { format!("LIMIT {limit}") } else { "OFFSET 0".to_owned() };
+    let from = format!(
+        "(SELECT * FROM every_delivery d {own} ORDER BY {order} {enough}) d CROSS JOIN LATERAL \
+         (SELECT * FROM (SELECT * FROM events x WHERE x.request = d.request AND x.place = d.place AND x.day = d.day) e \
+         {of_event} OFFSET 0) e \
+         JOIN origins o ON o.id = e.origin JOIN destinations n ON n.id = d.destination ORDER BY {order} LIMIT {limit}"
+    );
+    (from, values)
+}
+
+/// How many are wanted.
+pub(super) fn counted(wanted: Where) -> (String, Vec<Value>) {
+    let (own, of_event, values) = wanted.split();
+    if of_event.is_empty() {
+        return (format!("every_delivery d {own}"), values);
+    }
+    let of_event = of_event.replacen("WHERE", if own.is_empty() { "WHERE" } else { "AND" }, 1);
+    (format!("{FROM} {own} {of_event}"), values)
 }
 
 fn delivery(row: &Row) -> Result<Delivery, Fault> {
@@ -96,7 +126,7 @@ pub(super) fn retriable(filter: &DeliveryFilter) -> Where {
         }
         Some(_) => "false",
     });
-    wanted.always(format!("e.state <> {ERASED}"));
+    wanted.apart(|event| event.always(format!("e.state <> {ERASED}")));
     wanted
 }
 
@@ -107,17 +137,19 @@ pub(super) fn which(filter: &DeliveryFilter) -> Where {
     wanted.among("d.id", filter.ids.iter().copied().map(number).collect());
     wanted.condition("d.id > ?", filter.after.map(number));
     wanted.condition(FAILED_WITH, filter.reason.as_deref().map(|reason| super::text::kept(reason).into_owned()));
-    if let Some(event) = filter.event {
-        wanted.equals("e.id", Some(event));
-        wanted.equals("e.day", Some(partitions::day_of(event)));
-    }
     let destination = "d.destination = (SELECT id FROM destinations WHERE name = ?)";
     wanted.condition(destination, filter.destination.clone());
-    of_source(&mut wanted, filter.source.as_deref());
-    wanted.glob("e.kind", filter.kind.as_deref());
-    wanted.says("e.subject", filter.subject.as_deref());
-    wanted.says("e.provider_id", filter.provider_id.as_deref());
-    wanted.between("e.received", filter.since, filter.until);
+    wanted.equals("d.day", filter.event.map(partitions::day_of));
+    wanted.condition("d.day >= ?", filter.since.map(partitions::earliest));
+    wanted.apart(|event| {
+        event.equals("e.id", filter.event);
+        event.equals("e.day", filter.event.map(partitions::day_of));
+        of_source(event, filter.source.as_deref());
+        event.glob("e.kind", filter.kind.as_deref());
+        event.says("e.subject", filter.subject.as_deref());
+        event.says("e.provider_id", filter.provider_id.as_deref());
+        event.between("e.received", filter.since, filter.until);
+    });
     wanted
 }
 

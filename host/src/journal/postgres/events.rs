@@ -87,9 +87,9 @@ pub(super) async fn event(
 ) -> Result<Option<EventDetail>, Fault> {
     let build = ", b.version AS build_version, b.sha256, b.generation";
     let sql = format!(
-        "SELECT {}{build} FROM {} LEFT JOIN builds b ON b.id = r.build WHERE e.id = $1 AND e.day = $2",
+        "SELECT {}{build} FROM events e {} LEFT JOIN builds b ON b.id = r.build WHERE e.id = $1 AND e.day = $2",
         rows::EVENT,
-        rows::EVENT_FROM
+        rows::EVENT_JOINS
     );
     let Some(row) = client.query_opt(&sql, &[&id, &partitions::day_of(id)]).await? else { return Ok(None) };
     let (event, request) = rows::event(&row, vault)?;
@@ -110,7 +110,12 @@ fn made_by(row: &Row) -> Result<Option<Build>, Fault> {
 async fn select(client: &impl GenericClient, more: &str, filter: &EventFilter, order: &str) -> Result<Vec<Row>, Fault> {
     let wanted = wanted(client, filter).await?;
     let (text, values) = wanted.limited(order, filter.limit);
-    let sql = format!("SELECT {}{more} FROM {} {text}", rows::EVENT, rows::EVENT_FROM);
+    // First which, and then what they say: the server would read all requests with them.
+    let sql = format!(
+        "SELECT {}{more} FROM (SELECT * FROM events e {text}) e {} ORDER BY {order}",
+        rows::EVENT,
+        rows::EVENT_JOINS
+    );
     Ok(client.query(&sql, &parameters(&values)).await?)
 }
 
@@ -128,6 +133,7 @@ pub(super) async fn wanted(client: &impl GenericClient, filter: &EventFilter) ->
     wanted.says("e.provider_id", filter.provider_id.as_deref());
     wanted.equals("e.state", filter.state.map(rows::state_code));
     wanted.between("e.received", filter.since, filter.until);
+    wanted.condition("e.day >= ?", filter.since.map(partitions::earliest));
     if let Some(after) = filter.after {
         wanted.condition("e.request <= ?", Some(numbers::settled(client, Sequence::Requests).await?));
         if let Some((request, place)) = place_of(client, after).await? {
@@ -156,5 +162,5 @@ async fn place_of(client: &impl GenericClient, event: Uuid) -> Result<Option<(i6
 }
 
 pub(super) fn of_source(wanted: &mut Where, source: Option<&str>) {
-    wanted.condition("e.origin IN (SELECT id FROM origins WHERE source = ?)", source.map(str::to_owned));
+    wanted.condition("e.origin = ANY (ARRAY(SELECT id FROM origins WHERE source = ?))", source.map(str::to_owned));
 }

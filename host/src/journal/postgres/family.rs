@@ -95,9 +95,9 @@ impl Member {
     ) -> Result<(), Fault> {
         // What has a key of its own leans on nothing.
         let others = format!(
-            "SELECT {} FROM {} WHERE e.request = $1 AND e.day = $2 AND e.seal IS NULL AND e.state <> {ERASED}",
+            "SELECT {} FROM events e {} WHERE e.request = $1 AND e.day = $2 AND e.seal IS NULL AND e.state <> {ERASED}",
             rows::EVENT,
-            rows::EVENT_FROM
+            rows::EVENT_JOINS
         );
         for row in &client.query(&others, &[&self.request, &self.day]).await? {
             let number: i32 = get(row, "place")?;

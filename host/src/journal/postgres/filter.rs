@@ -15,6 +15,8 @@ pub(super) type Value = Box<dyn ToSql + Send + Sync>;
 #[derive(Debug, Default)]
 pub(super) struct Where {
     conditions: Vec<String>,
+    /// Those that are about another table than the one that is listed.
+    apart: Vec<String>,
     values: Vec<Value>,
 }
 
@@ -65,19 +67,42 @@ impl Where {
         format!("${}", self.values.len())
     }
 
-    /// The clause, and its values.
-    pub(super) fn unlimited(self) -> (String, Vec<Value>) {
-        let text = self.conditions.join(" AND ");
-        (if text.is_empty() { text } else { format!("WHERE {text}") }, self.values)
+    /// What is added here is about another table than the one that is listed.
+    pub(super) fn apart(&mut self, add: impl FnOnce(&mut Self)) {
+        let own = std::mem::take(&mut self.conditions);
+        add(self);
+        self.apart.append(&mut self.conditions);
+        self.conditions = own;
     }
 
-    /// The clause with an order and a limit, and its values; 0 is 100.
-    pub(super) fn limited(mut self, order: &str, limit: usize) -> (String, Vec<Value>) {
+    /// The clause over all tables, and its values.
+    pub(super) fn unlimited(mut self) -> (String, Vec<Value>) {
+        self.conditions.append(&mut self.apart);
+        (clause(&self.conditions), self.values)
+    }
+
+    /// The clause over the listed table, the one over the other, and the values of both.
+    pub(super) fn split(self) -> (String, String, Vec<Value>) {
+        (clause(&self.conditions), clause(&self.apart), self.values)
+    }
+
+    /// How the text names a limit; 0 is 100.
+    pub(super) fn limit(&mut self, limit: usize) -> String {
         let limit = if limit == 0 { LIMIT } else { limit };
-        let limit = self.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    }
+
+    /// The clause with an order and a limit, and its values.
+    pub(super) fn limited(mut self, order: &str, limit: usize) -> (String, Vec<Value>) {
+        let limit = self.limit(limit);
         let (text, values) = self.unlimited();
         (format!("{text} ORDER BY {order} LIMIT {limit}"), values)
     }
+}
+
+fn clause(conditions: &[String]) -> String {
+    let text = conditions.join(" AND ");
+    if text.is_empty() { text } else { format!("WHERE {text}") }
 }
 
 /// As a client takes them.

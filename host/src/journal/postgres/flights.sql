@@ -1,11 +1,47 @@
 -- The way out. Who claims holds no lock afterwards: a row says whose flight it is.
 
+-- What is in the queue changes by thousands in a second, and what the planner last knew of it may be long ago: these functions
+-- go by its indexes, always.
+
+-- Due deliveries of one destination become flights of a host. Retries and what was not tried yet in turns (`late` of them are
+-- retries, if there are so many), so that a flood of new ones does not hold up the others for ever. Who is not among the hosts
+-- any more gets nothing, and a destination that is paused gives nothing. No retry waits for longer than `longest`: one that
+-- would was planned under a clock that was ahead, and is due.
+CREATE OR REPLACE FUNCTION claim(me uuid, lane int, moment bigint, many bigint, late bigint, longest bigint)
+RETURNS TABLE (number bigint, of_day date, of_request bigint, of_place int, tries int, tries_before int, asked bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    taken bigint[];
+    more bigint[];
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM FROM hosts WHERE id = me FOR KEY SHARE;
+    IF NOT FOUND OR EXISTS (SELECT FROM paused p JOIN destinations n ON n.name = p.name
+            WHERE p.kind = 'destination' AND n.id = lane) THEN
+        RETURN;
+    END IF;
+    taken := ARRAY(SELECT id FROM queue WHERE destination = lane AND host IS NULL AND state < 2 AND due > 0
+        AND (due <= moment OR due > moment + longest) ORDER BY due, id LIMIT late FOR UPDATE SKIP LOCKED);
+    taken := taken || ARRAY(SELECT id FROM queue WHERE destination = lane AND host IS NULL AND state < 2 AND due <= 0
+        ORDER BY due, id LIMIT many - cardinality(taken) FOR UPDATE SKIP LOCKED);
+    IF cardinality(taken) < many THEN
+        more := ARRAY(SELECT id FROM queue WHERE destination = lane AND host IS NULL AND state < 2 AND due > 0
+            AND (due <= moment OR due > moment + longest) AND NOT id = ANY (taken)
+            ORDER BY due, id LIMIT many - cardinality(taken) FOR UPDATE SKIP LOCKED);
+        taken := taken || more;
+    END IF;
+    RETURN QUERY WITH flying AS (UPDATE queue q SET host = me WHERE q.id = ANY (taken) RETURNING q.*)
+        SELECT f.id, f.day, f.request, f.place, f.attempts, f.base, f.since FROM flying f ORDER BY f.due, f.id;
+END $$;
+
 -- How attempts ended, for the flights of one host. `ends`: 2 delivered, 1 again, 3 exhausted, 6 held, 0 given back untried.
 -- Gives who became due by it, of the same key, and what is due again.
 CREATE OR REPLACE FUNCTION settle(
     me uuid, moment bigint, numbers bigint[], ends smallint[], dues bigint[], reasons text[],
     ats bigint[], tooks bigint[], statuses int[], errors text[], answers bytea[], sealed boolean
-) RETURNS TABLE (lane int, again bigint) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (lane int, again bigint) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     ordered bigint[] := '{}';
     places int[] := '{}';
@@ -78,11 +114,12 @@ END $$;
 
 -- Ends the lease of hosts that do not say any more that they live, and of one that says that it goes: what was in flight
 -- there is due again. Gives how many that were.
-CREATE OR REPLACE FUNCTION free_flights(lease interval, moment bigint, going uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION free_flights(lease interval, moment bigint, going uuid) RETURNS bigint LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     dead uuid[];
     freed bigint;
-    left_behind bigint[];
+    first bigint[];
     one bigint;
 BEGIN
     SELECT array_agg(id) INTO dead FROM (
@@ -90,23 +127,26 @@ BEGIN
     IF dead IS NULL THEN
         RETURN 0;
     END IF;
-    SELECT array_agg(id ORDER BY id) INTO left_behind FROM queue WHERE host = ANY (dead) AND state = 7;
-    IF left_behind IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock(k.lock) FROM (
-            SELECT DISTINCT uuid_hash_extended(order_key, destination) AS lock FROM queue
-            WHERE id = ANY (left_behind) AND order_key IS NOT NULL ORDER BY 1) k;
-        FOREACH one IN ARRAY left_behind LOOP
-            PERFORM leave(one, moment);
-        END LOOP;
-    END IF;
+    PERFORM pg_advisory_xact_lock(k.lock) FROM (
+        SELECT DISTINCT uuid_hash_extended(order_key, destination) AS lock FROM queue
+        WHERE host = ANY (dead) AND order_key IS NOT NULL ORDER BY 1) k;
+    FOR one IN SELECT id FROM queue WHERE host = ANY (dead) AND state = 7 ORDER BY id LOOP
+        PERFORM leave(one, moment);
+    END LOOP;
+    SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO first FROM queue WHERE host = ANY (dead) AND order_key IS NOT NULL;
     UPDATE queue SET host = NULL WHERE host = ANY (dead);
     GET DIAGNOSTICS freed = ROW_COUNT;
+    -- What was tried again by hand meanwhile goes first.
+    FOREACH one IN ARRAY first LOOP
+        PERFORM let_pass(one, moment);
+    END LOOP;
     DELETE FROM hosts WHERE id = ANY (dead);
     RETURN freed;
 END $$;
 
 -- Flights of this host that it does not know of: a claim whose answer was lost on the way.
-CREATE OR REPLACE FUNCTION free_unknown(me uuid, flying bigint[], moment bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION free_unknown(me uuid, flying bigint[], moment bigint) RETURNS bigint LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     lost bigint[];
 BEGIN

@@ -13,7 +13,7 @@ const FUNCTIONS: [&str; 3] = [include_str!("order.sql"), include_str!("record.sq
 /// The oldest version that may work with what this one makes.
 const USABLE_FROM: i32 = 1;
 /// Who makes or changes a layout holds this lock, with the schema's own number.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1885432692, hashtext($1))";
+const LOCK: &str = "SELECT pg_advisory_xact_lock(1885432691, hashtext($1))";
 
 fn version() -> i32 {
     i32::try_from(LAYOUTS.len()).unwrap_or(i32::MAX)

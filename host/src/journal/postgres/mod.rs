@@ -52,6 +52,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::connect::Server;
+pub use self::connect::is_url;
 use self::fault::Fault;
 pub use self::open::{OpenError, open};
 use super::{Answer, JournalError, Listener, Observer, Pending, Plan, Unobserved, Vault};

@@ -14,7 +14,7 @@ pub(super) const TABLES: [&str; 4] = ["requests", "events", "deliveries", "attem
 /// Days that are made ahead.
 const AHEAD: i32 = 3;
 /// Who makes or drops partitions holds this lock.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1885432692, 1)";
+const LOCK: &str = "SELECT pg_advisory_xact_lock(1885432692, hashtext(current_schema()))";
 
 /// The day of a time, in UTC.
 pub(super) fn day(time: Timestamp) -> Date {
@@ -25,6 +25,12 @@ pub(super) fn day(time: Timestamp) -> Date {
 pub(super) fn day_of(event: Uuid) -> Date {
     let milliseconds = i64::try_from(event.as_u128() >> 80).unwrap_or(0);
     day(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The first day of which something can be that was received since: a host's clock may be behind another's.
+pub(super) fn earliest(since: Timestamp) -> Date {
+    let day = day(since);
+    day.yesterday().unwrap_or(day)
 }
 
 /// Makes the days from yesterday on that will be needed soon; says whether any was missing.

@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION record(
     d_event int[], d_destination int[], d_key uuid[], d_once boolean[],
     p_request int[], p_name text[], p_state bytea[], stale uuid[],
     OUT fresh int[], OUT replayed int[], OUT known uuid[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     taken uuid[];
     wanted uuid[];

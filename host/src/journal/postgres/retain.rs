@@ -25,8 +25,8 @@ const YOUNGER: usize = 10_000;
 const EXACT: SignedDuration = SignedDuration::from_hours(48);
 
 /// Who deletes holds this lock: two hosts that shrink the journal at once would delete twice as much.
-const ALONE: &str = "SELECT pg_try_advisory_lock(1885432692, 2) AS alone";
-const DONE: &str = "SELECT pg_advisory_unlock(1885432692, 2)";
+const ALONE: &str = "SELECT pg_try_advisory_lock(1885432693, hashtext(current_schema())) AS alone";
+const DONE: &str = "SELECT pg_advisory_unlock(1885432693, hashtext(current_schema()))";
 
 /// Deletes what is older; says how many events went. Days that are over by then go whole. None while another host is at it.
 pub(super) async fn retain(client: &mut Client, before: Timestamp, now: Timestamp) -> Result<u64, Fault> {

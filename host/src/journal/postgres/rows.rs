@@ -72,9 +72,9 @@ pub(super) const EVENT: &str = "e.id, e.request, e.place, e.day, o.source, o.pro
     e.received, e.provider_id, e.form, e.content, e.head, e.tail, e.data, e.state, e.warnings, e.sum, e.seal, \
     r.method, r.target, r.headers, r.body, r.peer, r.received AS arrived, r.sum AS request_sum, r.seal AS request_seal, r.erased";
 
-/// Where they come from.
-pub(super) const EVENT_FROM: &str =
-    "events e JOIN requests r ON r.id = e.request AND r.day = e.day JOIN origins o ON o.id = e.origin";
+/// Where they come from, beside the events themselves.
+pub(super) const EVENT_JOINS: &str =
+    "JOIN requests r ON r.id = e.request AND r.day = e.day JOIN origins o ON o.id = e.origin";
 
 /// Content as it was before it was sealed.
 pub(super) fn opened(sealed: Vec<u8>, seal: Option<&[u8]>, vault: Option<&Vault>) -> Result<Vec<u8>, Fault> {
