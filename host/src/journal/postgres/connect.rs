@@ -82,6 +82,20 @@ impl Server {
         Ok(self.config.connect(self.tls.clone()).await?)
     }
 
+    /// One beside the pool, for what must not wait for others.
+    pub(super) async fn alone(&self) -> Result<Client, Fault> {
+        let (client, connection) = self.listener().await?;
+        // It ends with the client.
+        tokio::spawn(connection);
+        client.batch_execute(&self.settings()).await?;
+        Ok(client)
+    }
+
+    /// Connections that nobody uses now are made anew: the server may be another one.
+    pub(super) fn renew(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     pub(super) fn schema(&self) -> &str {
         &self.schema
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::claim::Turns;
@@ -92,10 +93,12 @@ pub(super) async fn enter(shared: &Shared) -> Result<(), Fault> {
 /// Until the journal is closing.
 pub(super) async fn live(shared: Arc<Shared>) {
     let third = shared.host.lease / 3;
+    let mut own = None;
     loop {
         tokio::time::sleep(third).await;
-        let beaten = tokio::time::timeout(third, beat(&shared)).await.unwrap_or(Err(Fault::Silent));
+        let beaten = tokio::time::timeout(third, beat(&shared, &mut own)).await.unwrap_or(Err(Fault::Silent));
         if let Err(fault) = beaten {
+            own = None;
             tracing::warn!("this host could not say that it lives: {}", fault.words());
             if shared.host.me().is_none() {
                 shared.due.lose();
@@ -104,33 +107,37 @@ pub(super) async fn live(shared: Arc<Shared>) {
     }
 }
 
-async fn beat(shared: &Shared) -> Result<(), Fault> {
+/// On a connection of its own, so that no load makes a host look dead.
+async fn beat(shared: &Shared, own: &mut Option<Client>) -> Result<(), Fault> {
     let host = &shared.host;
     let (me, begun) = (host.state().me, Instant::now());
-    let client = shared.server.client().await?;
+    let client = match own {
+        Some(client) => client,
+        None => own.insert(shared.server.alone().await?),
+    };
     let beat = "UPDATE hosts SET beat = now() WHERE id = $1 AND beat > now() - $2::float8 * interval '1 second'";
     let lives = match me {
         Some(me) => client.execute(beat, &[&me, &host.lease.as_secs_f64()]).await? > 0,
         None => false,
     };
     if !lives {
-        drop(client);
         enter(shared).await?;
         return wake::look(shared).await;
     }
     host.state().until = Some(begun + host.lease);
-    if free(shared, &client, None).await? > 0 {
+    if free(shared, client, None).await? > 0 {
         wake::look(shared).await?;
     }
     let hosts = client.query_one("SELECT count(*) FROM hosts", &[]).await?.try_get(0)?;
     host.hosts.store(hosts, Ordering::Relaxed);
-    drop(client);
-    if let (Some(me), true) = (me, host.unsure.swap(false, Ordering::Relaxed)) {
-        free_unknown(shared, me).await.inspect_err(|_| host.is_unsure())?;
-    }
-    let mut client = shared.server.client().await?;
-    partitions::ahead(&mut client, shared.clock.now()).await?;
+    partitions::ahead(client, shared.clock.now()).await?;
     Ok(())
+}
+
+/// Where a claim's answer was lost: what it took is nobody's, and due again.
+pub(super) async fn be_sure(shared: &Shared) -> Result<(), Fault> {
+    let (Some(me), true) = (shared.host.me(), shared.host.unsure.swap(false, Ordering::Relaxed)) else { return Ok(()) };
+    free_unknown(shared, me).await.inspect_err(|_| shared.host.is_unsure())
 }
 
 async fn free_unknown(shared: &Shared, me: Uuid) -> Result<(), Fault> {
@@ -146,7 +153,7 @@ async fn free_unknown(shared: &Shared, me: Uuid) -> Result<(), Fault> {
 }
 
 /// Frees what is in flight with hosts that do not live any more, and with one that goes.
-async fn free(shared: &Shared, client: &tokio_postgres::Client, going: Option<Uuid>) -> Result<i64, Fault> {
+async fn free(shared: &Shared, client: &Client, going: Option<Uuid>) -> Result<i64, Fault> {
     let free = "SELECT free_flights($1::float8 * interval '1 second', $2, $3)";
     let lease = shared.host.lease.as_secs_f64();
     let freed: i64 = client.query_one(free, &[&lease, &shared.now(), &going]).await?.try_get(0)?;

@@ -191,6 +191,9 @@ impl Drop for Busy<'_> {
 impl Shared {
     /// The engine's error in words.
     fn failed(&self, fault: &Fault) -> JournalError {
+        if fault.is_connection() {
+            self.server.renew();
+        }
         JournalError::Failed { place: self.place.clone(), message: fault.words() }
     }
 

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use super::fault::Fault;
 use super::rows::get;
-use super::{Shared, connect};
+use super::{Shared, connect, host};
 
 /// At most one notice in so long.
 const NOTICE: Duration = Duration::from_millis(100);
@@ -121,7 +121,11 @@ impl Drop for Ended {
 pub(super) async fn watch(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(fault) = look(&shared).await {
+        let looked = async {
+            host::be_sure(&shared).await?;
+            look(&shared).await
+        };
+        if let Err(fault) = looked.await {
             tracing::debug!("what is due is not known for a moment: {}", fault.words());
         }
     }
