@@ -17,12 +17,12 @@ use super::reload::{Origin, Reloads};
 use super::retention::{self, Keep};
 use super::seen::Seen;
 use super::switches::Switches;
-use super::{Plugins, parts};
+use super::{Plugins, follow, parts};
 use crate::admin::{self, Readiness};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inbound::{Inbound, Listener};
-use crate::journal::Journal;
+use crate::journal::{Journal, Paused};
 use crate::metrics::CommitMeter;
 use crate::notices::Recording;
 use crate::operations::{self, Operations};
@@ -50,6 +50,8 @@ pub(super) struct Core {
     pub(super) retention: watch::Sender<Keep>,
     /// Ends what has no end of its own.
     pub(super) stop: watch::Sender<bool>,
+    /// One pause or resumption at a time, by an operator here or on another host.
+    pub(super) switching: Mutex<()>,
     /// One change at a time; nothing after the end.
     pub(super) running: Mutex<Option<Running>>,
 }
@@ -84,6 +86,8 @@ pub(super) struct Made {
     pub(super) recording: Recording,
     pub(super) destinations: Vec<Destination>,
     pub(super) sockets: [Bound; 2],
+    /// What is paused already.
+    pub(super) paused: Vec<Paused>,
 }
 
 impl Core {
@@ -100,6 +104,7 @@ impl Core {
             recording,
             destinations,
             sockets: [socket, admin_socket],
+            paused,
         } = made;
         let readiness = Readiness::default();
         let inbound = Arc::new(ArcSwap::from_pointee(inbound));
@@ -131,6 +136,9 @@ impl Core {
         let measured = Measured::of(&meters, &config, &plugins);
         destinations.into_iter().for_each(|destination| lanes.begin(destination));
         Arc::new_cyclic(|core: &Weak<Self>| {
+            if journal.is_shared() {
+                tokio::spawn(follow::follow(core.clone(), paused, stop.subscribe()));
+            }
             let state = Arc::new(ArcSwap::from_pointee(admin::State {
                 journal: journal.clone(),
                 operations,
@@ -151,8 +159,21 @@ impl Core {
             let serving = admin_socket.open(operators(&state));
             let running = Running { config, plugins, listening, serving, lanes, polls, recording };
             let running = Mutex::new(Some(running));
-            let origin = OnceLock::new();
-            Self { clock, journal, readiness, meters, inbound, state, gates, origin, retention, stop, running }
+            let (origin, switching) = (OnceLock::new(), Mutex::new(()));
+            Self {
+                clock,
+                journal,
+                readiness,
+                meters,
+                inbound,
+                state,
+                gates,
+                origin,
+                retention,
+                stop,
+                switching,
+                running,
+            }
         })
     }
 }

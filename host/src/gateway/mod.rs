@@ -5,6 +5,7 @@ mod captures;
 mod core;
 mod door;
 mod engine;
+mod follow;
 mod measured;
 mod moved;
 mod parts;
@@ -123,7 +124,8 @@ impl Gateway {
         journal.listen(parts::tell_losses(&notices, &clock));
         inbound.notices = notices;
         let gates = Arc::<Gates>::default();
-        switches::restore(&journal.paused().await?, &gates, &inbound.paused);
+        let paused = journal.paused().await?;
+        switches::restore(&paused, &gates, &inbound.paused);
         let listening = Bound::new("server.listen", config.server.listen).await?;
         let serving = Bound::new("admin.listen", config.admin.listen).await?;
         let (address, admin) = (listening.at, serving.at);
@@ -139,6 +141,7 @@ impl Gateway {
             recording,
             destinations,
             sockets,
+            paused,
         });
         core.readiness.set(Phase::Running);
         Ok(Self { address, admin, journal, core })

@@ -22,6 +22,7 @@ mod steady;
 mod sum;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -162,6 +163,22 @@ pub trait Journal: Send + Sync + 'static {
 
     /// What waits for each destination, and what failed there for good; those with neither are left out.
     fn backlog(&self) -> Pending<Vec<Backlog>>;
+
+    /// Whether other hosts change it, too: what they pause and resume holds here as well.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Asks for a poll's next run, which one of all hosts gets: none, and it is this one's until `polled`; else when to ask
+    /// again.
+    fn poll(&self, _poll: &str, _every: Duration) -> Pending<Option<Duration>> {
+        Pending::ready(Ok(None))
+    }
+
+    /// A poll's run is over, whatever came of it.
+    fn polled(&self, _poll: &str) -> Pending<()> {
+        Pending::ready(Ok(()))
+    }
 
     /// Finishes what is queued (a retention or a retry that is under way ends with its step), syncs and closes; later calls fail with [`JournalError::Closed`].
     fn close(&self) -> Pending<()>;

@@ -1,7 +1,7 @@
 //! Polls: an operation again and again, and an event of each item that is new or changed.
 //!
 //! Events and what was seen become durable in one transaction, so that a crash neither loses nor doubles an event. What is
-//! a change is decided in `changes`.
+//! a change is decided in `changes`, whose turn it is among several hosts in the journal.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,6 +34,9 @@ const JITTER: f64 = 0.05;
 const LONGEST_JITTER: Duration = Duration::from_secs(60);
 /// A journal that has too much waiting is asked again after so long.
 const BUSY: Duration = Duration::from_secs(1);
+
+/// A journal that is away is asked again after so long.
+const AWAY: Duration = Duration::from_secs(5);
 
 /// One of `[[polls]]` at work.
 struct Poll {
@@ -128,10 +131,13 @@ impl Poll {
         loop {
             let wait = self.wait(last);
             let turn = async {
-                sleep(wait).await;
+                self.turn(wait).await;
                 let begun = self.clock.now();
                 if let Err(error) = self.once().await {
                     tracing::warn!(poll = &*self.name, "the poll failed, and what was seen stays: {error}");
+                }
+                if let Err(error) = self.journal.polled(&self.name).await {
+                    tracing::warn!(poll = &*self.name, "other hosts cannot be told that it is over: {error}");
                 }
                 begun
             };
@@ -139,6 +145,21 @@ impl Poll {
                 begun = turn => Some(begun),
                 _ = stopped.wait_for(|stop| *stop) => return,
             };
+        }
+    }
+
+    /// Waits for its time, and until no other host has run it in this interval or is at it.
+    async fn turn(&self, mut wait: Duration) {
+        loop {
+            sleep(wait).await;
+            match self.journal.poll(&self.name, self.every).await {
+                Ok(None) => return,
+                Ok(Some(later)) => wait = later,
+                Err(error) => {
+                    tracing::warn!(poll = &*self.name, "whose turn it is cannot be told, and nobody polls: {error}");
+                    wait = AWAY;
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use deadpool_postgres::Object;
@@ -147,6 +148,26 @@ impl Journal for Postgres {
     fn poll_state(&self, poll: &str) -> Pending<Option<Bytes>> {
         let poll = poll.to_owned();
         self.read(move |_, client| async move { polls::state(&**client, &poll).await })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn poll(&self, poll: &str, every: Duration) -> Pending<Option<Duration>> {
+        let poll = poll.to_owned();
+        self.read(move |shared, client| async move {
+            let me = shared.host.me().ok_or(Fault::Lease)?;
+            polls::take(&**client, &poll, every, me, shared.now()).await
+        })
+    }
+
+    fn polled(&self, poll: &str) -> Pending<()> {
+        let poll = poll.to_owned();
+        self.read(move |shared, client| async move {
+            let me = shared.host.me().ok_or(Fault::Lease)?;
+            polls::over(&**client, &poll, me).await
+        })
     }
 
     fn capture(&self, new: NewCapture) -> Pending<()> {
