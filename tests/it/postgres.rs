@@ -2,9 +2,11 @@
 //! what only many hosts and a server have.
 
 pub(crate) mod cluster;
+mod copy;
 mod hosts;
 mod served;
 mod server;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;

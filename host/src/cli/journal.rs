@@ -1,5 +1,7 @@
 //! `hookport journal`: numbers, check, backup and packing of the store, beside a running gateway or without one.
 
+#[cfg(feature = "postgres")]
+mod copy;
 mod shown;
 
 use std::io::{IsTerminal, Write};
@@ -19,7 +21,8 @@ use crate::journal::sqlite::{self, OpenError, Vault};
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  hookport journal stats\n  hookport journal check --json\n  hookport journal backup \
-                        /backup/journal-$(date +%F).db\n  hookport journal vacuum"
+                        /backup/journal-$(date +%F).db\n  hookport journal vacuum\n  \
+                        hookport journal copy --from data --to env:DATABASE_URL"
 )]
 pub(super) struct Journal {
     #[command(flatten)]
@@ -62,6 +65,27 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Move an embedded journal into PostgreSQL: all of it, compared at the end; no gateway may use either meanwhile
+    #[cfg(feature = "postgres")]
+    #[command(
+        after_help = "Examples:\n  hookport journal copy --from data --to env:DATABASE_URL\n  hookport journal copy \
+                            --from /backup/journal.db --to postgres://hookport@db/hookport --schema moved\n\nWhere it is \
+                            broken off, the same command goes on. Then set journal.engine = \"postgres\" and start."
+    )]
+    Copy {
+        /// The embedded journal's folder, or a file such as a backup
+        #[arg(long, value_name = "PATH")]
+        from: PathBuf,
+        /// The server: a URL, or env:NAME of a variable that holds it, so that a password is not seen by others
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// The schema; made if missing, and empty but for a copy that was broken off
+        #[arg(long, default_value = "hookport")]
+        schema: String,
+        /// Print what was copied as a document
+        #[arg(long)]
+        json: bool,
+    },
     /// Give the free space back: in small steps by a running gateway, all at once where none runs
     #[command(after_help = "Examples:\n  hookport journal vacuum\n  hookport journal vacuum --path /var/lib/hookport")]
     Vacuum,
@@ -91,6 +115,8 @@ impl Journal {
                 output::say(format_args!("{} has everything that was kept up to now: {bytes}", file.display()));
                 Ok(())
             }
+            #[cfg(feature = "postgres")]
+            Command::Copy { from, to, schema, json } => copy::copy(&from, &to, schema, json),
             Command::Vacuum => vacuum(connection, path),
         }
     }

@@ -19,8 +19,16 @@ fn version() -> i32 {
     i32::try_from(LAYOUTS.len()).unwrap_or(i32::MAX)
 }
 
-/// Makes the schema and what it lacks; several hosts may try it at once.
+/// Makes the schema and what it lacks; several hosts may try it at once. One that is half a copy is nobody's journal yet.
 pub(super) async fn prepare(client: &mut Client, schema: &str) -> Result<(), OpenError> {
+    prepare_copy(client, schema).await?;
+    let copying = "SELECT to_regclass('copying') IS NOT NULL";
+    let row = client.query_one(copying, &[]).await.map_err(|error| OpenError::server(&error.into()))?;
+    if row.get(0) { Err(OpenError::Copying { schema: schema.to_owned() }) } else { Ok(()) }
+}
+
+/// The same for who copies a journal into it.
+pub(super) async fn prepare_copy(client: &mut Client, schema: &str) -> Result<(), OpenError> {
     let failed = |error: tokio_postgres::Error| OpenError::server(&error.into());
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.query_one(LOCK, &[&schema]).await.map_err(failed)?;

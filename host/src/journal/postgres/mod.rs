@@ -9,6 +9,7 @@ mod change;
 mod chores;
 mod claim;
 mod connect;
+pub mod copy;
 mod count;
 mod deliveries;
 mod due;

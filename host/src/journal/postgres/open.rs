@@ -77,6 +77,15 @@ pub enum OpenError {
         /// The schema.
         schema: String,
     },
+    /// Half a copy.
+    #[error(
+        "the schema {schema} is half a copy of another journal: finish it with the same `hookport journal copy`, or choose \
+         another journal.schema"
+    )]
+    Copying {
+        /// The schema.
+        schema: String,
+    },
     /// Encrypted, and no key is configured.
     #[error("the journal is encrypted and journal.key is not set: set it to the key that it was written with")]
     Sealed,

@@ -60,6 +60,8 @@ use arc_swap::ArcSwap;
 pub use self::limits::{Limits, Synced};
 pub use self::open::{OpenError, open};
 pub use self::outside::{Checked, Count, Problem, Progress, backup, check, pack, stats};
+#[cfg(feature = "postgres")]
+pub(super) use self::outside::{Reader, meta, reader};
 pub use super::seal::Vault;
 use super::{JournalError, Listener, Observer, Pending, Plan, Unobserved};
 use crate::clock::Clock;
