@@ -91,11 +91,16 @@ impl Serve {
 }
 
 /// Sets what is logged from now on.
+/// What the clients of databases say of their statements holds what we keep, and is nobody's business.
+fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    EnvFilter::try_new(format!("{level},tokio_postgres=warn"))
+}
+
 pub(super) type Level = reload::Handle<EnvFilter, Registry>;
 
 /// Logs go to standard error, in the configured form.
 pub(super) fn log(log: &Log) -> Result<Level, Failure> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
+    let filter = filter(&log.level).map_err(|error| Failure::refused(format!("log.level: {error}")))?;
     let (filter, level) = reload::Layer::new(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
@@ -144,7 +149,7 @@ impl Origin for Files {
             drafts.in_force = Some(draft);
         }
         drop(drafts);
-        let set = EnvFilter::try_new(&config.log.level).map(|filter| self.level.reload(filter));
+        let set = filter(&config.log.level).map(|filter| self.level.reload(filter));
         if let Ok(Err(error)) = set {
             tracing::warn!("log.level stays as it was: {error}");
         }

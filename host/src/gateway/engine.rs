@@ -23,11 +23,13 @@ pub(super) async fn open(
         #[cfg(feature = "postgres")]
         JournalEngine::Postgres(server) => {
             use crate::journal::postgres;
+            use crate::net::tls::Tls;
             let roots =
                 server.ca.as_deref().map(crate::net::tls::roots).transpose().map_err(StartError::Authorities)?;
             let options = postgres::Options::new(server.url.clone(), &server.schema, clock, plan);
             let (connections, lease) = (server.connections, server.lease);
-            let options = postgres::Options { connections, lease, roots, vault, observer, ..options };
+            let tls = Some(Tls { roots, ..Tls::default() }.config());
+            let options = postgres::Options { connections, lease, tls, vault, observer, ..options };
             Ok(tokio::task::spawn_blocking(|| postgres::open(options)).await??)
         }
         // Whoever checked the configuration refused it.

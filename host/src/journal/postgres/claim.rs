@@ -19,16 +19,27 @@ const LONGEST: i64 = 25 * 3_600 * 1_000_000;
 const GO_BACK: &str = "UPDATE queue SET due = greatest(due - $2, $1) WHERE due > $1 AND state IN (0, 1, 5)";
 const NEXT: &str = "SELECT due FROM queue WHERE destination = $1 AND host IS NULL AND state < 2 ORDER BY due LIMIT 1";
 
-/// Each with its event and its request; which ones is said in `flights.sql`.
+/// Which ones is said in `flights.sql`.
+const CLAIM: &str =
+    "SELECT number, of_day, of_request, of_place, tries, tries_before, asked FROM claim($1, $2, $3, $4, $5, $6)";
+
+/// Their events and requests. A statement of its own: what a claim finds may have been committed after the claim's own
+/// statement began, and its view of other tables is as old as that.
 fn sql() -> String {
     let (columns, joins) = (rows::EVENT, rows::EVENT_JOINS);
     format!(
-        "SELECT t.number AS delivery, t.tries AS tried, t.tries_before AS tried_before, t.asked, \
-            (SELECT resumed FROM destinations WHERE id = $2) AS resumed, x.* \
-         FROM claim($1, $2, $3, $4, $5, {LONGEST}) WITH ORDINALITY t LEFT JOIN LATERAL (SELECT {columns} FROM events e {joins} \
-            WHERE e.request = t.of_request AND e.place = t.of_place AND e.day = t.of_day OFFSET 0) x ON true \
-         ORDER BY t.ordinality"
+        "SELECT (SELECT resumed FROM destinations WHERE id = $4) AS resumed, x.* \
+         FROM unnest($1::bigint[], $2::int[], $3::date[]) WITH ORDINALITY AS t (request, place, day, n) \
+         LEFT JOIN LATERAL (SELECT {columns} FROM events e {joins} \
+            WHERE e.request = t.request AND e.place = t.place AND e.day = t.day OFFSET 0) x ON true ORDER BY t.n"
     )
+}
+
+/// One that is this host's now.
+struct Taken {
+    delivery: i64,
+    attempt: u32,
+    asked: Option<i64>,
 }
 
 /// Takes deliveries into flight. Those whose caller is gone before the answer are put back.
@@ -52,11 +63,8 @@ pub(super) fn claim(shared: &Arc<Shared>, destination: &str, limit: usize, now: 
 
 /// What was claimed and nobody knows of is due again.
 fn put_back(shared: &Arc<Shared>, claimed: Vec<Claimed>) {
-    let released = claimed.into_iter().map(|claimed| {
-        let attempt = Attempt { at: claimed.since, took_ms: 0, status: None, error: None, answer: None };
-        Settled { delivery: claimed.delivery, attempt, outcome: Outcome::Released }
-    });
-    settle::insist(shared, released.collect());
+    let now = shared.clock.now();
+    release(shared, claimed.iter().filter_map(|claimed| i64::try_from(claimed.delivery).ok()), now);
 }
 
 async fn take(
@@ -83,43 +91,77 @@ async fn take(
         1 => i64::from(shared.host.every_other()),
         limit => limit / 2,
     };
-    let taken = async {
-        let statement = client.prepare_cached(&sql()).await?;
-        client.query(&statement, &[&me, &number, &instant, &limit, &late]).await
+    let found = async {
+        let statement = client.prepare_cached(CLAIM).await?;
+        client.query(&statement, &[&me, &number, &instant, &limit, &late, &LONGEST]).await
     };
-    let taken = match taken.await {
-        Ok(taken) => taken,
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => {
             // It may have been done, and the answer lost.
             shared.host.is_unsure();
             return Err(error.into());
         }
     };
-    let numbers = taken.iter().map(|row| get::<i64>(row, "delivery")).collect::<Result<Vec<_>, _>>()?;
-    shared.due.fly(numbers);
+    let taken = found.iter().map(taken).collect::<Result<Vec<_>, _>>().inspect_err(|_| shared.host.is_unsure())?;
+    shared.due.fly(taken.iter().map(|taken| taken.delivery));
     drop(known);
     if shared.host.me() != Some(me) {
         shared.due.lose();
         return Err(Fault::Lease);
     }
-    let statement = client.prepare_cached(NEXT).await?;
-    if let Ok(next) = client.query_opt(&statement, &[&number]).await {
-        let next = next.map(|row| get::<i64>(&row, "due")).transpose()?;
-        shared.due.set(destination, seen, next, None);
+    let read = read(shared, &client, (destination, number), (&found, &taken), (seen, now)).await;
+    if read.is_err() {
+        release(shared, taken.iter().map(|taken| taken.delivery), now);
     }
+    read
+}
+
+fn taken(row: &Row) -> Result<Taken, Fault> {
+    let tried = get::<i32>(row, "tries")? - get::<i32>(row, "tries_before")? + 1;
+    let attempt = u32::try_from(tried).map_err(|_| Fault::Damaged)?;
+    Ok(Taken { delivery: get(row, "number")?, attempt, asked: get(row, "asked")? })
+}
+
+/// What they are, and what is due next.
+async fn read(
+    shared: &Arc<Shared>,
+    client: &deadpool_postgres::Client,
+    (destination, number): (&Arc<str>, i32),
+    (found, taken): (&[Row], &[Taken]),
+    (seen, now): (u64, Timestamp),
+) -> Result<Vec<Claimed>, Fault> {
+    let next = client.query_opt(&client.prepare_cached(NEXT).await?, &[&number]).await?;
+    let next = next.map(|row| get::<i64>(&row, "due")).transpose()?;
+    shared.due.set(destination, seen, next, None);
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let requests = found.iter().map(|row| get(row, "of_request")).collect::<Result<Vec<i64>, _>>()?;
+    let places = found.iter().map(|row| get(row, "of_place")).collect::<Result<Vec<i32>, _>>()?;
+    let days = found.iter().map(|row| get(row, "of_day")).collect::<Result<Vec<jiff::civil::Date>, _>>()?;
+    let statement = client.prepare_cached(&sql()).await?;
+    let whole = client.query(&statement, &[&requests, &places, &days, &number]).await?;
     let raw = shared.plan.load().once_per_request(destination);
     let (mut claimed, mut lost) = (Vec::with_capacity(taken.len()), Vec::new());
-    for row in &taken {
-        match read(shared, row, now, raw) {
+    for (taken, row) in taken.iter().zip(&whole) {
+        match told_in_full(shared, taken, row, now, raw) {
             Ok(delivery) => claimed.push(delivery),
-            Err(Nothing::Fault(fault)) => {
-                tracing::error!("a delivery cannot be read: {}", fault.words());
-            }
-            Err(Nothing::Lost(why, reason)) => lost.push((told(row, destination, why)?, reason)),
+            Err(Nothing::Fault(fault)) => return Err(fault),
+            Err(Nothing::Lost(why, reason)) => lost.push((told(taken, row, destination, why)?, reason)),
         }
     }
     give_up(shared, destination, lost, now);
     Ok(claimed)
+}
+
+/// Untried, they are due again.
+fn release(shared: &Arc<Shared>, deliveries: impl Iterator<Item = i64>, now: Timestamp) {
+    let released = deliveries.filter_map(|delivery| {
+        let attempt = Attempt { at: now, took_ms: 0, status: None, error: None, answer: None };
+        Some(Settled { delivery: u64::try_from(delivery).ok()?, attempt, outcome: Outcome::Released })
+    });
+    settle::insist(shared, released.collect());
 }
 
 /// Why there is nothing to send.
@@ -139,7 +181,7 @@ const BLANK: &str = "the bytes of its request were erased with another event of 
 const GONE: &str =
     "its event is not in the journal: somebody deleted the row by hand, or it is of a backup that lacks it";
 
-fn read(shared: &Shared, row: &Row, now: Timestamp, raw: bool) -> Result<Claimed, Nothing> {
+fn told_in_full(shared: &Shared, taken: &Taken, row: &Row, now: Timestamp, raw: bool) -> Result<Claimed, Nothing> {
     if get::<Option<i64>>(row, "received")?.is_none() {
         return Err(Nothing::Lost(Why::Damaged, GONE.to_owned()));
     }
@@ -148,28 +190,23 @@ fn read(shared: &Shared, row: &Row, now: Timestamp, raw: bool) -> Result<Claimed
         return Err(Nothing::Lost(Why::Erased, BLANK.to_owned()));
     }
     let (event, request) = rows::shared(rows::event(row, shared.vault.as_ref())?);
-    let asked = get::<Option<i64>>(row, "asked")?.map_or(event.received, rows::time);
+    let asked = taken.asked.map_or(event.received, rows::time);
     // While its destination was paused it could not be tried. The clock may have been ahead then.
     let resumed = get::<Option<i64>>(row, "resumed")?.map(rows::time).filter(|resumed| *resumed <= now);
     let since = resumed.map_or(asked, |resumed| asked.max(resumed));
-    let delivery = rows::unsigned(row, "delivery")?;
-    Ok(Claimed { delivery, attempt: attempt(row)?, since, event, request })
-}
-
-fn attempt(row: &Row) -> Result<u32, Fault> {
-    let tried = get::<i32>(row, "tried")? - get::<i32>(row, "tried_before")? + 1;
-    u32::try_from(tried).map_err(|_| Fault::Damaged)
+    let delivery = u64::try_from(taken.delivery).map_err(|_| Fault::Damaged)?;
+    Ok(Claimed { delivery, attempt: taken.attempt, since, event, request })
 }
 
 /// What can be said of one that is lost.
-fn told(row: &Row, destination: &Arc<str>, why: Why) -> Result<Lost, Fault> {
+fn told(taken: &Taken, row: &Row, destination: &Arc<str>, why: Why) -> Result<Lost, Fault> {
     Ok(Lost {
-        delivery: rows::unsigned(row, "delivery")?,
+        delivery: u64::try_from(taken.delivery).map_err(|_| Fault::Damaged)?,
         event: get::<Option<Uuid>>(row, "id")?.unwrap_or_default(),
         kind: get::<Option<String>>(row, "kind")?.unwrap_or_default(),
         source: get::<Option<String>>(row, "source")?.unwrap_or_default().into(),
         destination: destination.clone(),
-        attempts: attempt(row)?,
+        attempts: taken.attempt,
         why,
     })
 }

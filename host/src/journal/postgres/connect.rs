@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, Runtime};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
@@ -13,7 +13,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
 use super::open::OpenError;
-use crate::net::tls::Tls;
 
 /// A server that is there answers within this.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,14 +23,6 @@ const SILENT: Duration = Duration::from_secs(20);
 
 /// A connection that is heard, not only asked.
 pub(super) type Hearing = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
-
-/// Whether a text is a URL that a server can be reached by; if not, why, without the text.
-pub fn is_url(url: &SecretString) -> Result<(), String> {
-    match config(url) {
-        Err(OpenError::Url { message }) => Err(message),
-        _ => Ok(()),
-    }
-}
 
 /// How the server is reached.
 pub(super) struct Server {
@@ -47,14 +38,14 @@ impl Server {
         url: &SecretString,
         schema: &str,
         connections: usize,
-        roots: Option<Arc<RootCertStore>>,
+        tls: Option<ClientConfig>,
     ) -> Result<Self, OpenError> {
         let mut config = config(url)?;
         config.application_name("hookport").keepalives_idle(SILENT).tcp_user_timeout(SILENT);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
-        let tls = MakeRustlsConnect::new(Tls { roots, ..Tls::default() }.config());
+        let tls = MakeRustlsConnect::new(tls.map_or_else(browsers, Ok)?);
         let manager = Manager::from_config(config.clone(), tls.clone(), ManagerConfig::default());
         let set = settings(schema);
         let prepared = Hook::async_fn(move |client, _| {
@@ -135,6 +126,15 @@ impl Server {
         };
         self.config.get_ssl_mode() != SslMode::Require && !self.config.get_hosts().iter().all(local)
     }
+}
+
+/// TLS 1.2 and 1.3 with servers that the authorities of browsers vouch for.
+fn browsers() -> Result<ClientConfig, OpenError> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions = versions.map_err(|error| OpenError::Url { message: error.to_string() })?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn config(url: &SecretString) -> Result<Config, OpenError> {

@@ -68,7 +68,9 @@ BEGIN
                     WHEN g.ends = 6 AND q.order_key IS NOT NULL THEN g.reason
                         || '; it holds its key: what is behind it waits until it is retried or cancelled'
                     ELSE g.reason END AS reason
-            FROM given g JOIN queue q ON q.id = g.id WHERE q.host = me FOR UPDATE OF q
+            FROM given g JOIN queue q ON q.id = g.id
+                -- A claim is not synced, and a server that died may not know of it: what nobody has is still what was tried.
+                WHERE q.host = me OR q.host IS NULL AND q.state IN (0, 1) AND g.ends > 0 FOR UPDATE OF q
         ), gone AS (
             DELETE FROM queue q USING judged j WHERE q.id = j.id AND j.state IN (2, 3, 4)
             RETURNING q.id, q.day, q.request, q.place, q.destination, j.state, j.tries, q.base, q.since, j.reason, q.order_key,

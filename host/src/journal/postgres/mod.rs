@@ -48,12 +48,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
+use rustls::ClientConfig;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::connect::Server;
-pub use self::connect::is_url;
 use self::fault::Fault;
 pub use self::open::{OpenError, open};
 use super::{Answer, JournalError, Listener, Observer, Pending, Plan, Unobserved, Vault};
@@ -70,8 +69,8 @@ pub struct Options {
     pub connections: usize,
     /// For so long a host's flights are its own after it last said that it lives.
     pub lease: Duration,
-    /// Authorities that sign the server's certificate; absent: those of browsers.
-    pub roots: Option<Arc<RootCertStore>>,
+    /// Whom TLS trusts; absent: the authorities of browsers.
+    pub tls: Option<ClientConfig>,
     /// The time of day.
     pub clock: Clock,
     /// Chooses destinations; sees events before they have an id.
@@ -122,7 +121,7 @@ impl Options {
             schema: schema.into(),
             connections: 12,
             lease: Duration::from_secs(15),
-            roots: None,
+            tls: None,
             clock,
             plan,
             limits: Limits::default(),

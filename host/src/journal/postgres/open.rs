@@ -156,17 +156,16 @@ async fn run(options: Options, tell: mpsc::Sender<Result<Arc<Shared>, OpenError>
 }
 
 async fn begin(options: Options) -> Result<Arc<Shared>, OpenError> {
-    let Options { url, schema, connections, lease, roots, clock, plan, limits, vault, observer } = options;
+    let Options { url, schema, connections, lease, tls, clock, plan, limits, vault, observer } = options;
     let connections = connections.max(LEAST);
-    let server = Server::new(&url, &schema, connections, roots)?;
+    let server = Server::new(&url, &schema, connections, tls)?;
     let place = server.place();
     if server.is_in_the_clear() {
         tracing::warn!(
             "the journal at {place} is reached without TLS where the server allows it: add ?sslmode=require to journal.url"
         );
     }
-    let opened = prepare(&server, &clock, vault.as_ref()).await.map_err(|error| error.at(&place))?;
-    drop(opened);
+    prepare(&server, &clock, vault.as_ref()).await.map_err(|error| error.at(&place))?;
     let shared = Arc::new(Shared {
         server,
         runtime: tokio::runtime::Handle::current(),
