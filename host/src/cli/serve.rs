@@ -90,12 +90,12 @@ impl Serve {
     }
 }
 
-/// Sets what is logged from now on.
 /// What the clients of databases say of their statements holds what we keep, and is nobody's business.
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     EnvFilter::try_new(format!("{level},tokio_postgres=warn"))
 }
 
+/// Sets what is logged from now on.
 pub(super) type Level = reload::Handle<EnvFilter, Registry>;
 
 /// Logs go to standard error, in the configured form.
