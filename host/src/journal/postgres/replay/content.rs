@@ -39,7 +39,7 @@ pub(super) async fn stored(transaction: &Transaction<'_>, id: Uuid) -> Result<Op
     let Some(row) = transaction.query_opt(find, &[&id, &day]).await? else { return Ok(None) };
     Family::lock(transaction, get(&row, "request")?, day).await?;
     // It may have been erased while the lock was waited for.
-    Ok(transaction.query_opt(find, &[&id, &day]).await?.as_ref().map(read).transpose()?)
+    transaction.query_opt(find, &[&id, &day]).await?.as_ref().map(read).transpose()
 }
 
 fn read(row: &Row) -> Result<Stored, Fault> {
