@@ -41,5 +41,6 @@ mod szzkc;
 mod szzkc_mock;
 mod tally;
 mod third_party;
+mod traces;
 mod trust;
 mod wire;

@@ -8,6 +8,7 @@ mod routes;
 mod secrets;
 mod server;
 mod sources;
+mod traces;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
     let mut check =
         Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new(), print: draft.print.clone() };
     let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
+    let traces = check.traces();
     check.plugins();
     let sources = check.sources();
     let destinations = check.destinations();
@@ -48,6 +50,7 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
             log,
             journal,
             reload: draft.written.reload.clone(),
+            traces,
             sources,
             destinations,
             routes,

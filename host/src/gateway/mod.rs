@@ -114,6 +114,7 @@ impl Gateway {
         let (notices, recording) = Recording::begin(journal.clone(), plan, clock.clone());
         journal.listen(parts::tell_losses(&notices, &clock));
         inbound.notices = notices;
+        inbound.traces.follow(config.traces.clone());
         let gates = Arc::<Gates>::default();
         switches::restore(&journal.paused().await?, &gates, &inbound.paused);
         let listening = Bound::new("server.listen", config.server.listen).await?;
@@ -193,6 +194,8 @@ impl Gateway {
             Some(running) => running.end().await,
             None => Plugins::default(),
         };
+        let traces = self.core.inbound.load().traces.clone();
+        traces.end().await;
         if let Err(error) = self.journal.close().await {
             tracing::error!("{error}");
         }
