@@ -32,6 +32,7 @@ mod process;
 mod redaction;
 mod reload;
 mod replay;
+mod running;
 mod serve;
 mod server;
 mod servers;
