@@ -24,3 +24,4 @@ pub mod provider;
 pub mod reason;
 pub mod request;
 mod throttle;
+pub mod traces;

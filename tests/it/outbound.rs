@@ -91,6 +91,7 @@ fn run_with(ledger: Arc<Ledger>, destinations: Vec<Destination>, opener: impl Op
         clock,
         gates: gates.clone(),
         notices: Arc::default(),
+        traces: Arc::default(),
     };
     let ended = outbound::run(means, destinations, stopped);
     Running { ledger, gates, stop, ended }

@@ -110,6 +110,7 @@ pub(super) fn is_secret(path: &[String]) -> bool {
         Some("destinations") => path
             .get(2)
             .is_some_and(|key| matches!(key.as_str(), "signing_secret" | "headers" | "password" | "credentials")),
+        Some("traces") => path.get(1).is_some_and(|key| key == "headers"),
         Some("admin") => path.get(1).is_some_and(|key| key == "token" || key == "metrics_token"),
         Some("journal") => path.get(1).is_some_and(|key| key == "url"),
         _ => false,

@@ -27,8 +27,8 @@ pub(super) fn explain(mut key: Vec<String>, kind: Kind) -> (Vec<String>, String)
         Kind::MissingField(_) => format!("is missing: {}", expected(&key, "this key is required")),
         Kind::UnknownField(name, known) => unknown(&key[..key.len() - 1], "key", &name, known),
         _ if leaf == "secrets" && key.len() == 3 => "must be a table with a secret for each name".to_owned(),
-        _ if key.iter().any(|step| step == "headers") => match key.len() {
-            3 => "must be a table with a value for each name".to_owned(),
+        _ if key.iter().any(|step| step == "headers") => match leaf {
+            "headers" => "must be a table with a value for each name".to_owned(),
             _ => format!("a header's value is a text in quotes, {SECRET_FORMS}"),
         },
         _ if is_secret(&key) => format!("a secret is {SECRET_FORMS}"),

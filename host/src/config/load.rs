@@ -26,8 +26,8 @@ use crate::provider::complaint::Complaint;
 /// The built-in defaults: every key of the sections that need no name.
 pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-const SECTIONS: [&str; 10] =
-    ["server", "admin", "log", "journal", "plugins", "reload", "sources", "destinations", "routes", "polls"];
+const SECTIONS: [&str; 11] =
+    ["server", "admin", "log", "journal", "plugins", "reload", "traces", "sources", "destinations", "routes", "polls"];
 
 /// A configuration that was read, with what was wrong so far; `resolve` says the rest.
 #[derive(Clone)]
@@ -131,6 +131,7 @@ impl Pieces {
             journal: self.section("journal"),
             plugins: self.section("plugins"),
             reload: self.section("reload"),
+            traces: self.section("traces"),
             sources: self.named("sources", Self::piece),
             destinations: self.named("destinations", Self::destination),
             routes,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::environment::{FORMS, is_secret};
 
 /// Sections whose keys are said with their values; what is a URL or names a key is not, and neither is a secret.
-const SHOWN: [&str; 6] = ["server", "admin", "log", "journal", "plugins", "reload"];
+const SHOWN: [&str; 7] = ["server", "admin", "log", "journal", "plugins", "reload", "traces"];
 
 /// Every key with what it says; two are compared by `difference`.
 #[derive(Clone, Default)]

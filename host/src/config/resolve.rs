@@ -9,6 +9,7 @@ mod routes;
 mod secrets;
 mod server;
 mod sources;
+mod traces;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
     let mut check =
         Check { draft, rules, complaints: draft.complaints.clone(), warnings: Vec::new(), print: draft.print.clone() };
     let (server, admin, log, journal) = (check.server(), check.admin(), check.log(), check.journal());
+    let traces = check.traces();
     check.plugins();
     let sources = check.sources();
     let destinations = check.destinations();
@@ -49,6 +51,7 @@ pub fn resolve(draft: &Draft, rules: Rules<'_>) -> Result<Config, Vec<Complaint>
             log,
             journal,
             reload: draft.written.reload.clone(),
+            traces,
             sources,
             destinations,
             routes,

@@ -121,6 +121,7 @@ impl Core {
             clock: clock.clone(),
             gates: gates.clone(),
             notices: inbound.load().notices.clone(),
+            traces: inbound.load().traces.clone(),
         };
         let mut lanes = Lanes::new(means);
         let meters = Arc::new(Meters {

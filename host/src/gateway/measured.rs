@@ -89,6 +89,7 @@ impl Measured {
             backlog,
             plugins: self.plugins(),
             journal: JournalSeen { writable, stats, disk_free_bytes, commits },
+            spans: inbound.traces.counted().clone(),
             process: Process::now(),
         }
     }

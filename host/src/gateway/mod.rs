@@ -123,6 +123,7 @@ impl Gateway {
         let (notices, recording) = Recording::begin(journal.clone(), plan, clock.clone());
         journal.listen(parts::tell_losses(&notices, &clock));
         inbound.notices = notices;
+        inbound.traces.follow(config.traces.clone());
         let gates = Arc::<Gates>::default();
         let paused = journal.paused().await?;
         switches::restore(&paused, &gates, &inbound.paused);
@@ -204,6 +205,8 @@ impl Gateway {
             Some(running) => running.end().await,
             None => Plugins::default(),
         };
+        let traces = self.core.inbound.load().traces.clone();
+        traces.end().await;
         if let Err(error) = self.journal.close().await {
             tracing::error!("{error}");
         }

@@ -144,6 +144,7 @@ impl Core {
             replace(&mut running.serving, bound.open(operators(&self.state)));
         }
         self.retention.send_replace(Keep::of(&config.journal));
+        self.inbound.load().traces.follow(config.traces.clone());
         if [What::Poll, What::Source, What::Provider].into_iter().any(|what| changes.of_kind(what).next().is_some()) {
             self.repoll(running, &config, &operations);
         }

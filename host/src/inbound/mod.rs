@@ -19,6 +19,7 @@ mod read;
 mod refused;
 mod shake;
 mod socket;
+mod steps;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use self::decode::{Decoder, Parts, events};
 pub use self::listen::Listener;
 use self::meters::Meters;
 pub use self::paused::PausedSources;
+use self::steps::{Step, Steps};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, NewRequest, Plan, Recorded};
 use crate::keys::RemoteKeys;
@@ -49,6 +51,7 @@ use crate::provider::verify::Verified;
 use crate::reason::{Reason, Rejection};
 use crate::request::Incoming;
 use crate::throttle::Throttle;
+use crate::traces::Traces;
 
 /// What a listener serves. A change makes a new one ([`Inbound::renewed`]) and swaps it whole: a request ends with the one
 /// that it began with.
@@ -77,6 +80,8 @@ pub struct Inbound {
     pub paused: Arc<PausedSources>,
     /// Hears of what is worth an event of the gateway's own.
     pub notices: Arc<Notices>,
+    /// Where spans go.
+    pub traces: Arc<Traces>,
     /// What is counted, by source; and the meters of the sources that are served.
     counted: Arc<RequestMeters>,
     meters: Meters,
@@ -136,6 +141,7 @@ impl Inbound {
             handshakes: Arc::default(),
             paused: Arc::default(),
             notices: Arc::default(),
+            traces: Arc::default(),
             addresses: Arc::default(),
             log: Arc::new(Throttle::new(LINES, Duration::from_secs(1))),
         }
@@ -165,6 +171,7 @@ impl Inbound {
             handshakes: self.handshakes.clone(),
             paused: self.paused.clone(),
             notices: self.notices.clone(),
+            traces: self.traces.clone(),
             addresses: self.addresses.clone(),
             log: self.log.clone(),
         }
@@ -182,41 +189,51 @@ impl Inbound {
 
     /// A request's whole way, once its body is there: greet, or verify, decode, record, ack.
     async fn receive(&self, source: &Arc<Source>, request: Arc<Incoming>) -> Ack {
-        let _ack = self.meters.source(source).ack.timer();
+        let mut steps = Steps::begin(self.meters.source(source), self.traces.tracer(), || self.clock.now());
         let answered = match greet(source, &request) {
             Greeting::Answered(answer) => self.shake(source, answer, &request).await,
             Greeting::None if !source.methods().contains(&request.method) => self.no_handshake(source, &request),
-            Greeting::None | Greeting::Signed => self.process(source, &request).await,
+            Greeting::None | Greeting::Signed => self.process(source, &request, &mut steps).await,
         };
-        answered.unwrap_or_else(|rejection| {
+        let ack = answered.unwrap_or_else(|rejection| {
+            steps.refused(rejection.reason);
             self.refused(Some(source), &rejection, &request);
             match rejection.reason {
                 Reason::Method => answer::not_allowed(source),
                 reason => source.ack(answer::outcome(reason), &request, self.clock.now()),
             }
-        })
+        });
+        steps.end(source, &request, ack.status);
+        ack
     }
 
-    async fn process(&self, source: &Arc<Source>, request: &Arc<Incoming>) -> Result<Ack, Rejection> {
-        let meter = self.meters.source(source);
-        let verifying = meter.verify.timer();
+    async fn process(
+        &self,
+        source: &Arc<Source>,
+        request: &Arc<Incoming>,
+        steps: &mut Steps<'_>,
+    ) -> Result<Ack, Rejection> {
         let verified = self.verify(source, request, self.clock.now()).await;
-        drop(verifying);
+        steps.over(Step::Verify);
         let verified = verified.inspect_err(|rejection| self.keep(Some(source), rejection, request))?;
         if let Some(answer) = verified.handshake {
             return self.shake(source, answer, request).await;
         }
-        let outcome = self.record(source, verified).await?;
-        meter.answered.count(Answered::from(outcome));
+        let outcome = self.record(source, verified, steps).await?;
+        self.meters.source(source).answered.count(Answered::from(outcome));
         Ok(source.ack(outcome, request, self.clock.now()))
     }
 
-    async fn record(&self, source: &Source, verified: Verified) -> Result<Outcome, Rejection> {
+    async fn record(&self, source: &Source, verified: Verified, steps: &mut Steps<'_>) -> Result<Outcome, Rejection> {
         let malformed = verified.malformed.is_some();
-        let decoding = self.meters.source(source).decode.timer();
         let decoded = self.decode(source, verified).await;
-        drop(decoding);
-        match self.journal.record_by(&*self.plan, decoded).await {
+        steps.over(Step::Decode);
+        let recorded = self.journal.record_by(&*self.plan, decoded).await;
+        steps.over(Step::Record);
+        if let Ok(Recorded::Accepted(events)) = &recorded {
+            steps.kept(events);
+        }
+        match recorded {
             Ok(Recorded::Refused(rejection)) => Err(rejection),
             Ok(_) if malformed => Ok(Outcome::Malformed),
             Ok(Recorded::Accepted(_)) => Ok(Outcome::Accepted),

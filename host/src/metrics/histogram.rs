@@ -2,7 +2,7 @@
 //! sum of its buckets; of the sum of values a moment may be missing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Upper bounds, in nanoseconds: from what a digest takes to what a request may take.
 const WORK: &[u64] = &[
@@ -87,11 +87,6 @@ impl Histogram {
         self.observe(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// It takes until this is dropped.
-    pub fn timer(&self) -> Timer<'_> {
-        Timer { histogram: self, began: Instant::now() }
-    }
-
     /// There were so many.
     pub fn observe(&self, value: u64) {
         let place = self.bounds.partition_point(|bound| *bound < value);
@@ -111,18 +106,6 @@ impl Histogram {
             count: counts.iter().sum(),
             buckets: bounds.zip(counts).collect(),
         }
-    }
-}
-
-/// A time that is being taken.
-pub struct Timer<'h> {
-    histogram: &'h Histogram,
-    began: Instant,
-}
-
-impl Drop for Timer<'_> {
-    fn drop(&mut self) {
-        self.histogram.took(self.began.elapsed());
     }
 }
 

@@ -12,13 +12,15 @@ mod page;
 mod process;
 mod requests;
 mod scrape;
+mod spans;
 mod write;
 
 pub use self::attempts::{AttemptMeter, Ended};
 pub use self::commits::CommitMeter;
 pub use self::counts::{Counts, Label};
-pub use self::histogram::{Histogram, Timer};
+pub use self::histogram::Histogram;
 pub use self::page::{CONTENT_TYPE, page};
 pub use self::process::Process;
 pub use self::requests::{Answered, RequestMeter, RequestMeters};
 pub use self::scrape::{CodeSeen, DestinationSeen, JournalSeen, PluginSeen, Scrape, SourceSeen};
+pub use self::spans::Spanned;

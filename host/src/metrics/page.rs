@@ -64,9 +64,10 @@ impl Scrape {
             meter.refused.counted().map(with)
         });
         families.counters(&rejections, refused)?;
-        let steps: [(_, _, Step); 3] = [
+        let steps: [(_, _, Step); 4] = [
             ("hookport_verify", "Time to prove who called.", |meter| &meter.verify),
             ("hookport_decode", "Time to make events of a verified request.", |meter| &meter.decode),
+            ("hookport_record", "Time until the journal has kept the events.", |meter| &meter.record),
             ("hookport_ack", "Time from a request's last byte to its answer.", |meter| &meter.ack),
         ];
         for (name, help, of) in steps {
@@ -177,6 +178,8 @@ impl Scrape {
     fn process(&self, families: &mut Families<'_>) -> Result<(), Error> {
         let build = family("hookport_build_info", "The program that runs.");
         families.gauges(&build, [(vec![("version", self.version)], 1.0)])?;
+        let spans = family("hookport_spans", "Spans of traces by what became of them.");
+        families.counters(&spans, self.spans.counted().map(|(outcome, count)| (vec![("outcome", outcome)], count)))?;
         let uptime = family("hookport_uptime", "How long the gateway runs.").seconds();
         families.gauges(&uptime, [(Vec::new(), seconds(self.started, self.now))])?;
         let started = family("process_start_time", "When it was started, in seconds since 1970.").seconds();

@@ -69,6 +69,8 @@ pub struct RequestMeter {
     pub verify: Histogram,
     /// Making events of it.
     pub decode: Histogram,
+    /// Waiting until they are kept.
+    pub record: Histogram,
 }
 
 impl Default for RequestMeter {
@@ -79,6 +81,7 @@ impl Default for RequestMeter {
             ack: Histogram::of_waits(),
             verify: Histogram::of_work(),
             decode: Histogram::of_work(),
+            record: Histogram::of_waits(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AttemptMeter, CommitMeter, Process, RequestMeter};
+use super::{AttemptMeter, CommitMeter, Counts, Process, RequestMeter, Spanned};
 use crate::journal::{Backlog, Stats};
 use crate::plugin::Counted;
 
@@ -29,6 +29,8 @@ pub struct Scrape {
     pub plugins: Vec<PluginSeen>,
     /// The journal.
     pub journal: JournalSeen,
+    /// What became of spans.
+    pub spans: Arc<Counts<Spanned>>,
     /// The process, where it can be seen.
     pub process: Option<Process>,
 }

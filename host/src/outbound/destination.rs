@@ -20,6 +20,7 @@ use crate::config::written::ClientCert;
 use crate::event::{Data, Event};
 use crate::journal::Claimed;
 use crate::net::tls::{Identity, Tls, TlsError, roots};
+use crate::traces::Context;
 use std::path::Path;
 
 /// Lines that share one sync.
@@ -160,13 +161,20 @@ impl Destination {
     }
 
     /// Delivers a batch; one reply for each delivery, in order.
-    pub(super) async fn deliver(&self, batch: &[Claimed], opener: &Arc<dyn Open>, now: Timestamp) -> Vec<Reply> {
+    pub(super) async fn deliver(
+        &self,
+        batch: &[Claimed],
+        contexts: &[Context],
+        opener: &Arc<dyn Open>,
+        now: Timestamp,
+    ) -> Vec<Reply> {
         match &self.kind {
             Kind::Http(endpoint) => {
                 let mut replies = Vec::with_capacity(batch.len());
-                for claimed in batch {
+                for (n, claimed) in batch.iter().enumerate() {
                     let event = opened(&claimed.event, endpoint.format(), opener).await;
-                    replies.push(endpoint.deliver(&event, &claimed.request, now).await);
+                    let context = contexts.get(n).copied();
+                    replies.push(endpoint.deliver(&event, &claimed.request, context, now).await);
                 }
                 replies
             }

@@ -19,6 +19,7 @@ use crate::config::resolved::{Format, Http};
 use crate::event::Event;
 use crate::net::{Answer, Client, Limits, retry_after};
 use crate::request::Incoming;
+use crate::traces::{Context, TRACEPARENT};
 
 /// The start of an answer that an attempt keeps.
 const KEPT: usize = 1024;
@@ -64,23 +65,39 @@ impl Endpoint {
     }
 
     /// Sends once; `now` is the attempt's own time.
-    pub(super) async fn deliver(&self, event: &Event, received: &Incoming, now: Timestamp) -> Reply {
+    pub(super) async fn deliver(
+        &self,
+        event: &Event,
+        received: &Incoming,
+        context: Option<Context>,
+        now: Timestamp,
+    ) -> Reply {
         let payload = match self.shape.payload(event, received).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Reply::Skipped,
             Err(error) => return Reply::Unsent(error),
         };
-        let request = self.request(payload, event, now);
+        let request = self.request(payload, event, context, now);
         match self.client.send(request, KEPT, self.limits).await {
             Ok(answer) => answered(&answer, now),
             Err(error) => Reply::Failed(error.to_string()),
         }
     }
 
-    fn request(&self, mut payload: Payload, event: &Event, now: Timestamp) -> Request<Full<Bytes>> {
+    fn request(
+        &self,
+        mut payload: Payload,
+        event: &Event,
+        context: Option<Context>,
+        now: Timestamp,
+    ) -> Request<Full<Bytes>> {
         self.sign(&mut payload.headers, &payload.body, &event.id.to_string(), now);
         if let Some(authorization) = &self.authorization {
             payload.headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        // What the provider sent is passed on as it came.
+        if let Some(value) = context.filter(|_| !payload.headers.contains_key(TRACEPARENT)).and_then(Context::header) {
+            payload.headers.insert(TRACEPARENT, value);
         }
         // What the operator says goes before what the provider said.
         for (name, value) in &self.headers {

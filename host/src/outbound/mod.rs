@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::journal::Journal;
 use crate::notices::Notices;
+use crate::traces::Traces;
 
 /// Reads what only the source can read, at delivery.
 pub trait Open: Send + Sync + 'static {
@@ -69,6 +70,8 @@ pub struct Means {
     pub gates: Arc<Gates>,
     /// Hears of what is worth an event of the gateway's own.
     pub notices: Arc<Notices>,
+    /// Where spans go.
+    pub traces: Arc<Traces>,
 }
 
 /// Delivers to every destination until `shutdown` turns true (or its sender is gone); then what is under way gets a few

@@ -120,6 +120,7 @@ impl Measure for Nobody {
                 backlog: None,
                 plugins: Vec::new(),
                 journal: JournalSeen { writable, stats: None, disk_free_bytes: None, commits },
+                spans: Arc::default(),
                 process: None,
             }
         })

@@ -34,7 +34,7 @@ async fn a_breaker_that_opens_and_closes_is_told_and_what_no_route_wants_is_not_
     let clock = Clock::default();
     let (notices, recording) = Recording::begin(ledger.clone(), Arc::new(Own), clock.clone());
     let (gates, opener) = (Arc::<Gates>::default(), Arc::new(AsItIs));
-    let means = Means { journal: ledger.clone(), opener, clock, gates, notices };
+    let means = Means { journal: ledger.clone(), opener, clock, gates, notices, traces: Arc::default() };
     let more = "concurrency = 1\nbreaker = { failures = 2, pause = '10ms' }\nretry = { attempts = 1 }";
     let (stop, stopped) = watch::channel(false);
     let running = outbound::run(means, vec![local("crm", &receiver.url(), more)], stopped);

@@ -119,6 +119,7 @@ pub(super) fn means(journal: &Arc<dyn Journal>) -> Means {
         clock: Clock::default(),
         gates: Arc::default(),
         notices: Arc::default(),
+        traces: Arc::default(),
     }
 }
 

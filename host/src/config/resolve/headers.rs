@@ -1,4 +1,4 @@
-//! `[destinations.NAME] headers`: names that may be set, and values that a header can carry. Values are never repeated.
+//! `[destinations.NAME] headers` and those of `[traces]`: names that may be set, and values that a header can carry. Values are never repeated.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,19 @@ impl Check<'_> {
         written: &BTreeMap<String, HeaderText>,
         url: Option<&Url>,
     ) -> HeaderMap {
+        self.headers_at(&["destinations", destination, "headers"], written, url)
+    }
+
+    /// The same of a table that is there.
+    pub(super) fn headers_at(
+        &mut self,
+        table: &[&str],
+        written: &BTreeMap<String, HeaderText>,
+        url: Option<&Url>,
+    ) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, text) in written {
-            let key = ["destinations", destination, "headers", name];
+            let key = [table, &[name.as_str()]].concat();
             let secret = text.load(self.draft.origin.environment()).map_err(|message| self.complain(&key, message));
             let parsed = match name_of(name) {
                 Ok(parsed) => parsed,

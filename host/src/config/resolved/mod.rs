@@ -23,6 +23,7 @@ use crate::net::certificate::Certificate;
 use crate::provider::complaint::Complaint;
 pub use crate::provider::source::SourceParts;
 use crate::provider::view::PublicUrl;
+use crate::traces::Terms;
 
 /// A whole configuration that can be run.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Config {
     pub journal: Journal,
     /// How the configuration is read again.
     pub reload: Reload,
+    /// Where spans go, and which; absent: nowhere.
+    pub traces: Option<Terms>,
     /// By name.
     pub sources: BTreeMap<String, Source>,
     /// By name.

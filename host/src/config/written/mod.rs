@@ -6,6 +6,7 @@ mod headers;
 mod plugins;
 mod secret;
 mod source;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use self::plugins::{PluginTerms, Quarantine, Trust, UnsignedCode};
 pub(super) use self::secret::SECRET_FORMS;
 pub use self::secret::Secret;
 pub use self::source::Source;
+pub use self::traces::{TraceProtocol, Traces};
 use super::units::{Network, Size, Span};
 use crate::plugin::policy::Isolation;
 
@@ -41,6 +43,8 @@ pub struct Written {
     pub plugins: Plugins,
     /// `[reload]`.
     pub reload: Reload,
+    /// `[traces]`.
+    pub traces: Traces,
     /// `[sources.NAME]`.
     pub sources: BTreeMap<String, Source>,
     /// `[destinations.NAME]`.

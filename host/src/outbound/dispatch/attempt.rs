@@ -14,6 +14,7 @@ use crate::notices::{Notice, Notices};
 use crate::outbound::breaker::Health;
 use crate::outbound::judge::{Reply, Tried, health, judge};
 use crate::outbound::{Destination, Open};
+use crate::traces::{Context, Kind, Span, Tracer, Traces, Value, nanos};
 
 /// Stands where the text of an answer is not kept.
 const WITHHELD: &str = "[withheld: it may repeat fields that this source opens or redacts]";
@@ -29,6 +30,7 @@ pub(super) struct Attempts {
     pub(super) clock: Clock,
     pub(super) notices: Arc<Notices>,
     pub(super) meter: Arc<AttemptMeter>,
+    pub(super) traces: Arc<Traces>,
 }
 
 /// An attempt that is under way; what is known of it where it does not come back by itself.
@@ -49,13 +51,27 @@ pub(super) struct Ended {
 pub(super) async fn attempt(attempts: Attempts, batch: Arc<[Claimed]>) -> Ended {
     let begun = attempts.clock.now();
     let started = Instant::now();
-    let replies = attempts.destination.deliver(&batch, &attempts.opener, begun).await;
+    let tracer = attempts.traces.tracer();
+    let contexts = contexts(tracer.as_deref(), &batch);
+    let replies = attempts.destination.deliver(&batch, &contexts, &attempts.opener, begun).await;
     let took = started.elapsed();
     attempts.meter.took.took(took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let health = of_all(&replies);
     let judged = batch.iter().zip(replies).map(|(claimed, reply)| attempts.judged(claimed, reply, begun, took_ms));
-    Ended { settled: judged.collect(), health }
+    let settled: Vec<_> = judged.collect();
+    if let Some(tracer) = tracer {
+        let when = (nanos(begun), nanos(begun).saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)));
+        let tried = batch.iter().zip(&settled).zip(contexts);
+        tried.for_each(|((claimed, settled), context)| attempts.trace(&tracer, claimed, settled, context, when));
+    }
+    Ended { settled, health }
+}
+
+/// A span of each delivery's own, in its event's trace; none where nothing is traced.
+fn contexts(tracer: Option<&Tracer>, batch: &[Claimed]) -> Vec<Context> {
+    let span = |tracer: &Tracer, claimed: &Claimed| tracer.of_event(claimed.event.id).child();
+    tracer.map(|tracer| batch.iter().map(|claimed| span(tracer, claimed)).collect()).unwrap_or_default()
 }
 
 /// A destination that answers one of a batch is there.
@@ -65,6 +81,19 @@ fn of_all(replies: &[Reply]) -> Health {
 }
 
 impl Attempts {
+    fn trace(&self, tracer: &Tracer, claimed: &Claimed, settled: &Settled, context: Context, when: (u64, u64)) {
+        let mut attributes = vec![
+            ("hookport.destination", Value::Text(self.destination.name().into())),
+            ("hookport.source", Value::Text(claimed.event.source.clone())),
+            ("hookport.attempt", Value::Number(claimed.attempt.into())),
+        ];
+        let status = settled.attempt.status.map(|status| ("http.response.status_code", Value::Number(status.into())));
+        attributes.extend(status);
+        let (kind, failed) = (Kind::Client, settled.attempt.error.clone());
+        let span = Span::internal("deliver", context, tracer.of_event(claimed.event.id).span, when);
+        tracer.offer(Span { kind, attributes, failed, ..span });
+    }
+
     fn judged(&self, claimed: &Claimed, reply: Reply, at: Timestamp, took_ms: u64) -> Settled {
         let now = self.clock.now();
         let tried = Tried { attempt: claimed.attempt, since: claimed.since, now, chance: rand::random() };

@@ -87,6 +87,7 @@ impl Lane {
                 opener: means.opener.clone(),
                 clock: means.clock.clone(),
                 notices: means.notices.clone(),
+                traces: means.traces.clone(),
             },
             gate,
             notice: Box::pin(more.clone().notified_owned()),
