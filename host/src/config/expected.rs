@@ -13,7 +13,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("admin", &["tls", "console"]),
     ("journal", &["url", "postgres"]),
     ("sources", &["order_by", "transform"]),
-    ("destinations", &["tls", "kafka", "rabbitmq", "redis"]),
+    ("destinations", &["tls", "kafka"]),
     ("routes", &["rate", "order_by", "transform"]),
 ];
 
