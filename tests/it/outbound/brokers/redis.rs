@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use ::redis::aio::MultiplexedConnection;
+use ::redis::streams::StreamRangeReply;
 use hookport::event::Event;
 use hookport::journal::Outcome;
-use redis::aio::MultiplexedConnection;
-use redis::streams::StreamRangeReply;
 
 use super::*;
 use crate::outbound::identity::Authority;
 use crate::servers::Served;
 
 async fn connection(server: &Served) -> MultiplexedConnection {
-    let client = redis::Client::open(format!("redis://:of%20the%20tests@127.0.0.1:{}/", server.port)).unwrap();
+    let client = ::redis::Client::open(format!("redis://:of%20the%20tests@127.0.0.1:{}/", server.port)).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
@@ -21,10 +21,11 @@ type Entry = BTreeMap<String, Vec<u8>>;
 async fn entries(server: &Served, stream: &str) -> Vec<Entry> {
     let mut connection = connection(server).await;
     let range: StreamRangeReply =
-        redis::cmd("XRANGE").arg(stream).arg("-").arg("+").query_async(&mut connection).await.unwrap();
-    let fields = |map: &std::collections::HashMap<String, redis::Value>| {
-        let field =
-            |(name, value): (&String, &redis::Value)| (name.clone(), redis::from_redis_value(value.clone()).unwrap());
+        ::redis::cmd("XRANGE").arg(stream).arg("-").arg("+").query_async(&mut connection).await.unwrap();
+    let fields = |map: &std::collections::HashMap<String, ::redis::Value>| {
+        let field = |(name, value): (&String, &::redis::Value)| {
+            (name.clone(), ::redis::from_redis_value(value.clone()).unwrap())
+        };
         map.iter().map(field).collect::<Entry>()
     };
     range.ids.iter().map(|id| fields(&id.map)).collect()
@@ -101,7 +102,7 @@ async fn what_is_wrong_is_said_and_a_key_of_another_type_fails_alone() {
     let away = "kind = 'redis'\nurl = 'redis://127.0.0.1:1'\nstream = 'x'";
     assert!(error(&tried(away, event(1)).await).starts_with("no connection to Redis at 127.0.0.1:1: "));
 
-    redis::cmd("SET").arg("s:taken").arg("x").query_async::<()>(&mut connection(&server).await).await.unwrap();
+    ::redis::cmd("SET").arg("s:taken").arg("x").query_async::<()>(&mut connection(&server).await).await.unwrap();
     let ledger = Arc::new(Ledger::default());
     for (number, subject) in (0..).zip(["a", "taken", "b"]) {
         ledger.add("bus", Event { subject: Some(subject.into()), ..event(number) }, plain_request());
