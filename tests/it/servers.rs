@@ -88,6 +88,7 @@ impl Served {
                 // Erlang's own directory of nodes stays behind otherwise, for everybody.
                 ("ERL_EPMD_PORT", free_port().to_string()),
                 ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
+                ("ERL_EPMD_RELAXED_COMMAND_CHECK", "true".into()),
             ];
             Setup { command: vec!["/usr/lib/rabbitmq/bin/rabbitmq-server".into()], environment }
         })
