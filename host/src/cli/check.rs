@@ -145,6 +145,10 @@ fn destination_rows(draft: &Draft, errors: &[Complaint]) -> Vec<Row> {
         // Where its URL is a secret, the place within says enough.
         Some(Destination::Nats(nats)) => format!("nats, subject {}", nats.subject),
         Some(Destination::Postgres(postgres)) => format!("postgres, table {}", postgres.table),
+        Some(Destination::Redis(redis)) => format!("redis, stream {}", redis.stream),
+        Some(Destination::RabbitMq(rabbitmq)) => {
+            format!("rabbitmq, exchange {:?}, routing key {}", rabbitmq.exchange, rabbitmq.routing_key)
+        }
         None => String::new(),
     };
     let row =

@@ -12,7 +12,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("server", &["rate"]),
     ("admin", &["tls", "console"]),
     ("sources", &["order_by", "transform"]),
-    ("destinations", &["tls", "kafka", "rabbitmq", "redis"]),
+    ("destinations", &["tls", "kafka"]),
     ("routes", &["rate", "order_by", "transform"]),
 ];
 

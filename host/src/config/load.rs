@@ -205,6 +205,8 @@ impl Pieces {
             Some(Some("stdout")) => self.piece(key, value).map(Destination::Stdout),
             Some(Some("nats")) => self.piece(key, value).map(Box::new).map(Destination::Nats),
             Some(Some("postgres")) => self.piece(key, value).map(Box::new).map(Destination::Postgres),
+            Some(Some("redis")) => self.piece(key, value).map(Box::new).map(Destination::Redis),
+            Some(Some("rabbitmq")) => self.piece(key, value).map(Box::new).map(Destination::RabbitMq),
             Some(Some(other)) => {
                 let message = unknown(&key, "value", other, &Destination::KINDS);
                 self.lost(key, at_kind, message)

@@ -46,6 +46,11 @@ impl From<legacy::Error> for SendError {
     }
 }
 
+/// What an operator can do about an error, where it is one of TLS.
+pub fn tls_advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    among_causes(error).and_then(advice)
+}
+
 /// The first cause of a kind. An I/O error does not count what it was made of among its causes, so it is looked into.
 fn among_causes<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);

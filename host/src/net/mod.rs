@@ -12,9 +12,10 @@ mod guard;
 mod pinned;
 mod preface;
 mod retry_after;
+pub mod stream;
 pub mod tls;
 mod wrapped;
 
 pub use client::{Answer, Client, Limits};
-pub use failure::SendError;
+pub use failure::{SendError, tls_advice};
 pub use retry_after::retry_after;

@@ -3,11 +3,14 @@
 
 mod nats;
 mod postgres;
+mod rabbitmq;
+mod redis;
 
 use std::sync::Arc;
 
 use hookport::journal::Outcome;
 
+use super::identity::Authority;
 use super::ledger::{Ledger, Row};
 use super::{destination, event, plain_request, run, until};
 
@@ -53,4 +56,17 @@ fn all_delivered(ledger: &Ledger) -> bool {
 
 fn count_delivered(ledger: &Ledger) -> usize {
     ledger.rows().iter().filter(|row| row.outcomes.last() == Some(&Outcome::Delivered)).count()
+}
+
+/// A server that wants certificates of this authority gets an event, and is not trusted without it.
+async fn over_tls(authority: &Authority, written: &str) {
+    let (cert, key) = authority.issue("gateway");
+    let shown = format!("client_cert = {{ cert = '{}', key = '{}' }}", cert.display(), key.display());
+    let trusted = format!("ca = '{}'", authority.ca().display());
+    let row = tried(&format!("{written}\n{trusted}\n{shown}"), event(1)).await;
+    assert_eq!(row.outcomes, [Outcome::Delivered], "{}", error(&row));
+    let row = tried(&format!("{written}\n{shown}"), event(2)).await;
+    assert!(error(&row).contains("nobody trusted here signed the server's certificate"), "{}", error(&row));
+    let row = tried(&format!("{written}\n{trusted}"), event(3)).await;
+    assert_ne!(row.outcomes, [Outcome::Delivered], "without a certificate of its own");
 }

@@ -22,13 +22,13 @@ use super::ledger::{Ledger, Row};
 use super::{event, local, plain_request, run, until};
 
 /// An authority, and the files that it makes.
-struct Authority {
+pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "a test's authority");
@@ -38,7 +38,7 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn ca(&self) -> PathBuf {
+    pub(super) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
@@ -49,7 +49,7 @@ impl Authority {
     }
 
     /// Certificate and key as PEM files, and the pair itself.
-    fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
+    pub(super) fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         let files = ["pem", "key"].map(|ending| self.folder.path().join(format!("{name}.{ending}")));

@@ -24,7 +24,7 @@ fn what_the_defaults_say_in_comments_is_a_configuration() {
     });
     let draft = read(&uncommented.collect::<Vec<_>>().join("\n"), &[]);
     assert!(draft.complaints.is_empty(), "{:?}", draft.complaints);
-    assert_eq!((draft.written.sources.len(), draft.written.destinations.len()), (1, 4));
+    assert_eq!((draft.written.sources.len(), draft.written.destinations.len()), (1, 6));
 }
 
 #[test]
@@ -32,7 +32,8 @@ fn the_defaults_name_every_key() {
     let wrong = "server.x = 1\nadmin.x = 1\nlog.x = 1\njournal.x = 1\nplugins.x = 1\nreload.x = 1\nsources.a.x = 1\nroutes = [{ x = 1 }]\n\
                  polls = [{ x = 1 }]\ndestinations.a = { kind = \"http\", retry = { x = 1 } }\n\
                  destinations.b = { kind = \"http\", x = 1 }\ndestinations.c = { kind = \"file\", x = 1 }\n\
-                 destinations.d = { kind = \"nats\", x = 1 }\ndestinations.e = { kind = \"postgres\", x = 1 }";
+                 destinations.d = { kind = \"nats\", x = 1 }\ndestinations.e = { kind = \"postgres\", x = 1 }\n\
+                 destinations.f = { kind = \"redis\", x = 1 }\ndestinations.g = { kind = \"rabbitmq\", x = 1 }";
     let complaints = read(wrong, &[]).complaints;
     let lists = complaints.iter().filter_map(|complaint| complaint.message.split_once("; known: "));
     let keys: BTreeSet<&str> = lists.flat_map(|(_, list)| list.split('"').skip(1).step_by(2)).collect();

@@ -10,6 +10,9 @@ use crate::config::written::{self, HeaderText, Sending};
 /// More in one attempt gains nothing, and all of them wait for the slowest.
 const MOST_AT_ONCE: usize = 1000;
 
+/// AMQP counts the bytes of its short texts in one.
+const LONGEST_SHORT_TEXT: usize = 255;
+
 /// PostgreSQL cuts longer names off.
 const LONGEST_IDENTIFIER: usize = 63;
 
@@ -19,6 +22,10 @@ const BUILT_IN: &[&str] = &[
     "nats",
     #[cfg(feature = "postgres")]
     "postgres",
+    #[cfg(feature = "redis")]
+    "redis",
+    #[cfg(feature = "rabbitmq")]
+    "rabbitmq",
 ];
 
 impl Check<'_> {
@@ -77,6 +84,18 @@ impl Check<'_> {
             written::Destination::Nats(nats) => {
                 self.template(&["destinations", name, "subject"], &nats.subject, is_subject);
             }
+            written::Destination::Redis(redis) => {
+                self.template(&["destinations", name, "stream"], &redis.stream, is_not_empty);
+                if redis.max_len == Some(0) {
+                    self.complain(&["destinations", name, "max_len"], "must be at least 1: nothing would be kept");
+                }
+            }
+            written::Destination::RabbitMq(rabbitmq) => {
+                if rabbitmq.exchange.len() > LONGEST_SHORT_TEXT {
+                    self.complain(&["destinations", name, "exchange"], "must be of at most 255 bytes");
+                }
+                self.template(&["destinations", name, "routing_key"], &rabbitmq.routing_key, is_routing_key);
+            }
             written::Destination::Postgres(postgres) => {
                 let parts: Vec<_> = postgres.table.split('.').collect();
                 if parts.len() > 2 || !parts.iter().all(|part| is_identifier(part)) {
@@ -133,6 +152,8 @@ impl Check<'_> {
 fn schemes(kind: &str) -> &'static [&'static str] {
     match kind {
         "nats" => &["nats", "tls"],
+        "redis" => &["redis", "rediss"],
+        "rabbitmq" => &["amqp", "amqps"],
         _ => &["postgres", "postgresql"],
     }
 }
@@ -140,6 +161,8 @@ fn schemes(kind: &str) -> &'static [&'static str] {
 fn example(kind: &str) -> &'static str {
     match kind {
         "nats" => "nats://nats.internal:4222",
+        "redis" => "redis://redis.internal:6379",
+        "rabbitmq" => "amqp://hookport@rabbit.internal",
         _ => "postgres://hookport@db.internal/ledger",
     }
 }
@@ -148,6 +171,8 @@ fn example(kind: &str) -> &'static str {
 fn in_the_clear(url: &url::Url) -> Option<String> {
     let other = match url.scheme() {
         "nats" => "tls",
+        "redis" => "rediss",
+        "amqp" => "amqps",
         "postgres" | "postgresql" if url.query_pairs().any(|pair| pair == ("sslmode".into(), "disable".into())) => {
             return Some("has no meaning with sslmode=disable: leave one of them out".to_owned());
         }
@@ -165,6 +190,14 @@ fn is_subject(text: &str) -> Result<(), &'static str> {
         return Err("begins as subjects of the server's own do");
     }
     Ok(())
+}
+
+fn is_not_empty(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() { Err("must be a key, such as \"events\"") } else { Ok(()) }
+}
+
+fn is_routing_key(text: &str) -> Result<(), &'static str> {
+    if text.len() > LONGEST_SHORT_TEXT { Err("must be of at most 255 bytes") } else { Ok(()) }
 }
 
 fn is_identifier(text: &str) -> bool {

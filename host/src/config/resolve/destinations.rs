@@ -30,9 +30,7 @@ impl Check<'_> {
                     Destination::of(written, Vec::new()).ok()
                 }
                 written::Destination::Stdout(_) => Destination::of(written, Vec::new()).ok(),
-                written::Destination::Nats(_) | written::Destination::Postgres(_) => {
-                    self.broker(name, written).map(Box::new).map(Destination::Broker)
-                }
+                broker => self.broker(name, broker).map(Box::new).map(Destination::Broker),
             };
             resolved.extend(destination.map(|destination| (name.clone(), destination)));
         }

@@ -64,6 +64,20 @@ pub enum To {
         /// By column, what goes into it; of exactly one it is the event's id.
         columns: Vec<(String, Template)>,
     },
+    /// Redis Streams.
+    Redis {
+        /// The key of the stream.
+        stream: Template,
+        /// About so many entries are kept.
+        max_len: Option<u64>,
+    },
+    /// RabbitMQ.
+    RabbitMq {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: Template,
+    },
 }
 
 impl To {
@@ -72,6 +86,8 @@ impl To {
         match self {
             Self::Nats { .. } => "nats",
             Self::Postgres { .. } => "postgres",
+            Self::Redis { .. } => "redis",
+            Self::RabbitMq { .. } => "rabbitmq",
         }
     }
 
@@ -79,7 +95,7 @@ impl To {
         match self {
             // Its columns have the rest.
             Self::Postgres { .. } => Format::Data,
-            Self::Nats { .. } => Format::CloudEvent,
+            Self::Nats { .. } | Self::Redis { .. } | Self::RabbitMq { .. } => Format::CloudEvent,
         }
     }
 }
@@ -163,6 +179,10 @@ impl To {
             }
             written::Destination::Nats(nats) => {
                 Self::Nats { subject: nats.subject.clone(), credentials: nats.credentials.as_ref().and_then(load) }
+            }
+            written::Destination::Redis(redis) => Self::Redis { stream: redis.stream.clone(), max_len: redis.max_len },
+            written::Destination::RabbitMq(rabbitmq) => {
+                Self::RabbitMq { exchange: rabbitmq.exchange.clone(), routing_key: rabbitmq.routing_key.clone() }
             }
             written::Destination::Postgres(postgres) => Self::Postgres {
                 table: postgres.table.clone(),

@@ -121,6 +121,26 @@ sent_to! {
 }
 
 sent_to! {
+    /// `kind = "redis"`: a stream.
+    RedisDestination {
+        /// The key of the stream.
+        pub stream: Template,
+        /// About so many entries are kept.
+        pub max_len: Option<u64>,
+    }
+}
+
+sent_to! {
+    /// `kind = "rabbitmq"`: an exchange.
+    RabbitMqDestination {
+        /// The exchange; the empty name is the default exchange, where a routing key is a queue's name.
+        pub exchange: String,
+        /// The routing key.
+        pub routing_key: Template,
+    }
+}
+
+sent_to! {
     /// `kind = "postgres"`: a table.
     PostgresDestination {
         /// The table, or schema and table.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
-use super::broker::{NatsDestination, PostgresDestination, Sending};
+use super::broker::{NatsDestination, PostgresDestination, RabbitMqDestination, RedisDestination, Sending};
 use super::{HeaderText, Secret};
 use crate::config::units::{Rate, Span};
 
@@ -24,11 +24,15 @@ pub enum Destination {
     Nats(Box<NatsDestination>),
     /// A table in PostgreSQL.
     Postgres(Box<PostgresDestination>),
+    /// A stream in Redis.
+    Redis(Box<RedisDestination>),
+    /// An exchange of RabbitMQ.
+    RabbitMq(Box<RabbitMqDestination>),
 }
 
 impl Destination {
     /// Every `kind` there is.
-    pub const KINDS: [&'static str; 5] = ["http", "file", "stdout", "nats", "postgres"];
+    pub const KINDS: [&'static str; 7] = ["http", "file", "stdout", "nats", "postgres", "redis", "rabbitmq"];
 
     /// Its `kind`.
     pub fn kind(&self) -> &'static str {
@@ -38,6 +42,8 @@ impl Destination {
             Self::Stdout(_) => "stdout",
             Self::Nats(_) => "nats",
             Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
+            Self::RabbitMq(_) => "rabbitmq",
         }
     }
 
@@ -47,6 +53,8 @@ impl Destination {
             Self::Http(_) | Self::File(_) | Self::Stdout(_) => None,
             Self::Nats(nats) => Some(nats.sending()),
             Self::Postgres(postgres) => Some(postgres.sending()),
+            Self::Redis(redis) => Some(redis.sending()),
+            Self::RabbitMq(rabbitmq) => Some(rabbitmq.sending()),
         }
     }
 
@@ -58,6 +66,8 @@ impl Destination {
             Self::Stdout(stdout) => (stdout.order_by.clone(), stdout.on_exhausted),
             Self::Nats(nats) => (nats.order_by.clone(), nats.on_exhausted),
             Self::Postgres(postgres) => (postgres.order_by.clone(), postgres.on_exhausted),
+            Self::Redis(redis) => (redis.order_by.clone(), redis.on_exhausted),
+            Self::RabbitMq(rabbitmq) => (rabbitmq.order_by.clone(), rabbitmq.on_exhausted),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use hookport_plugin_api::description::Many;
 use serde::Deserialize;
 
-pub use self::broker::{NatsDestination, PostgresDestination, Sending};
+pub use self::broker::{NatsDestination, PostgresDestination, RabbitMqDestination, RedisDestination, Sending};
 pub use self::destination::{
     Breaker, ClientCert, Destination, FileDestination, Format, HttpDestination, OnExhausted, Retry, StdoutDestination,
 };

@@ -3,12 +3,22 @@
 //! Here a batch becomes messages; each kind hands them over in its own words, all at once, and waits for every confirmation.
 //! How long until another try, and when to leave a server alone, is `judge`'s and `breaker`'s, as for HTTP.
 
+// What a small build leaves out uses the rest of this.
+#![cfg_attr(
+    not(all(feature = "nats", feature = "postgres", feature = "rabbitmq", feature = "redis")),
+    allow(dead_code, unused_variables)
+)]
+
 mod message;
 mod name;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
+#[cfg(feature = "redis")]
+mod redis;
 mod session;
 
 use std::error::Error;
@@ -25,6 +35,7 @@ use super::shape::Shape;
 use crate::config::resolved::{self, Format, To};
 use crate::journal::Claimed;
 use crate::net::tls::Tls;
+use crate::net::tls_advice;
 
 /// A place in a broker or a database, ready to be sent to.
 pub(super) struct Broker {
@@ -91,7 +102,6 @@ impl Broker {
     }
 }
 
-#[cfg_attr(not(all(feature = "nats", feature = "postgres")), allow(unused_variables))]
 fn link(broker: &resolved::Broker, tls: Tls) -> Result<Box<dyn Link>, DestinationError> {
     match &broker.to {
         #[cfg(feature = "nats")]
@@ -100,14 +110,21 @@ fn link(broker: &resolved::Broker, tls: Tls) -> Result<Box<dyn Link>, Destinatio
         }
         #[cfg(feature = "postgres")]
         To::Postgres { table, columns } => Ok(Box::new(postgres::Postgres::build(broker, table, columns, tls)?)),
+        #[cfg(feature = "redis")]
+        To::Redis { stream, max_len } => Ok(Box::new(redis::Redis::build(broker, stream, *max_len, tls)?)),
+        #[cfg(feature = "rabbitmq")]
+        To::RabbitMq { exchange, routing_key } => {
+            Ok(Box::new(rabbitmq::RabbitMq::build(broker, exchange, routing_key, tls)?))
+        }
         #[allow(unreachable_patterns)]
         to => Err(DestinationError::NotBuiltIn(to.kind())),
     }
 }
 
-/// An error with its causes; one that repeats what was said is left out.
-fn words(error: &dyn Error) -> String {
+/// An error with its causes, and what to do about one of TLS; a cause that repeats what was said is left out.
+fn words(error: &(dyn Error + 'static)) -> String {
     let (mut words, mut cause) = (error.to_string(), error.source());
+    let advice = tls_advice(error);
     while let Some(error) = cause {
         let more = error.to_string();
         if !words.contains(&more) {
@@ -115,5 +132,5 @@ fn words(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    words
+    advice.map_or_else(|| words.clone(), |advice| format!("{words}: {advice}"))
 }

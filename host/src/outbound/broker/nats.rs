@@ -101,7 +101,7 @@ impl Nats {
     }
 
     async fn send(&self, messages: &[Message<'_>]) -> Vec<Reply> {
-        let session = match self.slot.get(self.connect()).await {
+        let session = match self.slot.get(|session| !session.state.borrow().lost, self.connect()).await {
             Ok(session) => session,
             Err(error) => return vec![Reply::Failed(error); messages.len()],
         };

@@ -80,7 +80,7 @@ impl Postgres {
     }
 
     async fn send(&self, messages: &[Message<'_>]) -> Vec<Reply> {
-        let client = match self.slot.get(self.connect()).await {
+        let client = match self.slot.get(|client| !client.is_closed(), self.connect()).await {
             Ok(client) => client,
             Err(error) => return vec![Reply::Failed(error); messages.len()],
         };

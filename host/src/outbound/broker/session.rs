@@ -19,10 +19,14 @@ impl<S> Slot<S> {
         Self { limit, session: Mutex::new(None) }
     }
 
-    /// The connection that is there, or a new one. Who comes meanwhile waits for the same.
-    pub(super) async fn get(&self, connecting: impl Future<Output = Result<S, String>>) -> Result<Arc<S>, String> {
+    /// The connection that is there and `lives`, or a new one. Who comes meanwhile waits for the same.
+    pub(super) async fn get(
+        &self,
+        lives: impl FnOnce(&S) -> bool,
+        connecting: impl Future<Output = Result<S, String>>,
+    ) -> Result<Arc<S>, String> {
         let mut session = self.session.lock().await;
-        if let Some(session) = session.as_ref() {
+        if let Some(session) = session.as_ref().filter(|session| lives(session)) {
             return Ok(session.clone());
         }
         let limit = self.limit;

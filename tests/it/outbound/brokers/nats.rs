@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use hookport::journal::Outcome;
 
 use super::*;
+use crate::outbound::identity::Authority;
 use crate::servers::Served;
 
 async fn stream(server: &Served, config: Config) -> jetstream::stream::Stream {
@@ -162,4 +163,18 @@ async fn a_value_from_outside_stays_one_part_of_the_subject() {
         subjects,
         ["events.esim.a_b", "events.esim._", "events.esim._", "events.esim.a_b__PUB_x_1", "events.esim._"]
     );
+}
+
+#[tokio::test]
+async fn a_server_that_asks_who_calls_is_told_over_tls() {
+    let authority = Authority::new();
+    let ((cert, key), ca) = (authority.issue("localhost"), authority.ca());
+    let tls = format!("tls {{ cert_file: {cert:?}, key_file: {key:?}, ca_file: {ca:?}, verify: true }}");
+    let server = Served::nats(&tls);
+    let (mine, my_key) = authority.issue("tests");
+    let options = async_nats::ConnectOptions::new().add_root_certificates(ca).add_client_certificate(mine, my_key);
+    let client = options.connect(format!("tls://localhost:{}", server.port)).await.unwrap();
+    jetstream::new(client).create_stream(events()).await.unwrap();
+    let written = written(&server, "").replace("nats://127.0.0.1", "tls://localhost");
+    over_tls(&authority, &written).await;
 }

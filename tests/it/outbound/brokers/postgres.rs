@@ -106,6 +106,24 @@ async fn a_server_that_ends_in_mid_flow_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_lost_while_nothing_was_sent_costs_no_attempt() {
+    let mut cluster = Cluster::new();
+    let (_, written) = made(&cluster, TABLE);
+    let running = run(filled([1]), vec![destination("bus", &format!("{written}\n{PATIENT}"), &[])]);
+    until("the first is delivered", || all_delivered(&running.ledger)).await;
+    cluster.kill();
+    cluster.start(None);
+    // The end of the connection is there to be read; whoever reads it needs a turn.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    running.ledger.add("bus", event(2), plain_request());
+    until("the second is delivered", || all_delivered(&running.ledger)).await;
+    assert_eq!(running.ledger.row(1).attempts.len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said() {
     let cluster = Cluster::shared();
     let (schema, right) = made(cluster, TABLE);
