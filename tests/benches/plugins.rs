@@ -1,8 +1,7 @@
 //! What calling a plugin costs, by where its code runs: the same work without a plugin, through the loaded library, and in a
-//! worker, one call after the other and several at once. Then what one plugin that hangs costs the calls of another, and what one
-//! that misbehaves in any way costs the requests of another source of a running gateway.
+//! worker, one call after the other and several at once. Then what one plugin that hangs costs the requests of another.
 //!
-//! `cargo bench -p hookport-tests --bench plugins -- [--only calls,hang,http]`; `HOOKPORT_BENCH_QUICK=1` takes a fraction of the time.
+//! `cargo bench -p hookport-tests --bench plugins -- [--only calls,hang]`; `HOOKPORT_BENCH_QUICK=1` takes a fraction of the time.
 
 #[path = "../it/plugins/built.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
@@ -10,17 +9,10 @@ mod built;
 #[path = "../it/shipped.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod shipped;
-#[path = "../it/tally.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
-mod tally;
-#[path = "../it/wire.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
-mod wire;
 
 mod plugins {
     pub(crate) mod calls;
     pub(crate) mod hang;
-    pub(crate) mod http;
 }
 
 use std::sync::Arc;
@@ -41,9 +33,6 @@ fn main() {
     }
     if wanted("hang") {
         plugins::hang::measure();
-    }
-    if wanted("http") {
-        plugins::http::measure();
     }
 }
 
