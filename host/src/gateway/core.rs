@@ -50,8 +50,8 @@ pub(super) struct Core {
     pub(super) retention: watch::Sender<Keep>,
     /// Ends what has no end of its own.
     pub(super) stop: watch::Sender<bool>,
-    /// One pause or resumption at a time, by an operator here or on another host.
-    pub(super) switching: Mutex<()>,
+    /// What is paused; one pause or resumption at a time, by an operator here or on another host.
+    pub(super) switching: Mutex<Vec<Paused>>,
     /// One change at a time; nothing after the end.
     pub(super) running: Mutex<Option<Running>>,
 }
@@ -138,7 +138,7 @@ impl Core {
         destinations.into_iter().for_each(|destination| lanes.begin(destination));
         Arc::new_cyclic(|core: &Weak<Self>| {
             if journal.is_shared() {
-                tokio::spawn(follow::follow(core.clone(), paused, stop.subscribe()));
+                tokio::spawn(follow::follow(core.clone(), stop.subscribe()));
             }
             let state = Arc::new(ArcSwap::from_pointee(admin::State {
                 journal: journal.clone(),
@@ -160,7 +160,7 @@ impl Core {
             let serving = admin_socket.open(operators(&state));
             let running = Running { config, plugins, listening, serving, lanes, polls, recording };
             let running = Mutex::new(Some(running));
-            let (origin, switching) = (OnceLock::new(), Mutex::new(()));
+            let (origin, switching) = (OnceLock::new(), Mutex::new(paused));
             Self {
                 clock,
                 journal,

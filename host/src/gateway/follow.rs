@@ -11,19 +11,19 @@ use crate::journal::{Pausable, Paused};
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Until the gateway stops; what is known at the start holds already.
-pub(super) async fn follow(core: Weak<Core>, mut known: Vec<Paused>, mut stopped: watch::Receiver<bool>) {
+/// Until the gateway stops; what was paused at the start holds already.
+pub(super) async fn follow(core: Weak<Core>, mut stopped: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
         let Some(core) = core.upgrade() else { return };
-        let _alone = core.switching.lock().await;
+        let mut known = core.switching.lock().await;
         // A journal that is away says so elsewhere, and what was paused stays so.
         if let Ok(paused) = core.journal.paused().await {
             core.take_over(&known, &paused);
-            known = paused;
+            *known = paused;
         }
     }
 }

@@ -35,8 +35,10 @@ pub(super) fn restore(paused: &[Paused], gates: &Gates, sources: &PausedSources)
 impl Core {
     async fn pause_now(&self, kind: Pausable, name: &str) -> Result<Timestamp, Failure> {
         self.is_configured(kind, name).await?;
-        let _alone = self.switching.lock().await;
+        let mut known = self.switching.lock().await;
         let since = self.journal.pause(kind, name).await?;
+        known.retain(|one| one.kind != kind || one.name != name);
+        known.push(Paused { kind, name: name.to_owned(), since });
         match kind {
             Pausable::Source => self.inbound.load().paused.pause(name),
             Pausable::Destination => self.gates.pause(name, since),
@@ -49,8 +51,9 @@ impl Core {
 
     /// Also what is not configured any more can be resumed.
     async fn resume_now(&self, kind: Pausable, name: &str) -> Result<bool, Failure> {
-        let alone = self.switching.lock().await;
+        let mut known = self.switching.lock().await;
         let was_paused = self.journal.resume(kind, name).await?;
+        known.retain(|one| one.kind != kind || one.name != name);
         if !was_paused {
             self.is_configured(kind, name).await?;
         }
@@ -58,7 +61,7 @@ impl Core {
             Pausable::Source => self.inbound.load().paused.resume(name),
             Pausable::Destination => self.gates.resume(name),
         }
-        drop(alone);
+        drop(known);
         if was_paused {
             let notice = Notice::Resumed { what: kind.word(), name: name.to_owned() };
             self.inbound.load().notices.tell(self.clock.now(), notice);
