@@ -3,6 +3,7 @@
 //!
 //! `HOOKPORT_KILLS=1000` makes the long run of it; what was counted is printed (`-- obligations --nocapture`).
 
+mod hosts;
 mod ledger;
 mod power;
 mod receiver;

@@ -96,6 +96,11 @@ impl Receiver {
         self.state.kind.store(true, Ordering::SeqCst);
     }
 
+    /// How many deliveries came so far.
+    pub(super) fn count(&self) -> usize {
+        self.state.came.lock().expect("no panic").count
+    }
+
     /// How many of these have not come.
     pub(super) fn missing(&self, ids: &BTreeSet<&String>) -> usize {
         let came = self.state.came.lock().expect("no panic");

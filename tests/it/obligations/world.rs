@@ -17,20 +17,30 @@ pub(super) struct World {
     pub(super) ordered: Receiver,
     /// Gets the sender's own bytes, in any order.
     pub(super) raw: Receiver,
+    /// How long a gateway waits for their answers.
+    timeout: &'static str,
 }
 
 impl World {
     pub(super) async fn new() -> Self {
-        Self { ordered: Receiver::start().await, raw: Receiver::start().await }
+        Self { ordered: Receiver::start().await, raw: Receiver::start().await, timeout: "500ms" }
+    }
+
+    /// Nothing fails in it, however slow the machine is.
+    pub(super) async fn kind() -> Self {
+        let world = Self { timeout: "60s", ..Self::new().await };
+        world.ordered.be_kind();
+        world.raw.be_kind();
+        world
     }
 
     /// A gateway's folder whose source goes to both; `more` is what else is configured.
     pub(super) fn folder(&self, more: &str) -> Folder {
         let destination = |name: &str, to: &Receiver, more: &str| {
             format!(
-                "[destinations.{name}]\nkind = \"http\"\nurl = \"http://{}/\"\nallow_private = true\ntimeout = \"500ms\"\n\
+                "[destinations.{name}]\nkind = \"http\"\nurl = \"http://{}/\"\nallow_private = true\ntimeout = \"{}\"\n\
                  retry = {{ attempts = 1000, first = \"20ms\", max = \"200ms\" }}\n{more}\n",
-                to.address
+                to.address, self.timeout
             )
         };
         Folder::new(&format!(

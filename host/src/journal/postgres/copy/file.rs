@@ -41,7 +41,7 @@ impl Embedded {
         let (columns, mut rows) = (table.columns(), Vec::new());
         while let Some(row) = found.next()? {
             let cells =
-                columns.iter().enumerate().map(|(index, (name, kind))| Ok(Cell::of(row.get_ref(index)?, *name, kind)?));
+                columns.iter().enumerate().map(|(index, (name, kind))| Ok(Cell::of(row.get_ref(index)?, name, kind)?));
             rows.push(cells.collect::<Result<_, CopyError>>()?);
         }
         Ok(rows)

@@ -167,7 +167,10 @@ async fn copy_all(from: &Path, to: &Target, now: i64, progress: Progress<'_>) ->
     Ok(copied)
 }
 
-fn all_of<'t>(source: &Embedded, tables: &'t [Table]) -> Result<Vec<(&'t Table, Vec<Vec<Cell>>)>, CopyError> {
+/// A table and its rows.
+type Whole<'t> = (&'t Table, Vec<Vec<Cell>>);
+
+fn all_of<'t>(source: &Embedded, tables: &'t [Table]) -> Result<Vec<Whole<'t>>, CopyError> {
     tables.iter().map(|table| Ok((table, source.rows(table, None)?))).collect()
 }
 
