@@ -97,7 +97,7 @@ impl Served {
     /// Starts it after [`Served::kill`], and waits until it takes connections. A shell keeps it, and ends it with all its
     /// processes when this process does not hold the other end of its standard input any more.
     pub(crate) fn again(&mut self) {
-        let script = "setsid \"$@\" & server=$!; read -r _; kill -KILL -- -$server 2>/dev/null; wait $server; \
+        let script = "setsid \"$@\" & server=$!; read -r _; kill -s KILL -- -$server 2>/dev/null; wait $server; \
             [ -z \"$ERL_EPMD_PORT\" ] || epmd -kill";
         let log = std::fs::File::create(self.folder.path().join("log")).expect("a log");
         let keeper = Command::new("sh")
