@@ -104,5 +104,5 @@ async fn what_is_paused_on_one_host_is_paused_on_all_until_any_resumes_it() {
     operate(&folders[1], &gateways[1], &["sources", "pause", "tally"]);
     until("the first host refuses it", async || gateways[0].ask(once("c")).await.status == 503).await;
     operate(&folders[0], &gateways[0], &["sources", "resume", "tally"]);
-    until("the second host takes it again", async || gateways[1].ask(once("c")).await.status == 202).await;
+    until("the second host takes it again", async || gateways[1].ask(once("d")).await.status == 202).await;
 }
