@@ -20,7 +20,7 @@ use crate::postgres::cluster::{Cluster, Place};
 use crate::process::{Folder, Process};
 
 /// A dead host's deliveries are taken over after so long.
-const LEASE: &str = "2s";
+const LEASE: &str = "5s";
 
 /// Hosts, of which some may be dead for the moment.
 struct Hosts {
