@@ -76,6 +76,9 @@ async fn take(
 ) -> Result<Vec<Claimed>, Fault> {
     let turn = shared.due.turn(destination);
     let _turn = turn.lock().await;
+    // Who looks for flights that nobody knows of waits until those of this claim are known. Before there is a connection: who
+    // looks needs one, too.
+    let known = shared.host.claiming().await;
     let client = shared.server.client().await?;
     let instant = now.as_microsecond();
     if let Some(back) = back {
@@ -83,8 +86,6 @@ async fn take(
     }
     let Some(number) = shared.names.destination_if_any(&client, destination).await? else { return Ok(Vec::new()) };
     let seen = shared.due.seen(destination);
-    // Who looks for flights that nobody knows of waits until those of this claim are known.
-    let known = shared.host.claiming().await;
     let me = shared.host.me().ok_or(Fault::Lease)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let late = match limit {
@@ -104,12 +105,13 @@ async fn take(
         }
     };
     let taken = found.iter().map(taken).collect::<Result<Vec<_>, _>>().inspect_err(|_| shared.host.is_unsure())?;
-    shared.due.fly(taken.iter().map(|taken| taken.delivery));
-    drop(known);
     if shared.host.me() != Some(me) {
-        shared.due.lose();
+        // The server may have let the lease go on all the same.
+        shared.host.is_unsure();
         return Err(Fault::Lease);
     }
+    shared.due.fly(taken.iter().map(|taken| taken.delivery));
+    drop(known);
     let read = read(shared, &client, (destination, number), (&found, &taken), (seen, now)).await;
     if read.is_err() {
         release(shared, taken.iter().map(|taken| taken.delivery), now);

@@ -47,7 +47,7 @@ impl Fault {
     pub(super) fn is_missing_day(&self) -> bool {
         let Self::Server(error) = self else { return false };
         let Some(error) = error.as_db_error() else { return false };
-        *error.code() == SqlState::CHECK_VIOLATION && error.message().starts_with("no partition of relation")
+        *error.code() == SqlState::CHECK_VIOLATION && error.routine() == Some("ExecFindPartition")
     }
 
     /// Whether the same thing may be done at once when it is tried again: two waited for each other.

@@ -25,9 +25,10 @@ impl Where {
         self.condition(&format!("{column} = ?"), value);
     }
 
-    /// As `equals`, with the text as it is kept.
+    /// As `equals`, with the text as it is kept; an index has the beginnings of such texts, because they may be long.
     pub(super) fn says(&mut self, column: &str, value: Option<&str>) {
-        self.equals(column, value.map(|value| text::kept(value).into_owned()));
+        let equals = format!("left({column}, 256) = left(?, 256) AND {column} = ?");
+        self.condition(&equals, value.map(|value| text::kept(value).into_owned()));
     }
 
     /// `since` is included, `until` is not.
@@ -147,7 +148,10 @@ mod tests {
         wanted.equals("e.state", None::<i16>);
         wanted.among("d.id", vec![1_i64, 2]);
         let (text, values) = wanted.limited("d.id", 0);
-        assert_eq!(text, "WHERE e.subject = $1 AND d.id = ANY ($2) ORDER BY d.id LIMIT $3");
+        assert_eq!(
+            text,
+            "WHERE left(e.subject, 256) = left($1, 256) AND e.subject = $1 AND d.id = ANY ($2) ORDER BY d.id LIMIT $3"
+        );
         assert_eq!(values.len(), 3);
     }
 }

@@ -102,6 +102,8 @@ pub(super) async fn live(shared: Arc<Shared>) {
             tracing::warn!("this host could not say that it lives: {}", fault.words());
             if shared.host.me().is_none() {
                 shared.due.lose();
+                // The server may let the lease go on all the same.
+                shared.host.is_unsure();
             }
         }
     }
@@ -136,7 +138,10 @@ async fn beat(shared: &Shared, own: &mut Option<Client>) -> Result<(), Fault> {
 
 /// Where a claim's answer was lost: what it took is nobody's, and due again.
 pub(super) async fn be_sure(shared: &Shared) -> Result<(), Fault> {
-    let (Some(me), true) = (shared.host.me(), shared.host.unsure.swap(false, Ordering::Relaxed)) else { return Ok(()) };
+    let Some(me) = shared.host.me() else { return Ok(()) };
+    if !shared.host.unsure.swap(false, Ordering::Relaxed) {
+        return Ok(());
+    }
     free_unknown(shared, me).await.inspect_err(|_| shared.host.is_unsure())
 }
 

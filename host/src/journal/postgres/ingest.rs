@@ -73,23 +73,26 @@ async fn answer(shared: &Arc<Shared>, group: Group, decided: Decided) {
     shared.queue.written(&group);
     shared.due.add(&decided.due);
     shared.wake.tell(&decided.due);
-    let refused = group.requests.iter().zip(&decided.recorded).filter_map(|(waiting, recorded)| match recorded {
+    let decided = group.requests.into_iter().zip(decided.recorded);
+    let (refused, others): (Vec<_>, Vec<_>) =
+        decided.partition(|(_, recorded)| matches!(recorded, Recorded::Refused(_)));
+    let undelivered =
+        Answer::send_all(others.into_iter().map(|(waiting, recorded)| (waiting.answer, Ok(recorded))).collect());
+    tokio::task::yield_now().await;
+    undelivered.deliver();
+    let kept = refused.iter().filter_map(|(waiting, recorded)| match recorded {
         Recorded::Refused(rejection) => Some(Kept::stale(&waiting.prepared, rejection.clone())),
         _ => None,
     });
-    let refused: Vec<Kept> = refused.collect();
-    let kept = if refused.is_empty() { Ok(()) } else { shared.keep(refused).await };
+    let kept: Vec<Kept> = kept.collect();
+    if kept.is_empty() {
+        return;
+    }
+    let kept = tokio::time::timeout(PATIENCE, shared.keep(kept)).await.unwrap_or(Err(Fault::Silent));
     let failed = kept.err().map(|fault| shared.failed(&fault));
-    let answers = group.requests.into_iter().zip(decided.recorded).map(|(waiting, recorded)| {
-        let answer = match (&failed, recorded) {
-            (Some(error), Recorded::Refused(_)) => Err(error.clone()),
-            (_, recorded) => Ok(recorded),
-        };
-        (waiting.answer, answer)
-    });
-    let undelivered = Answer::send_all(answers.collect());
-    tokio::task::yield_now().await;
-    undelivered.deliver();
+    for (waiting, recorded) in refused {
+        let _ = waiting.answer.send(failed.clone().map_or(Ok(recorded), Err));
+    }
 }
 
 fn refuse(group: Group, error: &JournalError) {

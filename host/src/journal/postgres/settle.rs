@@ -62,7 +62,7 @@ pub(super) fn insist(shared: &Arc<Shared>, settled: Vec<Settled>) {
             if asked.is_closing() {
                 return;
             }
-            tracing::warn!("outcomes are written again: {}", fault.words());
+            tracing::warn!("outcomes are written again: {}", asked.failed(&fault));
             tokio::time::sleep(REST).await;
         }
         asked.due.landed(settling.flights);
